@@ -1,0 +1,13 @@
+//! What every other crate stands on and what has no government in it: identifiers, clocks,
+//! calendars, codes with check digits, money, masking, cryptography and the one error type.
+//!
+//! Owns no table, reads no file, opens no socket. Never reads the wall clock except in
+//! [`clock::SystemClock`].
+
+pub mod clock;
+pub mod crypto;
+pub mod error;
+pub mod id;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{Error, Fault, Finding, Result, Text};

@@ -1,0 +1,94 @@
+//! Events: what happened, appended in the transaction of the change.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Tx, db::fault};
+
+/// An event that waits for the end of its transaction.
+pub(crate) struct NewEvent {
+    id: String,
+    at: i64,
+    kind: &'static str,
+    subject: String,
+    actor: String,
+    data: String,
+}
+
+impl NewEvent {
+    pub(crate) fn of<B: EventBody>(
+        now: DateTime<Utc>,
+        subject: String,
+        actor: String,
+        body: &B,
+    ) -> kernel::Result<Self> {
+        let data = serde_json::to_string(body).map_err(|e| kernel::Fault::caused_by("write event body", e))?;
+        let id = kernel::id::new_v7(now).to_string();
+        Ok(Self { id, at: kernel::clock::micros(now), kind: B::KIND, subject, actor, data })
+    }
+}
+
+pub(crate) async fn insert(tx: &Tx, events: Vec<NewEvent>) -> kernel::Result<()> {
+    use crate::schema::event as table;
+    use sea_orm::{ActiveValue::Set, EntityTrait};
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events.into_iter().map(|e| table::ActiveModel {
+        id: Set(e.id),
+        at: Set(e.at),
+        kind: Set(e.kind.to_owned()),
+        subject: Set(e.subject),
+        actor: Set(e.actor),
+        data: Set(e.data),
+        position: Set(None),
+    });
+    table::Entity::insert_many(rows)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("append events", e))?;
+    Ok(())
+}
+
+/// The body of one kind of event. Kinds are past tense and versioned: `service.case_accepted.v1`.
+/// A body carries all that a reader in another crate needs, because readers join nothing.
+pub trait EventBody: Serialize + DeserializeOwned + Send + Sync {
+    const KIND: &'static str;
+}
+
+/// An event as readers see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Gap-free from 1, given by the sealer; the order in which consumers read.
+    pub position: i64,
+    pub id: String,
+    pub at: DateTime<Utc>,
+    pub kind: String,
+    /// What it happened to, as `case:0192…`.
+    pub subject: String,
+    /// Who did it, as `user:0192…`, `system`, or `user:… for party:…`.
+    pub actor: String,
+    pub data: serde_json::Value,
+}
+
+impl Event {
+    /// The typed body if the event is of that kind.
+    pub fn body<B: EventBody>(&self) -> Option<Result<B, serde_json::Error>> {
+        (self.kind == B::KIND).then(|| B::deserialize(&self.data))
+    }
+}
+
+/// A reader of sealed events whose effect and position are written in one transaction, so that
+/// each event takes effect once.
+#[async_trait]
+pub trait Consumer: Send + Sync + 'static {
+    /// Stable name under which the position is kept.
+    fn name(&self) -> &'static str;
+
+    /// Whether events of this kind concern the consumer; others are passed over.
+    fn reads(&self, kind: &str) -> bool;
+
+    /// Takes the effect of one event, with database work only.
+    async fn take(&self, tx: &Tx, event: &Event) -> kernel::Result<()>;
+}

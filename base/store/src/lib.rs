@@ -1,0 +1,16 @@
+//! What is kept: databases, transactions, events and their seal, jobs, files.
+//!
+//! Owns the tables `store_*`. Promises: a [`Db::write`] happens whole or not at all, and what it
+//! answered is on disk; every event gets one gap-free position and one place in the sealed log;
+//! a consumer's effect happens once; a job that lost its lease cannot complete.
+//! Never knows what the rows mean.
+
+pub mod db;
+pub mod event;
+pub mod job;
+pub mod schema;
+
+pub use db::{Db, Engine, Settings, Tx, fault};
+pub use event::{Consumer, Event, EventBody};
+pub use job::{Handler, Job, JobBody, JobFailure};
+pub use store_macros::db_test;

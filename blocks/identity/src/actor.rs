@@ -1,0 +1,102 @@
+//! The one who acts in a request.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use kernel::Error;
+use web::{App, WebError};
+
+use crate::{PartyId, UserId};
+
+/// Whether a party is a person or an organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartyKind {
+    Natural,
+    Legal,
+}
+
+/// A natural or legal person as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Party {
+    pub id: PartyId,
+    pub kind: PartyKind,
+    pub name: String,
+    /// Citizen number or unified social credit code; mask before showing.
+    pub code: String,
+    pub phone: String,
+    pub address: String,
+}
+
+/// What an officer does where: post code and organisation code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Post {
+    /// `clerk`, `examiner`, `approver`, `supervisor`, `steward`, `operator`…
+    pub post: String,
+    /// Unified social credit code of the organisation.
+    pub org: String,
+    pub org_name: String,
+    /// Region of the organisation, 6 digits.
+    pub region: String,
+}
+
+/// Somebody who is signed in, or the system itself.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub user: UserId,
+    pub name: String,
+    /// The signed-in citizen's own party; officers have none.
+    pub own: Option<Party>,
+    /// The party on whose behalf a citizen acts now: a firm as its agent, or a person as proxy.
+    pub acting_for: Option<Party>,
+    /// An officer's posts; empty for citizens.
+    pub posts: Vec<Post>,
+    /// Assurance level 0–4 (data standards §7.2, project mapping).
+    pub assurance: u8,
+    /// Whether a second factor was shown in this session.
+    pub second_factor: bool,
+    /// Actions allowed to this actor on nothing in particular, for menus.
+    pub is_token: bool,
+}
+
+impl Actor {
+    /// The party for which an application is made.
+    pub fn party(&self) -> Option<&Party> {
+        self.acting_for.as_ref().or(self.own.as_ref())
+    }
+
+    pub fn is_officer(&self) -> bool {
+        !self.posts.is_empty()
+    }
+
+    /// Groups whose tasks the actor may take, each as `post@org`.
+    pub fn groups(&self) -> Vec<String> {
+        self.posts.iter().map(|p| format!("{}@{}", p.post, p.org)).collect()
+    }
+
+    /// How events name the actor: `user:…`, or `user:… for party:…`.
+    pub fn trace(&self) -> String {
+        match &self.acting_for {
+            Some(party) => format!("user:{} for party:{}", self.user, party.id),
+            None => format!("user:{}", self.user),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Actor {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, WebError> {
+        parts.extensions.get::<Self>().cloned().ok_or(WebError(Error::NotSignedIn))
+    }
+}
+
+/// The actor of a page that nobody has to sign in for.
+#[derive(Clone, Debug)]
+pub struct MaybeActor(pub Option<Actor>);
+
+impl FromRequestParts<App> for MaybeActor {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, WebError> {
+        Ok(Self(parts.extensions.get::<Actor>().cloned()))
+    }
+}
