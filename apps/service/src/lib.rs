@@ -1,0 +1,3 @@
+//! Service matters, applications and cases.
+
+pub mod matter;
