@@ -1,1 +1,92 @@
-fn main() {}
+//! `tongban`: a city's digital government in one executable.
+//!
+//! Owns the command line, the settings and the assembly of all modules; has no rules of its own.
+
+mod assemble;
+mod command;
+mod config;
+mod out;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// 通办: a whole city's digital government in one executable.
+#[derive(Parser)]
+#[command(name = "tongban", version, arg_required_else_help = true)]
+struct Cli {
+    /// Settings file; without it, ./tongban.toml if there is one. Environment variables such as
+    /// TONGBAN_WEB__LISTEN win over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve citizens, officers and programs until stopped
+    Serve,
+    /// Serve a made-up city on an embedded database, to look around in
+    Demo(command::demo::Arguments),
+    /// Take in existing lists
+    #[command(subcommand)]
+    Import(command::import::Import),
+    /// Check and install packs: the applications as folders of data
+    #[command(subcommand)]
+    Pack(command::pack::Pack),
+    /// Check and simulate BPMN processes, without a server
+    #[command(subcommand)]
+    Process(command::process::Process),
+    /// Evaluate DMN decisions, without a server
+    #[command(subcommand)]
+    Decision(command::process::Decision),
+    /// Access tokens for programs
+    #[command(subcommand)]
+    Token(command::token::Token),
+    /// Prove that nobody rewrote history
+    #[command(subcommand)]
+    Audit(command::audit::Audit),
+    /// Bring the database to this version's tables
+    Migrate,
+    /// Check or show the settings
+    #[command(subcommand)]
+    Config(command::config::Settings),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            out::problem(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let file = cli.config.as_deref();
+    match cli.command {
+        // These need no settings, so that an author can use them anywhere.
+        Command::Process(process) => return command::process::run(process),
+        Command::Decision(decision) => return command::process::decide(&decision),
+        Command::Config(settings) => return command::config::run(&settings, file),
+        Command::Demo(arguments) => return command::demo::run(arguments).await,
+        _ => {}
+    }
+    let config = config::Config::load(file)?;
+    out::start_log(&config.log);
+    match cli.command {
+        Command::Serve => command::serve::run(config).await,
+        Command::Import(import) => command::import::run(import, config).await,
+        Command::Pack(pack) => command::pack::run(pack, config).await,
+        Command::Token(token) => command::token::run(token, config).await,
+        Command::Audit(audit) => command::audit::run(audit, config).await,
+        Command::Migrate => command::migrate::run(&config).await,
+        Command::Process(_) | Command::Decision(_) | Command::Config(_) | Command::Demo(_) => {
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+# The two commands that matter are `make demo` and `make test`. Every target works from a fresh
+# clone: it installs what it lacks (Debian packages when root, npm packages) and says what it does.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench web need-build need-test clean
+
+DATA ?= target/demo
+LISTEN ?= 127.0.0.1:8080
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+
+say = @printf '\n\033[1m==> %s\033[0m\n' $(1)
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: need-build web ## Build, then serve a demo city on http://127.0.0.1:8080 (LISTEN=…, DATA=…)
+	$(call say,"building tongban: a first build takes some ten minutes on two cores")
+	cargo build --profile demo -p tongban
+	$(call say,"starting the demo city; stop it with Ctrl-C")
+	$(CARGO_TARGET_DIR)/demo/tongban demo --data $(DATA) --listen $(LISTEN)
+
+check: need-build web ## Format, lints, the law of the floors
+	$(call say,"format")
+	cargo fmt --all --check
+	$(call say,"lints: warnings are errors")
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(call say,"licences and advisories of what we stand on")
+	tools/licences.sh
+
+test: need-test check ## Everything that CI proves, on SQLite and PostgreSQL and in a real browser
+	$(call say,"tests on both databases")
+	export TONGBAN_TEST_POSTGRES="$$(tools/postgres.sh start)"; \
+	trap 'tools/postgres.sh stop' EXIT; \
+	cargo test --workspace
+	$(call say,"the executable, for the browser")
+	cargo build -p tongban
+	$(call say,"journeys in a real browser")
+	cd tests && npm ci --no-audit --no-fund --loglevel=error && \
+	TONGBAN=$(CARGO_TARGET_DIR)/debug/tongban npm test
+
+bench: need-test web ## Measure against peers; prints a table, writes target/bench/results.jsonl
+	cargo build --release -p tongban
+	TONGBAN=$(CARGO_TARGET_DIR)/release/tongban bench/run.sh
+
+web: need-build
+	$(call say,"styles and browser islands")
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+
+need-build:
+	@tools/need.sh cc:build-essential cmake:cmake node:nodejs npm:npm font:fonts-noto-cjk
+	@command -v cargo > /dev/null || { echo 'Rust is missing: install it from https://rustup.rs'; exit 1; }
+
+need-test: need-build
+	@tools/need.sh chromium:chromium pdfsig:poppler-utils openssl:openssl python3:python3-venv \
+		file:/usr/lib/postgresql/*/bin/initdb:postgresql
+
+clean: ## Remove what was built
+	rm -rf target web/dist web/node_modules tests/node_modules

@@ -1,0 +1,229 @@
+//! The settings of an installation: one TOML file, overlaid by the environment.
+//!
+//! Every problem is reported at once. The defaults are the schema: a key that they do not have
+//! is unknown, and a value of another type is wrong.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// All sections with their defaults; `tongban config show` prints them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    pub data: Data,
+    pub database: store::Settings,
+    pub web: web::Settings,
+    pub identity: identity::Settings,
+    pub notify: notify::Settings,
+    pub log: Log,
+}
+
+/// Where files are kept that are not in the database: blobs, keys, fonts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Data {
+    pub dir: PathBuf,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dir: "data".into() }
+    }
+}
+
+/// What is written to standard error.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// A `tracing` filter, as `info` or `warn,service=debug`.
+    pub filter: String,
+    /// `text` for people, `json` for collectors.
+    pub format: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "warn,tongban=info".into(), format: "text".into() }
+    }
+}
+
+/// Names of environment variables begin with this; `TONGBAN_WEB__LISTEN` sets `web.listen`.
+const ENVIRONMENT_PREFIX: &str = "TONGBAN_";
+/// Variables that only tests read.
+const TEST_PREFIX: &str = "TONGBAN_TEST_";
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Problems(pub Vec<String>);
+
+impl Config {
+    /// Reads the file (if any is named or `tongban.toml` is there) and the environment.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let environment: Vec<(String, String)> = std::env::vars().collect();
+        Self::read(file, &environment)
+    }
+
+    fn read(file: Option<&Path>, environment: &[(String, String)]) -> anyhow::Result<Self> {
+        let default_file = Path::new("tongban.toml");
+        let file = file.or_else(|| default_file.exists().then_some(default_file));
+        let mut given = Table::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the settings file {}", path.display()))?;
+            given = text
+                .parse()
+                .with_context(|| format!("{} is not valid TOML", path.display()))?;
+        }
+        let schema = Table::try_from(Self::default())?;
+        let mut problems = Vec::new();
+        overlay(&mut given, &schema, environment, &mut problems);
+        compare("", &given, &schema, &mut problems);
+        if !problems.is_empty() {
+            return Err(Problems(problems).into());
+        }
+        let config: Self = Value::Table(given).try_into()?;
+        config.check(&mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(Problems(problems).into()) }
+    }
+
+    /// What types cannot say.
+    fn check(&self, problems: &mut Vec<String>) {
+        if self.web.listen.parse::<std::net::SocketAddr>().is_err() {
+            problems.push(format!(
+                "web.listen: {:?} is not an address and port; write 127.0.0.1:8080",
+                self.web.listen
+            ));
+        }
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|s| self.database.url.starts_with(s)) {
+            problems.push(
+                "database.url: must begin with sqlite: or postgres:, as sqlite://data/tongban.db".into(),
+            );
+        }
+        if self.database.connections == 0 {
+            problems.push("database.connections: must be at least 1; 8 suits two cores".into());
+        }
+        if !["text", "json"].contains(&self.log.format.as_str()) {
+            problems.push(format!("log.format: {:?} is unknown; write text or json", self.log.format));
+        }
+        if !self.web.public_url.starts_with("http://") && !self.web.public_url.starts_with("https://") {
+            problems.push("web.public_url: must begin with http:// or https://".into());
+        }
+    }
+}
+
+/// Puts `TONGBAN_SECTION__KEY` variables over what the file says.
+fn overlay(
+    given: &mut Table,
+    schema: &Table,
+    environment: &[(String, String)],
+    problems: &mut Vec<String>,
+) {
+    for (name, text) in environment {
+        let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+        if name.starts_with(TEST_PREFIX) {
+            continue;
+        }
+        let path = path.to_lowercase();
+        let Some((section, key)) = path.split_once("__") else {
+            problems.push(format!("{name}: write {ENVIRONMENT_PREFIX}SECTION__KEY, as TONGBAN_WEB__LISTEN"));
+            continue;
+        };
+        let kind = schema.get(section).and_then(Value::as_table).and_then(|s| s.get(key));
+        let value = match kind {
+            Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
+            Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
+            _ => Some(Value::String(text.clone())),
+        };
+        let Some(value) = value else {
+            problems.push(format!("{name}: {text:?} is not {}", kind.map_or("known", type_words)));
+            continue;
+        };
+        let section = given.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Some(section) = section.as_table_mut() {
+            section.insert(key.to_owned(), value);
+        }
+    }
+}
+
+/// Collects keys that the schema does not know and values of another type than its own.
+fn compare(path: &str, given: &Table, schema: &Table, problems: &mut Vec<String>) {
+    for (key, value) in given {
+        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match schema.get(key) {
+            None => {
+                let known: Vec<&str> = schema.keys().map(String::as_str).collect();
+                problems.push(format!("{name}: unknown setting; known here: {}", known.join(", ")));
+            }
+            Some(Value::Table(inner)) => match value {
+                Value::Table(value) => compare(&name, value, inner, problems),
+                _ => problems.push(format!("{name}: is a section; write [{name}]")),
+            },
+            Some(expected) if expected.type_str() != value.type_str() => {
+                problems.push(format!("{name}: must be {}", type_words(expected)));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn type_words(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "a whole number",
+        Value::Boolean(_) => "true or false",
+        Value::Float(_) => "a number",
+        Value::Array(_) => "a list in [ ]",
+        Value::String(_) => "text in quotes",
+        Value::Datetime(_) => "a date",
+        Value::Table(_) => "a section",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("tongban.toml");
+        std::fs::write(&file, text)?;
+        let environment: Vec<_> =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Config::read(Some(&file), &environment)
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let error = read(
+            "[web]\nlisten = \"nowhere\"\nbody_limit = \"big\"\ncolour = 1\n[databse]\nurl = \"x\"\n",
+            &[("TONGBAN_DATABASE__CONNECTIONS", "many"), ("TONGBAN_PORT", "1")],
+        )
+        .unwrap_err()
+        .to_string();
+        for name in ["web.body_limit", "web.colour", "databse", "TONGBAN_DATABASE__CONNECTIONS", "TONGBAN_PORT"] {
+            assert!(error.contains(name), "{name} is missing from:\n{error}");
+        }
+    }
+
+    #[test]
+    fn what_types_cannot_say_is_checked_too() {
+        let error = read("[web]\nlisten = \"nowhere\"\n[database]\nurl = \"mysql://x\"\nconnections = 0\n", &[])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error.lines().count(), 3, "{error}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = read(
+            "[web]\nlisten = \"127.0.0.1:1\"\n",
+            &[("TONGBAN_WEB__LISTEN", "127.0.0.1:2"), ("TONGBAN_WEB__DEMO", "true")],
+        )
+        .unwrap();
+        assert_eq!(config.web.listen, "127.0.0.1:2");
+        assert!(config.web.demo);
+    }
+}

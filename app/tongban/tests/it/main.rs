@@ -1,0 +1,2 @@
+//! Tests of the whole: the law of the floors and the executable as its users run it.
+mod law;
