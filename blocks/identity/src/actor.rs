@@ -1,10 +1,10 @@
 //! The one who acts in a request.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use kernel::Error;
+use kernel::{Error, Result};
 use web::{App, WebError};
 
-use crate::{PartyId, UserId};
+use crate::{Gate, PartyId, Resource, UserId};
 
 /// Whether a party is a person or an organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -53,11 +53,41 @@ pub struct Actor {
     pub assurance: u8,
     /// Whether a second factor was shown in this session.
     pub second_factor: bool,
-    /// Actions allowed to this actor on nothing in particular, for menus.
+    /// Whether a program acts, with a personal access token.
     pub is_token: bool,
 }
 
 impl Actor {
+    /// The system itself, for jobs and consumers. `policies/system.cedar` allows it everything;
+    /// no session or token can carry it, because no user has its id.
+    pub fn system() -> Self {
+        Self {
+            user: UserId::SYSTEM,
+            name: "system".into(),
+            own: None,
+            acting_for: None,
+            posts: Vec::new(),
+            assurance: 0,
+            second_factor: false,
+            is_token: false,
+        }
+    }
+
+    /// `system`, `citizen` or `officer`, as policies name it. Who has no party of his own is an
+    /// officer even when all his posts were taken away: officers and the public are two realms.
+    pub fn kind(&self) -> &'static str {
+        match &self.own {
+            _ if self.user == UserId::SYSTEM => "system",
+            Some(_) => "citizen",
+            None => "officer",
+        }
+    }
+
+    /// Asks the gate; every act begins with this.
+    pub fn may(&self, gate: &Gate, action: &str, resource: &Resource) -> Result<()> {
+        gate.check(self, action, resource)
+    }
+
     /// The party for which an application is made.
     pub fn party(&self) -> Option<&Party> {
         self.acting_for.as_ref().or(self.own.as_ref())
@@ -69,12 +99,16 @@ impl Actor {
 
     /// Groups whose tasks the actor may take, each as `post@org`.
     pub fn groups(&self) -> Vec<String> {
-        self.posts.iter().map(|p| format!("{}@{}", p.post, p.org)).collect()
+        self.posts
+            .iter()
+            .map(|p| format!("{}@{}", p.post, p.org))
+            .collect()
     }
 
     /// How events name the actor: `user:…`, or `user:… for party:…`.
     pub fn trace(&self) -> String {
         match &self.acting_for {
+            _ if self.user == UserId::SYSTEM => "system".into(),
             Some(party) => format!("user:{} for party:{}", self.user, party.id),
             None => format!("user:{}", self.user),
         }
@@ -85,7 +119,11 @@ impl FromRequestParts<App> for Actor {
     type Rejection = WebError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, WebError> {
-        parts.extensions.get::<Self>().cloned().ok_or(WebError(Error::NotSignedIn))
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or(WebError(Error::NotSignedIn))
     }
 }
 

@@ -22,3 +22,8 @@ kernel::typed_id!(
     /// A body or department of the organisation tree.
     pub OrgId
 );
+
+impl UserId {
+    /// The one who acts in jobs; no row has this id.
+    pub const SYSTEM: Self = Self(kernel::id::Uuid::nil());
+}

@@ -1,0 +1,3 @@
+//! Identity's tests, one binary.
+
+mod policy;
