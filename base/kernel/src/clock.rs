@@ -59,6 +59,24 @@ impl Clock for ManualClock {
     }
 }
 
+/// The machine's clock, moved by an offset: a demo lives through weeks in seconds with it.
+#[derive(Debug, Default)]
+pub struct ShiftedClock(std::sync::atomic::AtomicI64);
+
+impl ShiftedClock {
+    /// Moves the clock to be `by` away from the machine's; negative is the past.
+    pub fn shift(&self, by: Duration) {
+        let micros = by.num_microseconds().unwrap_or_default();
+        self.0.store(micros, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + Duration::microseconds(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+}
+
 const SECONDS_EAST_OF_UTC: i32 = 8 * 3600;
 
 /// The moment on the wall in China (UTC+8).

@@ -9,5 +9,5 @@ pub mod crypto;
 pub mod error;
 pub mod id;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use error::{Error, Fault, Finding, Result, Text};
