@@ -1,0 +1,147 @@
+//! From settings to a house that can serve: database, tables, modules, policies, router, workers.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use kernel::{Clock, SystemClock};
+use sea_orm_migration::MigrationTrait;
+use store::Db;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use web::{App, Module, Texts, module::Foundation};
+
+use crate::config::Config;
+
+/// Tables and words of every crate, from the ground up.
+fn foundations() -> Vec<Foundation> {
+    vec![
+        web::foundation(),
+        identity::foundation(),
+        forms::foundation(),
+        workflow::foundation(),
+        credential::foundation(),
+        notify::foundation(),
+        pack::foundation(),
+        service::foundation(),
+        supervise::foundation(),
+    ]
+}
+
+fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    let mut all = store::migrations();
+    all.extend(foundations().into_iter().flat_map(|f| f.migrations));
+    all
+}
+
+/// All messages of all crates.
+pub fn texts() -> Texts {
+    let words = foundations().into_iter().flat_map(|f| f.texts.iter().copied());
+    Texts::new(store::TEXTS.iter().copied().chain(kernel::TEXTS.iter().copied()).chain(words))
+}
+
+/// Opens the database named in the settings.
+pub async fn open(config: &Config) -> anyhow::Result<Db> {
+    open_with(config, Arc::new(SystemClock)).await
+}
+
+async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Db> {
+    Db::open(&config.database, clock)
+        .await
+        .with_context(|| format!("cannot open {}", without_password(&config.database.url)))
+}
+
+/// Gives the database this version's tables.
+pub async fn migrate(db: &Db) -> anyhow::Result<()> {
+    store::migrate(db, migrations()).await.context("cannot migrate the database")?;
+    Ok(())
+}
+
+/// The assembled application.
+pub struct House {
+    pub app: App,
+    pub router: axum::Router,
+    consumers: Vec<Arc<dyn store::Consumer>>,
+    handlers: Vec<Arc<dyn store::Handler>>,
+    signer: Arc<dyn store::seal::HeadSigner>,
+}
+
+impl House {
+    /// Opens, migrates and assembles everything that the settings describe.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::open_at(config, Arc::new(SystemClock)).await
+    }
+
+    /// The same with a clock of one's own.
+    pub async fn open_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data.dir)
+            .with_context(|| format!("cannot make the data folder {}", config.data.dir.display()))?;
+        let db = open_with(config, clock).await?;
+        migrate(&db).await?;
+        let app = App::new(db, config.web.clone(), texts());
+        put_parts(&app, config)?;
+        let signer = crate::keys::head_signer(&config.data.dir)?;
+        Self::assemble(app, signer)
+    }
+
+    fn assemble(app: App, signer: Arc<dyn store::seal::HeadSigner>) -> anyhow::Result<Self> {
+        let modules = vec![
+            identity::module(&app)?,
+            forms::module(&app)?,
+            workflow::module(&app)?,
+            credential::module(&app)?,
+            notify::module(&app)?,
+            pack::module(&app)?,
+            service::module(&app)?,
+            supervise::module(&app)?,
+        ];
+        load_policies(&app, &modules)?;
+        let consumers = modules.iter().flat_map(|m| m.consumers.clone()).collect();
+        let handlers = modules.iter().flat_map(|m| m.jobs.clone()).collect();
+        let layered = app.clone();
+        let router = web::server::router(&app, modules, |router| identity::layer(layered, router));
+        Ok(Self { app, router, consumers, handlers, signer })
+    }
+
+    /// Seals events, feeds consumers and runs jobs until told to stop.
+    pub fn work(&self, stop: CancellationToken) -> JoinHandle<()> {
+        store::work::start(
+            self.app.db().clone(),
+            self.signer.clone(),
+            self.consumers.clone(),
+            self.handlers.clone(),
+            stop,
+        )
+    }
+
+    /// Does all that is due now, and returns when nothing is left.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        store::work::settle(self.app.db(), &*self.signer, &self.consumers, &self.handlers).await?;
+        Ok(())
+    }
+}
+
+/// What modules find in the application besides each other's parts.
+fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
+    app.put(blobs(&config.data.dir)?);
+    app.put(config.identity.clone());
+    app.put(config.notify.clone());
+    app.put(credential::Settings { keys: config.data.dir.join("keys"), demo: config.web.demo });
+    Ok(())
+}
+
+fn blobs(data: &Path) -> anyhow::Result<store::blob::Blobs> {
+    Ok(store::blob::Blobs::folder(&data.join("blobs"))?)
+}
+
+fn load_policies(app: &App, modules: &[Module]) -> anyhow::Result<()> {
+    let policies = modules.iter().flat_map(|m| m.policies.iter().copied()).collect();
+    let gate = app.part::<identity::Gate>()?;
+    gate.load(policies).map_err(|e| anyhow::anyhow!("policies: {e}"))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,91 @@
+//! `tongban demo`: a made-up city, served from a folder that can be thrown away.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use clap::Args;
+use kernel::ShiftedClock;
+
+use crate::{assemble::House, command::serve, config::Config, out};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder for the database, files and keys of the demo; made if it is not there
+    #[arg(long, default_value = "target/demo", value_name = "DIR")]
+    data: PathBuf,
+    /// Address to serve on; port 0 takes any free one
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    listen: String,
+    /// Use this database instead of an embedded one in the folder
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Print one line of JSON with the address and the accounts, when the demo is ready
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(serde::Serialize)]
+struct Ready<'a> {
+    address: String,
+    accounts: &'a [service::demo::Account],
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let listener = serve::listen(&arguments.listen).await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let config = settings(&arguments, &address)?;
+    out::start_log(&config.log);
+    let clock = Arc::new(ShiftedClock::default());
+    let house = House::open_at(&config, clock.clone()).await?;
+    let accounts = settle_in(&house, &clock).await?;
+    announce(&arguments, &address, &accounts)?;
+    serve::serve(house, listener).await
+}
+
+fn settings(arguments: &Arguments, address: &str) -> anyhow::Result<Config> {
+    let mut config = Config::load(None)?;
+    config.data.dir.clone_from(&arguments.data);
+    config.database.url = match &arguments.database {
+        Some(url) => url.clone(),
+        None => format!("sqlite://{}", arguments.data.join("tongban.db").display()),
+    };
+    config.web.public_url = address.to_owned();
+    config.web.demo = true;
+    if config.web.place.is_empty() {
+        config.web.place = "云港市".into();
+    }
+    Ok(config)
+}
+
+/// Installs the packs and fills the city, unless that was done before.
+async fn settle_in(house: &House, clock: &ShiftedClock) -> anyhow::Result<Vec<service::demo::Account>> {
+    for name in ["base-cn", "restaurant", "demo-city"] {
+        let source = pack::Source::embedded(name)?;
+        pack::install(&house.app, &source)
+            .await
+            .with_context(|| format!("cannot install the pack {name}"))?;
+    }
+    service::demo::populate(&house.app, clock, || house.settle())
+        .await
+        .context("cannot fill the demo city")
+}
+
+fn announce(
+    arguments: &Arguments,
+    address: &str,
+    accounts: &[service::demo::Account],
+) -> anyhow::Result<()> {
+    if arguments.json {
+        return out::json(&Ready { address: address.to_owned(), accounts });
+    }
+    out::line(format!("\n通办 Tongban is ready: {address}\n\nSign in at {address}/sign-in as one of\n"));
+    for account in accounts {
+        out::line(format!(
+            "  {:<16} {:<22} {} ({})",
+            account.user, account.password, account.name, account.role
+        ));
+    }
+    out::line("\nEverybody and everything here is made up. Stop with Ctrl-C.");
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! One file for each subcommand.
+
+pub mod audit;
+pub mod config;
+pub mod demo;
+pub mod import;
+pub mod migrate;
+pub mod pack;
+pub mod process;
+pub mod serve;
+pub mod token;

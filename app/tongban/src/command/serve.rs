@@ -1,0 +1,51 @@
+//! `tongban serve`: until SIGTERM or Ctrl-C, then drain.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{assemble::House, config::Config, out};
+
+pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let house = House::open(&config).await?;
+    let listener = listen(&config.web.listen).await?;
+    out::note(format!("serving on http://{}", listener.local_addr()?));
+    serve(house, listener).await
+}
+
+pub async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; is something else using it?"))
+}
+
+/// Serves requests and works on events and jobs until a signal comes; then finishes what runs.
+pub async fn serve(house: House, listener: TcpListener) -> anyhow::Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let workers = house.work(stop.clone());
+    tokio::spawn(stop_on_signal(stop.clone()));
+    web::server::serve(listener, house.router, stop.clone()).await?;
+    stop.cancel();
+    workers.await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            }
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+    tracing::info!("stopping: no new requests, finishing what runs");
+    stop.cancel();
+}
