@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, future::BoxFuture};
 use kernel::{Clock, Fault};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    IsolationLevel, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -38,7 +38,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { url: "sqlite://data/tongban.db".into(), connections: 8 }
+        Self {
+            url: "sqlite://data/tongban.db".into(),
+            connections: 8,
+        }
     }
 }
 
@@ -81,6 +84,24 @@ impl Deref for Tx {
     }
 }
 
+/// What a `PostgreSQL` write may see of others that run beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Isolation {
+    /// Nothing: as if they had run one after another.
+    Serializable,
+    /// What they commit; for writes that take their own lock first.
+    ReadCommitted,
+}
+
+impl Isolation {
+    fn level(self) -> IsolationLevel {
+        match self {
+            Self::Serializable => IsolationLevel::Serializable,
+            Self::ReadCommitted => IsolationLevel::ReadCommitted,
+        }
+    }
+}
+
 /// How often a `PostgreSQL` write is repeated before its caller is told to come back.
 const SERIALIZABLE_ATTEMPTS: u32 = 12;
 /// Writes that share one SQLite commit at the most; bounds how long the first one waits.
@@ -110,7 +131,13 @@ impl Db {
             .acquire_timeout(Duration::from_secs(5))
             .sqlx_logging(false);
         let reader = connect(options).await?;
-        Ok(Self(Arc::new(Inner { reader, engine: Engine::Postgres, clock, writer: None, wake })))
+        Ok(Self(Arc::new(Inner {
+            reader,
+            engine: Engine::Postgres,
+            clock,
+            writer: None,
+            wake,
+        })))
     }
 
     pub fn engine(&self) -> Engine {
@@ -146,9 +173,23 @@ impl Db {
         Fut: Future<Output = kernel::Result<T>> + Send + 'static,
         T: Send + 'static,
     {
+        self.write_at(Isolation::Serializable, body).await
+    }
+
+    /// As [`Db::write`], at a level that matters on `PostgreSQL` only: SQLite has one writer.
+    pub(crate) async fn write_at<T, F, Fut>(
+        &self,
+        isolation: Isolation,
+        body: F,
+    ) -> kernel::Result<T>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = kernel::Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
         let result = match &self.0.writer {
             Some(queue) => write_in_group(queue, body).await,
-            None => self.write_serializable(body).await,
+            None => self.write_repeating(isolation, body).await,
         };
         if result.is_ok() {
             self.0.wake.send_modify(|n| *n = n.wrapping_add(1));
@@ -156,7 +197,7 @@ impl Db {
         result
     }
 
-    async fn write_serializable<T, F, Fut>(&self, body: F) -> kernel::Result<T>
+    async fn write_repeating<T, F, Fut>(&self, isolation: Isolation, body: F) -> kernel::Result<T>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = kernel::Result<T>>,
@@ -164,7 +205,7 @@ impl Db {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let outcome = self.write_once(&body).await;
+            let outcome = self.write_once(isolation, &body).await;
             match outcome {
                 Err(kernel::Error::Fault(fault))
                     if is_conflict(&fault) && attempt < SERIALIZABLE_ATTEMPTS =>
@@ -177,7 +218,7 @@ impl Db {
         }
     }
 
-    async fn write_once<T, F, Fut>(&self, body: &F) -> kernel::Result<T>
+    async fn write_once<T, F, Fut>(&self, isolation: Isolation, body: &F) -> kernel::Result<T>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = kernel::Result<T>>,
@@ -185,7 +226,7 @@ impl Db {
         let transaction = self
             .0
             .reader
-            .begin_with_config(Some(IsolationLevel::Serializable), None)
+            .begin_with_config(Some(isolation.level()), None)
             .await
             .map_err(|e| fault("begin", e))?;
         let tx = Tx::new(transaction, Engine::Postgres, self.0.clock.now());
@@ -196,7 +237,12 @@ impl Db {
 
 impl Tx {
     fn new(transaction: DatabaseTransaction, engine: Engine, now: DateTime<Utc>) -> Self {
-        Self(Arc::new(TxInner { transaction, engine, now, pending: std::sync::Mutex::default() }))
+        Self(Arc::new(TxInner {
+            transaction,
+            engine,
+            now,
+            pending: std::sync::Mutex::default(),
+        }))
     }
 
     /// The moment of this write; the same for everything in it.
@@ -210,7 +256,12 @@ impl Tx {
 
     /// Appends an event in this transaction. `subject` is what it happened to (`case:0192…`),
     /// `actor` who did it (`user:0192…`, `system`).
-    pub fn emit<B: EventBody>(&self, subject: impl ToString, actor: impl ToString, body: &B) -> kernel::Result<()> {
+    pub fn emit<B: EventBody>(
+        &self,
+        subject: impl ToString,
+        actor: impl ToString,
+        body: &B,
+    ) -> kernel::Result<()> {
         let event = event::NewEvent::of(self.0.now, subject.to_string(), actor.to_string(), body)?;
         self.pending().events.push(event);
         Ok(())
@@ -229,7 +280,10 @@ impl Tx {
     }
 
     fn pending(&self) -> std::sync::MutexGuard<'_, Pending> {
-        self.0.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .pending
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Writes the remembered events and jobs, then commits; rolls back if the body refused.
@@ -242,7 +296,11 @@ impl Tx {
             .map_err(|_| Fault::new("a transaction handle outlived its write"))?;
         match (outcome, flushed) {
             (Ok(value), Ok(())) => {
-                inner.transaction.commit().await.map_err(|e| fault("commit", e))?;
+                inner
+                    .transaction
+                    .commit()
+                    .await
+                    .map_err(|e| fault("commit", e))?;
                 Ok(value)
             }
             (Ok(_), Err(error)) | (Err(error), _) => {
@@ -266,7 +324,11 @@ impl Tx {
 /// One waiting write of any type.
 trait Request: Send {
     /// Runs the body in a savepoint of `outer`.
-    fn run<'a>(&'a mut self, outer: &'a DatabaseTransaction, now: DateTime<Utc>) -> BoxFuture<'a, ()>;
+    fn run<'a>(
+        &'a mut self,
+        outer: &'a DatabaseTransaction,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, ()>;
     /// Answers the caller, after the group's commit.
     fn answer(self: Box<Self>, committed: Result<(), Arc<DbErr>>);
 }
@@ -283,7 +345,11 @@ where
     Fut: Future<Output = kernel::Result<T>> + Send,
     T: Send,
 {
-    fn run<'a>(&'a mut self, outer: &'a DatabaseTransaction, now: DateTime<Utc>) -> BoxFuture<'a, ()> {
+    fn run<'a>(
+        &'a mut self,
+        outer: &'a DatabaseTransaction,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, ()> {
         async move {
             let run = async {
                 let savepoint = outer.begin().await.map_err(|e| fault("savepoint", e))?;
@@ -292,7 +358,8 @@ where
                 tx.end(outcome).await
             };
             let outcome = AssertUnwindSafe(run).catch_unwind().await;
-            self.outcome = Some(outcome.unwrap_or_else(|_| Err(Fault::new("a write panicked").into())));
+            self.outcome =
+                Some(outcome.unwrap_or_else(|_| Err(Fault::new("a write panicked").into())));
         }
         .boxed()
     }
@@ -310,19 +377,28 @@ where
     }
 }
 
-async fn write_in_group<T, F, Fut>(queue: &mpsc::Sender<Box<dyn Request>>, body: F) -> kernel::Result<T>
+async fn write_in_group<T, F, Fut>(
+    queue: &mpsc::Sender<Box<dyn Request>>,
+    body: F,
+) -> kernel::Result<T>
 where
     F: Fn(Tx) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = kernel::Result<T>> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let request = Pended { body, outcome: None, reply };
+    let request = Pended {
+        body,
+        outcome: None,
+        reply,
+    };
     queue
         .send(Box::new(request))
         .await
         .map_err(|_| Fault::new("the database writer has stopped"))?;
-    answer.await.map_err(|_| Fault::new("the database writer has stopped"))?
+    answer
+        .await
+        .map_err(|_| Fault::new("the database writer has stopped"))?
 }
 
 async fn run_writer(
@@ -393,30 +469,41 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 }
 
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, Fault> {
-    Database::connect(options).await.map_err(|e| fault("open the database", e))
+    Database::connect(options)
+        .await
+        .map_err(|e| fault("open the database", e))
 }
 
 /// Wraps a database error; one that means "out of reach" is marked transient, and becomes a 503.
 pub fn fault(what: &str, error: DbErr) -> Fault {
-    let is_transient = matches!(
-        error,
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_)
-    ) || matches!(&error, DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) if is_lost(e));
+    let is_transient = matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_))
+        || matches!(&error, DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) if is_lost(e));
     let fault = Fault::caused_by(what, error);
-    if is_transient { fault.transient() } else { fault }
+    if is_transient {
+        fault.transient()
+    } else {
+        fault
+    }
 }
 
 fn is_lost(error: &sea_orm::SqlxError) -> bool {
     use sea_orm::SqlxError;
-    matches!(error, SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed)
+    matches!(
+        error,
+        SqlxError::Io(_)
+            | SqlxError::PoolTimedOut
+            | SqlxError::PoolClosed
+            | SqlxError::WorkerCrashed
+    )
 }
 
 /// `PostgreSQL` asks to run the transaction again: serialization failure or deadlock.
 fn is_conflict(fault: &Fault) -> bool {
     let mut source = std::error::Error::source(fault);
     while let Some(error) = source {
-        if let Some(DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e))) =
-            error.downcast_ref::<DbErr>()
+        if let Some(
+            DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)),
+        ) = error.downcast_ref::<DbErr>()
         {
             let code = e.as_database_error().and_then(|e| e.code());
             return matches!(code.as_deref(), Some("40001" | "40P01"));

@@ -23,19 +23,31 @@ impl NewEvent {
         actor: String,
         body: &B,
     ) -> kernel::Result<Self> {
-        let data = serde_json::to_string(body).map_err(|e| kernel::Fault::caused_by("write event body", e))?;
+        let data = serde_json::to_string(body)
+            .map_err(|e| kernel::Fault::caused_by("write event body", e))?;
         let id = kernel::id::new_v7(now).to_string();
-        Ok(Self { id, at: kernel::clock::micros(now), kind: B::KIND, subject, actor, data })
+        Ok(Self {
+            id,
+            at: kernel::clock::micros(now),
+            kind: B::KIND,
+            subject,
+            actor,
+            data,
+        })
     }
 }
 
 pub(crate) async fn insert(tx: &Tx, events: Vec<NewEvent>) -> kernel::Result<()> {
     use crate::schema::event as table;
-    use sea_orm::{ActiveValue::Set, EntityTrait};
+    use sea_orm::{
+        ActiveValue::{NotSet, Set},
+        EntityTrait,
+    };
     if events.is_empty() {
         return Ok(());
     }
     let rows = events.into_iter().map(|e| table::ActiveModel {
+        seq: NotSet,
         id: Set(e.id),
         at: Set(e.at),
         kind: Set(e.kind.to_owned()),

@@ -17,9 +17,15 @@ pub(crate) struct NewJob {
 
 impl NewJob {
     pub(crate) fn of<B: JobBody>(due: DateTime<Utc>, body: &B) -> kernel::Result<Self> {
-        let payload = serde_json::to_string(body).map_err(|e| Fault::caused_by("write job payload", e))?;
+        let payload =
+            serde_json::to_string(body).map_err(|e| Fault::caused_by("write job payload", e))?;
         let id = kernel::id::new_v7(due).to_string();
-        Ok(Self { id, kind: B::KIND, due: kernel::clock::micros(due), payload })
+        Ok(Self {
+            id,
+            kind: B::KIND,
+            due: kernel::clock::micros(due),
+            payload,
+        })
     }
 }
 
@@ -39,6 +45,8 @@ pub(crate) async fn insert(tx: &Tx, jobs: Vec<NewJob>) -> kernel::Result<()> {
         epoch: Set(0),
         lease_until: Set(None),
         last_error: Set(None),
+        unique_key: Set(None),
+        created_at: Set(kernel::clock::micros(tx.now())),
     });
     table::Entity::insert_many(rows)
         .exec_without_returning(&**tx)
@@ -68,7 +76,8 @@ pub struct Job {
 
 impl Job {
     pub fn body<B: JobBody>(&self) -> Result<B, JobFailure> {
-        B::deserialize(&self.payload).map_err(|e| JobFailure::Fail(Fault::caused_by("read job payload", e)))
+        B::deserialize(&self.payload)
+            .map_err(|e| JobFailure::Fail(Fault::caused_by("read job payload", e)))
     }
 }
 

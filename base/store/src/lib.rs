@@ -6,11 +6,15 @@
 //! Never knows what the rows mean.
 
 pub mod db;
+pub mod dialect;
 pub mod event;
 pub mod job;
+mod migrate;
 pub mod schema;
+pub mod testing;
 
 pub use db::{Db, Engine, Settings, Tx, fault};
 pub use event::{Consumer, Event, EventBody};
 pub use job::{Handler, Job, JobBody, JobFailure};
+pub use migrate::{migrate, migrations};
 pub use store_macros::db_test;

@@ -1,0 +1,3 @@
+//! Every promise of `store`, on both databases.
+
+mod writing;
