@@ -19,7 +19,12 @@ macro_rules! typed_id {
         impl $name {
             /// A new identifier whose order is that of the clock's time.
             pub fn new(clock: &dyn $crate::Clock) -> Self {
-                Self($crate::id::new_v7(clock.now()))
+                Self::at(clock.now())
+            }
+
+            /// A new identifier for a moment, as that of a write.
+            pub fn at(moment: $crate::id::Moment) -> Self {
+                Self($crate::id::new_v7(moment))
             }
         }
 
@@ -44,6 +49,9 @@ macro_rules! typed_id {
         }
     };
 }
+
+/// What an identifier's order is taken from.
+pub type Moment = chrono::DateTime<chrono::Utc>;
 
 pub use serde::{Deserialize, Serialize};
 pub use uuid::{Error as ParseError, Uuid};
