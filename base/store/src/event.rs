@@ -1,10 +1,25 @@
 //! Events: what happened, appended in the transaction of the change.
 
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Tx, db::fault};
+use crate::{Tx, fault};
+
+/// Rows of one statement at the most; engines bound the number of its parameters.
+const ROWS: usize = 500;
+
+/// Identifiers of one moment and process rise, so that lists by id tell the order of a write.
+pub(crate) fn new_id(now: DateTime<Utc>) -> String {
+    static CONTEXT: Mutex<Option<uuid::ContextV7>> = Mutex::new(None);
+    let mut context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    let context = context.get_or_insert_with(uuid::ContextV7::new);
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    let moment = uuid::Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos());
+    uuid::Uuid::new_v7(moment).to_string()
+}
 
 /// An event that waits for the end of its transaction.
 pub(crate) struct NewEvent {
@@ -25,7 +40,7 @@ impl NewEvent {
     ) -> kernel::Result<Self> {
         let data = serde_json::to_string(body)
             .map_err(|e| kernel::Fault::caused_by("write event body", e))?;
-        let id = kernel::id::new_v7(now).to_string();
+        let id = new_id(now);
         Ok(Self {
             id,
             at: kernel::clock::micros(now),
@@ -43,10 +58,7 @@ pub(crate) async fn insert(tx: &Tx, events: Vec<NewEvent>) -> kernel::Result<()>
         ActiveValue::{NotSet, Set},
         EntityTrait,
     };
-    if events.is_empty() {
-        return Ok(());
-    }
-    let rows = events.into_iter().map(|e| table::ActiveModel {
+    let mut rows = events.into_iter().map(|e| table::ActiveModel {
         seq: NotSet,
         id: Set(e.id),
         at: Set(e.at),
@@ -56,11 +68,16 @@ pub(crate) async fn insert(tx: &Tx, events: Vec<NewEvent>) -> kernel::Result<()>
         data: Set(e.data),
         position: Set(None),
     });
-    table::Entity::insert_many(rows)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("append events", e))?;
-    Ok(())
+    loop {
+        let some: Vec<_> = rows.by_ref().take(ROWS).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        table::Entity::insert_many(some)
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(|e| fault("append events", e))?;
+    }
 }
 
 /// The body of one kind of event. Kinds are past tense and versioned: `service.case_accepted.v1`.

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use kernel::Fault;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Tx, db::fault};
+use crate::{Tx, fault};
+
+/// Rows of one statement at the most; engines bound the number of its parameters.
+const ROWS: usize = 500;
 
 /// A job that waits for the end of its transaction.
 pub(crate) struct NewJob {
@@ -13,17 +16,23 @@ pub(crate) struct NewJob {
     kind: &'static str,
     due: i64,
     payload: String,
+    unique_key: Option<String>,
 }
 
 impl NewJob {
-    pub(crate) fn of<B: JobBody>(due: DateTime<Utc>, body: &B) -> kernel::Result<Self> {
+    pub(crate) fn of<B: JobBody>(
+        due: DateTime<Utc>,
+        body: &B,
+        unique_key: Option<String>,
+    ) -> kernel::Result<Self> {
         let payload =
             serde_json::to_string(body).map_err(|e| Fault::caused_by("write job payload", e))?;
-        let id = kernel::id::new_v7(due).to_string();
+        let id = crate::event::new_id(due);
         Ok(Self {
             id,
             kind: B::KIND,
             due: kernel::clock::micros(due),
+            unique_key,
             payload,
         })
     }
@@ -31,11 +40,8 @@ impl NewJob {
 
 pub(crate) async fn insert(tx: &Tx, jobs: Vec<NewJob>) -> kernel::Result<()> {
     use crate::schema::job as table;
-    use sea_orm::{ActiveValue::Set, EntityTrait};
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let rows = jobs.into_iter().map(|j| table::ActiveModel {
+    use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
+    let mut rows = jobs.into_iter().map(|j| table::ActiveModel {
         id: Set(j.id),
         kind: Set(j.kind.to_owned()),
         payload: Set(j.payload),
@@ -45,14 +51,23 @@ pub(crate) async fn insert(tx: &Tx, jobs: Vec<NewJob>) -> kernel::Result<()> {
         epoch: Set(0),
         lease_until: Set(None),
         last_error: Set(None),
-        unique_key: Set(None),
+        unique_key: Set(j.unique_key),
         created_at: Set(kernel::clock::micros(tx.now())),
     });
-    table::Entity::insert_many(rows)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("enqueue jobs", e))?;
-    Ok(())
+    let same_key = OnConflict::columns([table::Column::Kind, table::Column::UniqueKey])
+        .do_nothing()
+        .to_owned();
+    loop {
+        let some: Vec<_> = rows.by_ref().take(ROWS).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        table::Entity::insert_many(some)
+            .on_conflict(same_key.clone())
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(|e| fault("enqueue jobs", e))?;
+    }
 }
 
 /// The payload of one kind of job; kinds are orders and versioned: `credential.render.v1`.

@@ -8,13 +8,18 @@
 pub mod db;
 pub mod dialect;
 pub mod event;
+mod fault;
 pub mod job;
 mod migrate;
 pub mod schema;
 pub mod testing;
+mod tx;
+mod writer;
 
-pub use db::{Db, Engine, Settings, Tx, fault};
+pub use db::{Db, Engine, Settings};
 pub use event::{Consumer, Event, EventBody};
+pub use fault::{fault, is_unique_violation};
 pub use job::{Handler, Job, JobBody, JobFailure};
 pub use migrate::{migrate, migrations};
 pub use store_macros::db_test;
+pub use tx::Tx;

@@ -1,0 +1,136 @@
+//! One write under way.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseTransaction;
+
+use crate::{Engine, EventBody, JobBody, event, job};
+
+/// One write under way. Dereferences to the connection; remembers events and jobs until the end.
+#[derive(Clone)]
+pub struct Tx(Arc<Inner>);
+
+struct Inner {
+    transaction: DatabaseTransaction,
+    engine: Engine,
+    now: DateTime<Utc>,
+    pending: Mutex<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    events: Vec<event::NewEvent>,
+    jobs: Vec<job::NewJob>,
+    /// Something was there when it was flushed.
+    left_work: bool,
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.0.transaction
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(
+        transaction: DatabaseTransaction,
+        engine: Engine,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            transaction,
+            engine,
+            now,
+            pending: Mutex::default(),
+        }))
+    }
+
+    /// The moment of this write; the same for everything in it.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.0.now
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.0.engine
+    }
+
+    /// Appends an event in this transaction. `subject` is what it happened to (`case:0192…`),
+    /// `actor` who did it (`user:0192…`, `system`).
+    pub fn emit<B: EventBody>(
+        &self,
+        subject: impl ToString,
+        actor: impl ToString,
+        body: &B,
+    ) -> kernel::Result<()> {
+        let event = event::NewEvent::of(self.0.now, subject.to_string(), actor.to_string(), body)?;
+        self.pending().events.push(event);
+        Ok(())
+    }
+
+    /// Enqueues a job in this transaction, due now.
+    pub fn enqueue<B: JobBody>(&self, body: &B) -> kernel::Result<()> {
+        self.enqueue_at(self.0.now, body)
+    }
+
+    /// Enqueues a job in this transaction, due at the given time.
+    pub fn enqueue_at<B: JobBody>(&self, due: DateTime<Utc>, body: &B) -> kernel::Result<()> {
+        let job = job::NewJob::of(due, body, None)?;
+        self.pending().jobs.push(job);
+        Ok(())
+    }
+
+    /// Enqueues a job unless one of its kind with the same key is waiting, running or failed.
+    pub fn enqueue_unique<B: JobBody>(
+        &self,
+        key: impl ToString,
+        due: DateTime<Utc>,
+        body: &B,
+    ) -> kernel::Result<()> {
+        let job = job::NewJob::of(due, body, Some(key.to_string()))?;
+        self.pending().jobs.push(job);
+        Ok(())
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.0
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the remembered events and jobs if the body succeeded.
+    pub(crate) async fn flush_after<T>(&self, outcome: kernel::Result<T>) -> kernel::Result<T> {
+        let value = outcome?;
+        self.flush().await?;
+        Ok(value)
+    }
+
+    async fn flush(&self) -> kernel::Result<()> {
+        let (events, jobs) = {
+            let mut pending = self.pending();
+            let events = std::mem::take(&mut pending.events);
+            let jobs = std::mem::take(&mut pending.jobs);
+            pending.left_work |= !events.is_empty() || !jobs.is_empty();
+            (events, jobs)
+        };
+        event::insert(self, events).await?;
+        job::insert(self, jobs).await
+    }
+
+    pub(crate) fn left_work(&self) -> bool {
+        self.pending().left_work
+    }
+
+    /// The transaction, unless another handle is still about.
+    pub(crate) fn into_transaction(self) -> Result<DatabaseTransaction, Self> {
+        Arc::try_unwrap(self.0)
+            .map(|inner| inner.transaction)
+            .map_err(Self)
+    }
+}
