@@ -23,6 +23,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// Seconds after which a request is given up.
     pub timeout_seconds: u64,
+    /// Requests answered at one time; more are asked to come back (503) instead of queueing.
+    pub concurrent_requests: usize,
     /// Name of the place, shown in the page head, as `云港市`.
     pub place: String,
     /// Whether a banner says that everything here is made up.
@@ -36,6 +38,7 @@ impl Default for Settings {
             public_url: "http://127.0.0.1:8080".into(),
             body_limit: 64 << 20,
             timeout_seconds: 30,
+            concurrent_requests: 1024,
             place: String::new(),
             demo: false,
         }
@@ -55,7 +58,12 @@ struct Inner {
 
 impl App {
     pub fn new(db: Db, settings: Settings, texts: Texts) -> Self {
-        Self(Arc::new(Inner { db, settings, texts, parts: RwLock::default() }))
+        Self(Arc::new(Inner {
+            db,
+            settings,
+            texts,
+            parts: RwLock::default(),
+        }))
     }
 
     pub fn db(&self) -> &Db {
@@ -78,17 +86,30 @@ impl App {
     /// Parts are put once, while modules are assembled.
     pub fn put<T: Any + Send + Sync>(&self, part: T) -> Arc<T> {
         let part = Arc::new(part);
-        let mut parts = self.0.parts.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut parts = self
+            .0
+            .parts
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         parts.insert(TypeId::of::<T>(), part.clone());
         part
     }
 
     /// A part that some block has put; an error names the type that is missing.
     pub fn part<T: Any + Send + Sync>(&self) -> Result<Arc<T>, kernel::Fault> {
-        let parts = self.0.parts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let parts = self
+            .0
+            .parts
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         parts
             .get(&TypeId::of::<T>())
             .and_then(|part| part.clone().downcast::<T>().ok())
-            .ok_or_else(|| kernel::Fault::new(format!("part not assembled: {}", std::any::type_name::<T>())))
+            .ok_or_else(|| {
+                kernel::Fault::new(format!(
+                    "part not assembled: {}",
+                    std::any::type_name::<T>()
+                ))
+            })
     }
 }

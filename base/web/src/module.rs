@@ -51,3 +51,22 @@ pub enum MenuPlace {
     /// An officer's workbench.
     Workbench,
 }
+
+/// All menu items of all modules; an [`App`] part.
+#[derive(Debug, Default)]
+pub struct Menu(Vec<MenuItem>);
+
+impl Menu {
+    pub fn of(modules: &[Module]) -> Self {
+        let mut items: Vec<_> = modules
+            .iter()
+            .flat_map(|m| m.menu.iter().cloned())
+            .collect();
+        items.sort_by_key(|item| (item.order, item.href));
+        Self(items)
+    }
+
+    pub fn items(&self, place: MenuPlace) -> impl Iterator<Item = &MenuItem> {
+        self.0.iter().filter(move |item| item.place == place)
+    }
+}

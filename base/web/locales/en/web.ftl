@@ -1,0 +1,70 @@
+web-name = Tongban
+web-skip = Skip to content
+web-demo = Demonstration: every person, company and case here is synthetic. Do not enter real information.
+web-menu = Menu
+web-language = Language
+web-messages = Messages, { $count } unread
+web-sign-in = Sign in
+web-sign-out = Sign out
+web-acting-for = Acting on behalf of { $name }
+web-acting-change = Change
+web-workbench = Workbench
+web-foot = One place for all city services
+web-request = Request number { $id }
+
+web-optional = (optional)
+web-choose = Please choose
+web-errors = { $count ->
+    [one] One thing needs your attention
+   *[other] { $count } things need your attention
+  }
+web-search = Search
+web-pages = Pages
+web-first = Back to the first page
+web-next = Next page
+web-steps = Steps
+web-step-done = (done)
+web-crumbs = You are here
+web-unmask = See the whole
+web-light-green = On time
+web-light-yellow = Due soon
+web-light-red = Overdue
+web-light-paused = Clock suspended
+web-light-done = Finished
+
+web-error-bad-request = This request could not be understood
+web-error-bad-request-next = Go back, check what was typed and send it again.
+web-error-not-signed-in = Please sign in first
+web-error-not-signed-in-next = Sign in and try again; you will come back here.
+web-error-forbidden = You are not allowed to do this
+web-error-forbidden-next = If your work needs it, ask your administrator for the permission.
+web-error-not-found = This page was not found
+web-error-not-found-next = The address may be mistyped or the content moved. Go to the home page or search for the service you need.
+web-error-method = This address does not accept that operation
+web-error-method-next = Go back and use the buttons on the page.
+web-error-refused = This cannot be done now
+web-error-refused-next = Go back and reload the page to see how things stand.
+web-error-too-large = What was sent is too large
+web-error-too-large-next = At most { $limit } MB can be sent at once. Compress the files or send them one by one.
+web-error-type = This kind of content is not accepted
+web-error-type-next = Use the form on the page, or set Content-Type as the API description says.
+web-error-invalid = Something in the input is wrong
+web-error-invalid-next = Correct what the messages point out and send it again.
+web-error-too-many = Too many requests
+web-error-too-many-next = Please wait a moment and try again.
+web-error-internal = Something went wrong on our side
+web-error-internal-next = Nothing of yours was changed. Try again later; if it happens again, tell the help desk the request number below.
+web-error-unavailable = The system is busy for the moment
+web-error-unavailable-next = Nothing of yours was changed. Wait a little and reload this page.
+web-error-cross-site = This was sent from another site and refused
+web-error-cross-site-next = To protect your account only operations from this site's own pages are accepted. Start again from the home page.
+web-error-home = Go to the home page
+
+web-gallery = Component gallery
+web-gallery-finding = Sample: enter the 18-character code shown at the top right of the business licence.
+web-api = API
+web-api-intro = Everything that a page can do has its API door. The machine-readable description (OpenAPI 3.1) is here:
+web-api-token = Send a bearer token in the Authorization header; make one on the account page or with tongban token create.
+web-api-method = Method
+web-api-path = Path
+web-api-summary = Purpose
