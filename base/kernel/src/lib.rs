@@ -5,9 +5,16 @@
 //! [`clock::SystemClock`].
 
 pub mod clock;
+pub mod code;
 pub mod crypto;
 pub mod error;
 pub mod id;
 
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use error::{Error, Fault, Finding, Result, Text};
+
+/// The kernel's words, language tag and Fluent source; `web` shows them.
+pub const TEXTS: &[(&str, &str)] = &[
+    ("zh-CN", include_str!("../locales/zh-CN/kernel.ftl")),
+    ("en", include_str!("../locales/en/kernel.ftl")),
+];
