@@ -4,12 +4,14 @@
 //! Owns no table, reads no file, opens no socket. Never reads the wall clock except in
 //! [`clock::SystemClock`].
 
+pub mod calendar;
 pub mod clock;
 pub mod code;
 pub mod crypto;
 pub mod error;
 pub mod id;
 
+pub use calendar::Calendar;
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use error::{Error, Fault, Finding, Result, Text};
 

@@ -1,5 +1,7 @@
-//! What the kernel promises to the outside: other products read what it writes, and its words are
-//! complete.
+//! What the kernel promises to the outside: other products read what it writes, its calendar is
+//! the official one, its words are complete.
 
+#[cfg(test)]
+mod calendar;
 #[cfg(test)]
 mod openssl;
