@@ -10,10 +10,13 @@ pub mod code;
 pub mod crypto;
 pub mod error;
 pub mod id;
+pub mod mask;
+pub mod money;
 
 pub use calendar::Calendar;
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use error::{Error, Fault, Finding, Result, Text};
+pub use money::Money;
 
 /// The kernel's words, language tag and Fluent source; `web` shows them.
 pub const TEXTS: &[(&str, &str)] = &[

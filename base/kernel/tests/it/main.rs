@@ -5,3 +5,5 @@
 mod calendar;
 #[cfg(test)]
 mod openssl;
+#[cfg(test)]
+mod words;
