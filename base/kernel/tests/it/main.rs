@@ -2,6 +2,8 @@
 //! the official one, its words are complete.
 
 #[cfg(test)]
+mod base_pack;
+#[cfg(test)]
 mod calendar;
 #[cfg(test)]
 mod openssl;
