@@ -6,5 +6,7 @@
 //! officers and the processes of packs do.
 
 pub mod case;
+pub mod guide;
+pub mod import;
 pub mod matter;
 pub mod theme;

@@ -4,6 +4,17 @@
 //! A case keeps the version it was accepted under, so a version that was ever published is never
 //! changed: each published change is version + 1.
 
+pub mod act;
+mod check;
+pub mod page;
+pub mod schema;
+pub mod store;
+
+pub use act::MatterChanged;
+pub use check::checks;
+pub use schema::migrations;
+pub use store::{get, get_in_force, lookup_shown};
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
