@@ -5,13 +5,16 @@
 //! a consumer's effect happens once; a job that lost its lease cannot complete.
 //! Never knows what the rows mean.
 
+pub mod audit;
 pub mod db;
 pub mod dialect;
 pub mod event;
 mod fault;
 pub mod job;
+mod log;
 mod migrate;
 pub mod schema;
+pub mod seal;
 pub mod testing;
 mod tx;
 mod writer;
@@ -21,5 +24,6 @@ pub use event::{Consumer, Event, EventBody};
 pub use fault::{fault, is_unique_violation};
 pub use job::{Handler, Job, JobBody, JobFailure};
 pub use migrate::{migrate, migrations};
+pub use seal::{HeadSigner, KeySigner, Sealer};
 pub use store_macros::db_test;
 pub use tx::Tx;

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{blob, blob_holder, consumer, event, head, job, parked, tile};
+use super::{blob, blob_holder, consumer, event, head, job, key, parked, tile};
 
 pub(crate) struct Migration;
 
@@ -94,8 +94,19 @@ async fn create_seal(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(ColumnDef::new(head::Column::Root).string().not_null())
         .col(ColumnDef::new(head::Column::At).big_integer().not_null())
         .col(ColumnDef::new(head::Column::KeyId).string().not_null())
-        .col(ColumnDef::new(head::Column::Algorithm).string().not_null())
-        .col(ColumnDef::new(head::Column::Signature).string().not_null())
+        .col(ColumnDef::new(head::Column::Signature).text().not_null())
+        .to_owned();
+    manager.create_table(table).await?;
+    let table = Table::create()
+        .table(key::Entity)
+        .col(
+            ColumnDef::new(key::Column::Id)
+                .string()
+                .not_null()
+                .primary_key(),
+        )
+        .col(ColumnDef::new(key::Column::Algorithm).string().not_null())
+        .col(ColumnDef::new(key::Column::PublicKey).text().not_null())
         .to_owned();
     manager.create_table(table).await
 }

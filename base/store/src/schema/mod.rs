@@ -88,9 +88,29 @@ pub mod head {
         pub root: String,
         pub at: i64,
         pub key_id: String,
-        pub algorithm: String,
         /// Hexadecimal.
         pub signature: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Public halves of the keys that signed heads.
+pub mod key {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "store_key")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub algorithm: String,
+        /// PEM.
+        #[sea_orm(column_type = "Text")]
+        pub public_key: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,3 +1,5 @@
 //! Every promise of `store`, on both databases.
 
+mod log;
+mod note;
 mod writing;

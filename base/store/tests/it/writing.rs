@@ -4,17 +4,9 @@ use std::sync::Arc;
 
 use kernel::ManualClock;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
-use serde::{Deserialize, Serialize};
-use store::{Db, EventBody};
+use store::Db;
 
-#[derive(Serialize, Deserialize)]
-struct Noted {
-    text: String,
-}
-
-impl EventBody for Noted {
-    const KIND: &'static str = "test.noted.v1";
-}
+use crate::note::Noted;
 
 #[store::db_test]
 async fn an_event_is_there_after_its_write(db: Db, clock: Arc<ManualClock>) {
