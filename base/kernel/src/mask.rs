@@ -113,8 +113,11 @@ fn id(profile: Profile, value: &str) -> String {
 fn landline(profile: Profile, value: &str) -> String {
     let back = if profile == Profile::Internal { 2 } else { 0 };
     match value.split_once('-') {
-        Some((area, number)) => format!("{area}-{}", keep(number, 0, back)),
-        None => keep(value, 0, back),
+        // Longer than any area code: this is no landline.
+        Some((area, number)) if area.chars().count() <= 4 => {
+            format!("{area}-{}", keep(number, 0, back))
+        }
+        _ => keep(value, 0, back),
     }
 }
 
@@ -276,6 +279,12 @@ mod tests {
             "010-********",
         );
         check(Kind::Landline, "12345678", "******78", "********");
+        check(
+            Kind::Landline,
+            "13800138000-1",
+            "***********-1",
+            "*************",
+        );
         check(
             Kind::Email,
             "foo@example.com",

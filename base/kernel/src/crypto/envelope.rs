@@ -5,17 +5,21 @@
 
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::{CryptoError, Digest, Suite, random};
+use super::{CryptoError, Suite, random};
 
 const VERSION: u8 = 1;
 const BLOCK_BYTES: usize = 16;
 const TAG_BYTES: usize = 32;
 
 /// The secret of an envelope; the keys for encryption and authentication are derived from it.
-/// Never printed.
-#[derive(Clone)]
+/// Never printed, and wiped from memory when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct EnvelopeKey([u8; 32]);
+
+/// Wiped when dropped.
+pub(super) type DerivedKey = Zeroizing<[u8; 32]>;
 
 impl EnvelopeKey {
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -32,16 +36,16 @@ impl EnvelopeKey {
         self.0
     }
 
-    fn derive(&self, suite: &dyn Suite, purpose: &str) -> Digest {
-        suite.hmac(&self.0, purpose.as_bytes())
+    fn derive(&self, suite: &dyn Suite, purpose: &str) -> DerivedKey {
+        Zeroizing::new(suite.hmac(&self.0, purpose.as_bytes()))
     }
 
     /// What the cipher takes; SM4 uses the first half.
-    pub(super) fn for_encryption(&self, suite: &dyn Suite) -> Digest {
+    pub(super) fn for_encryption(&self, suite: &dyn Suite) -> DerivedKey {
         self.derive(suite, "tongban envelope 1: encrypt")
     }
 
-    fn for_authentication(&self, suite: &dyn Suite) -> Digest {
+    fn for_authentication(&self, suite: &dyn Suite) -> DerivedKey {
         self.derive(suite, "tongban envelope 1: authenticate")
     }
 }
@@ -74,7 +78,7 @@ pub(super) fn seal(
     envelope.extend(iv);
     envelope.extend(encrypt(&iv)?);
     let tag = suite.hmac(
-        &key.for_authentication(suite),
+        &*key.for_authentication(suite),
         &authenticated(context, &envelope),
     );
     envelope.extend(tag);
@@ -98,7 +102,7 @@ pub(super) fn open(
     }
     let (iv, ciphertext) = rest.split_at_checked(BLOCK_BYTES).ok_or(bad)?;
     let covered = authenticated(context, body);
-    if !suite.hmac_matches(&key.for_authentication(suite), &covered, tag) {
+    if !suite.hmac_matches(&*key.for_authentication(suite), &covered, tag) {
         return Err(CryptoError::Mismatch);
     }
     decrypt(iv, ciphertext)

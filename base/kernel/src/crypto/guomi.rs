@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sm2::dsa::signature::{Signer, Verifier};
 use sm2::elliptic_curve::Generate;
 
-use super::envelope::{self, EnvelopeKey, cbc_decrypt, cbc_encrypt};
+use super::envelope::{self, DerivedKey, EnvelopeKey, cbc_decrypt, cbc_encrypt};
 use super::key::{Private, Public};
 use super::{CryptoError, Digest, Hasher, PrivateKey, PublicKey, Signature, Suite};
 
@@ -46,7 +46,7 @@ impl GuoMi {
 }
 
 /// SM4 takes 128 bits of what the envelope's key gives.
-fn sm4_key(key: &Digest) -> Result<&[u8], CryptoError> {
+fn sm4_key(key: &DerivedKey) -> Result<&[u8], CryptoError> {
     key.get(..16).ok_or(CryptoError::Failed)
 }
 

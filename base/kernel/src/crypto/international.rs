@@ -77,7 +77,7 @@ impl Suite for International {
     ) -> Result<Vec<u8>, CryptoError> {
         let cipher_key = key.for_encryption(self);
         envelope::seal(self, key, context, |iv| {
-            cbc_encrypt::<cbc::Encryptor<aes::Aes256>>(&cipher_key, iv, plain)
+            cbc_encrypt::<cbc::Encryptor<aes::Aes256>>(&*cipher_key, iv, plain)
         })
     }
 
@@ -89,7 +89,7 @@ impl Suite for International {
     ) -> Result<Vec<u8>, CryptoError> {
         let cipher_key = key.for_encryption(self);
         envelope::open(self, key, context, envelope, |iv, ciphertext| {
-            cbc_decrypt::<cbc::Decryptor<aes::Aes256>>(&cipher_key, iv, ciphertext)
+            cbc_decrypt::<cbc::Decryptor<aes::Aes256>>(&*cipher_key, iv, ciphertext)
         })
     }
 }

@@ -8,4 +8,6 @@ mod calendar;
 #[cfg(test)]
 mod openssl;
 #[cfg(test)]
+mod rubbish;
+#[cfg(test)]
 mod words;
