@@ -9,4 +9,26 @@ pub mod case;
 pub mod guide;
 pub mod import;
 pub mod matter;
+pub mod notice;
 pub mod theme;
+
+use sea_orm_migration::MigrationTrait;
+
+/// Migrations of all tables of this crate.
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    let mut all = matter::migrations();
+    all.extend(case::schema::migrations());
+    all.extend(theme::schema::migrations());
+    all
+}
+
+/// Who may do what with matters and cases.
+pub const POLICIES: &[(&str, &str)] = &[
+    ("service/matter.cedar", include_str!("../policies/matter.cedar")),
+    ("service/case.cedar", include_str!("../policies/case.cedar")),
+];
+
+/// The official calendar; one without any year, which refuses to count, until a pack brings it.
+pub(crate) fn calendar(app: &web::App) -> std::sync::Arc<kernel::Calendar> {
+    app.part::<kernel::Calendar>().unwrap_or_default()
+}

@@ -53,6 +53,8 @@ pub struct CaseFact {
     pub is_instant: bool,
     pub is_licence: bool,
     pub at: DateTime<Utc>,
+    /// Counts the case's events from 1.
+    pub seq: u32,
     pub before: State,
     pub after: State,
     /// User id of who did it, or `system`.

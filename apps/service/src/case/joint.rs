@@ -69,12 +69,11 @@ pub fn terms(parts: &[Terms], closing_days: u32, legal_days: u32) -> Terms {
         is_joint: parts.len() > 1,
         promise: Days::working(promise.min(legal_days.max(1))),
         legal: Some(Days::working(legal_days)),
-        procedures: Vec::new(),
-        steps: Vec::new(),
         limits: parts
             .first()
             .map(|terms| terms.limits.clone())
             .unwrap_or_default(),
+        ..Terms::default()
     }
 }
 

@@ -4,13 +4,16 @@
 //! This file holds the words: states, what may happen, and the facts a case is made of. The rules
 //! are in [`rules`], arithmetic of days in [`due`], parents and sub-cases in [`joint`].
 
+pub mod act;
 pub mod due;
 pub mod event;
+pub mod flow;
 pub mod joint;
 pub mod number;
 pub mod rules;
 pub mod schema;
 pub mod store;
+pub mod submit;
 
 use std::collections::BTreeSet;
 
@@ -398,6 +401,7 @@ pub struct Procedure {
 /// What the matter, or the theme, promises: copied into the case when it is made, so that a later
 /// version changes nothing for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Terms {
     pub is_instant: bool,
     pub is_licence: bool,
@@ -409,6 +413,15 @@ pub struct Terms {
     pub procedures: Vec<Procedure>,
     /// Published links with their limits.
     pub steps: Vec<event::StepLimit>,
+    /// Keys of all parts of the theme, needed or not.
+    pub parts: Vec<String>,
+    /// What a refused part of a theme does to the others.
+    pub on_reject: joint::OnReject,
+    /// Type code of the certificate that is the result.
+    pub certificate: Option<String>,
+    pub result_name: String,
+    /// Where to seek review and to sue; goes into refusals.
+    pub remedy: String,
     pub limits: Limits,
 }
 
@@ -518,6 +531,8 @@ pub enum Flag {
 #[serde(default)]
 pub struct Facts {
     pub state: State,
+    /// Counts what happened; several events of one moment keep their order by it.
+    pub moves: u32,
     pub terms: Terms,
     pub submitted_at: Option<DateTime<Utc>>,
     pub received_at: Option<DateTime<Utc>>,

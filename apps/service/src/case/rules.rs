@@ -32,6 +32,7 @@ pub fn transition(facts: &Facts, event: &Event, at: &Circumstance<'_>) -> Moved 
     };
     let mut next = step.take()?;
     next.last_at = Some(now);
+    next.moves = facts.moves + 1;
     Ok(next)
 }
 
@@ -393,6 +394,31 @@ impl Step<'_> {
     fn received_on(&self) -> NaiveDate {
         self.facts.received_at.map_or(self.today, local_date)
     }
+}
+
+/// A sub-case as its parent's acceptance makes it: accepted by the same person on the same first
+/// day, with its own limits.
+pub fn accepted_with(
+    parent: &Facts,
+    own: &Facts,
+    now: DateTime<Utc>,
+    calendar: &Calendar,
+) -> Moved {
+    let mut next = Facts {
+        state: State::Accepted,
+        submitted_at: parent.submitted_at,
+        received_at: parent.received_at,
+        accepted_at: Some(now),
+        accepted_by: parent.accepted_by.clone(),
+        d0: parent.d0.or_else(|| Some(local_date(now))),
+        last_at: Some(now),
+        moves: own.moves + 1,
+        ..own.clone()
+    };
+    let dues = due::of(&next, calendar)?;
+    next.promise_due = dues.promise;
+    next.legal_due = dues.legal;
+    Ok(next)
 }
 
 /// How rules name the actor of timers and processes.

@@ -57,6 +57,9 @@ pub mod case {
         /// Where each prefilled value came from.
         #[sea_orm(column_type = "Text")]
         pub provenance: String,
+        /// Sub-cases that the answers call for, fixed when handed in.
+        #[sea_orm(column_type = "Text")]
+        pub plan: String,
         pub process: Option<String>,
         pub instance_id: Option<String>,
         /// Call of the parent's process that waits for this sub-case to end.
@@ -90,6 +93,7 @@ pub mod entry {
         pub id: String,
         pub case_id: String,
         pub at: i64,
+        pub seq: i32,
         /// Name of the event.
         pub event: String,
         pub state: String,
@@ -223,8 +227,13 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 mod m20261122_02_service_case {
     use sea_orm_migration::{prelude::*, schema::*};
 
-    #[derive(DeriveMigrationName)]
     pub struct Migration;
+
+    impl MigrationName for Migration {
+        fn name(&self) -> &'static str {
+            "m20261122_02_service_case"
+        }
+    }
 
     #[async_trait::async_trait]
     impl MigrationTrait for Migration {
@@ -273,6 +282,7 @@ mod m20261122_02_service_case {
             .col(string_null("form"))
             .col(text("data"))
             .col(text("provenance"))
+            .col(text("plan"))
             .col(string_null("process"))
             .col(string_null("instance_id"))
             .col(string_null("call_id"))
@@ -292,6 +302,7 @@ mod m20261122_02_service_case {
             .col(string("id").primary_key())
             .col(string("case_id"))
             .col(big_integer("at"))
+            .col(integer("seq"))
             .col(string("event"))
             .col(string("state"))
             .col(string("actor"))
@@ -393,7 +404,7 @@ mod m20261122_02_service_case {
             index(
                 "service_case_entry_case",
                 "service_case_entry",
-                &["case_id", "id"],
+                &["case_id", "seq"],
             ),
             index(
                 "service_material_case",

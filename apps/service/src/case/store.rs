@@ -57,6 +57,7 @@ pub struct Case {
     pub form: Option<String>,
     pub data: serde_json::Value,
     pub provenance: serde_json::Value,
+    pub plan: Vec<Planned>,
     pub process: Option<String>,
     pub instance: Option<String>,
     pub call: Option<String>,
@@ -64,6 +65,28 @@ pub struct Case {
     pub idempotency_key: String,
     pub query: Query,
     pub version: i32,
+}
+
+/// A sub-case to come: everything that it will be made of, so that a version published meanwhile
+/// changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Planned {
+    /// Name by which the theme's process calls it.
+    pub key: String,
+    pub matter_code: String,
+    pub matter_name: String,
+    pub matter_version: i32,
+    pub org: String,
+    pub org_name: String,
+    pub region: String,
+    pub process: Option<String>,
+    pub form: Option<String>,
+    /// Its part of the merged form's values.
+    pub data: serde_json::Value,
+    /// Keys of the materials that it uses.
+    pub materials: Vec<String>,
+    pub terms: super::Terms,
 }
 
 /// The query password, hashed, and how often it was guessed wrong.
@@ -133,6 +156,7 @@ fn active(case: &Case) -> Result<schema::case::ActiveModel> {
         form: Set(case.form.clone()),
         data: Set(json(&case.data)?),
         provenance: Set(json(&case.provenance)?),
+        plan: Set(json(&case.plan)?),
         process: Set(case.process.clone()),
         instance_id: Set(case.instance.clone()),
         call_id: Set(case.call.clone()),
@@ -422,6 +446,7 @@ fn case_of(row: schema::case::Model) -> Result<Case> {
         form: row.form,
         data: parse(&row.data)?,
         provenance: parse(&row.provenance)?,
+        plan: parse(&row.plan)?,
         process: row.process,
         instance: row.instance_id,
         call: row.call_id,
@@ -480,6 +505,7 @@ pub async fn update_sequence(tx: &Tx, org: &str, day: NaiveDate, by: i64) -> Res
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Entry {
     pub at: DateTime<Utc>,
+    pub seq: u32,
     pub event: String,
     /// State after it.
     pub state: State,
@@ -496,6 +522,7 @@ pub async fn insert_entry(tx: &Tx, case: CaseId, entry: Entry) -> Result<()> {
         id: Set(new_id(tx)),
         case_id: Set(case.to_string()),
         at: Set(micros(entry.at)),
+        seq: Set(i32::try_from(entry.seq).unwrap_or(i32::MAX)),
         event: Set(entry.event),
         state: Set(entry.state.code().to_owned()),
         actor: Set(entry.actor),
@@ -524,13 +551,14 @@ pub async fn list_entries(
         query = query.filter(Column::IsPublic.eq(true));
     }
     let rows = query
-        .order_by_asc(Column::At)
+        .order_by_asc(Column::Seq)
         .order_by_asc(Column::Id)
         .all(db)
         .await
         .map_err(|e| fault("read the timeline", e))?;
     let entries = rows.into_iter().map(|row| Entry {
         at: from_micros(row.at),
+        seq: u32::try_from(row.seq).unwrap_or_default(),
         event: row.event,
         state: State::of_code(&row.state).unwrap_or_default(),
         actor: row.actor,
@@ -609,9 +637,11 @@ pub async fn insert_materials(tx: &Tx, case: CaseId, materials: &[Material]) -> 
         return Ok(());
     }
     let mut rows = Vec::new();
-    for material in materials {
+    let batch = new_id(tx);
+    for (index, material) in materials.iter().enumerate() {
         rows.push(schema::material::ActiveModel {
-            id: Set(new_id(tx)),
+            // Lists are in the order of handing in.
+            id: Set(format!("{batch}.{index:04}")),
             case_id: Set(case.to_string()),
             key: Set(material.key.clone()),
             name: Set(material.name.clone()),

@@ -54,8 +54,13 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 mod m20261122_01_service_matter {
     use sea_orm_migration::{prelude::*, schema::*};
 
-    #[derive(DeriveMigrationName)]
     pub struct Migration;
+
+    impl MigrationName for Migration {
+        fn name(&self) -> &'static str {
+            "m20261122_01_service_matter"
+        }
+    }
 
     #[async_trait::async_trait]
     impl MigrationTrait for Migration {

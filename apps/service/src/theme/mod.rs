@@ -3,6 +3,9 @@
 //!
 //! Written in `themes/*.toml` of a pack; see [`Theme`] for the elements.
 
+pub mod schema;
+pub mod store;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{Finding, Text};
