@@ -18,23 +18,19 @@ struct Bundles;
 
 /// The address of a bundled file by its plain name, as `app.css`.
 pub fn href(name: &str) -> String {
-    match manifest().get(name) {
-        Some(hashed) => format!("/assets/{hashed}"),
-        // Before the bundles are built every address must still be one that answers 404.
-        None => format!("/assets/{name}"),
-    }
+    // In development the files are read from disk, so that a new bundle shows without a restart.
+    let hashed = if cfg!(debug_assertions) {
+        read_manifest().remove(name)
+    } else {
+        MANIFEST.get_or_init(read_manifest).get(name).cloned()
+    };
+    // Before the bundles are built every address must still be one that answers 404.
+    format!("/assets/{}", hashed.as_deref().unwrap_or(name))
 }
+
+static MANIFEST: OnceLock<HashMap<String, String>> = OnceLock::new();
 
 /// Plain name to hashed name, as the build wrote it.
-fn manifest() -> HashMap<String, String> {
-    // In development the files are read from disk, so that a new bundle shows without a restart.
-    if cfg!(debug_assertions) {
-        return read_manifest();
-    }
-    static MANIFEST: OnceLock<HashMap<String, String>> = OnceLock::new();
-    MANIFEST.get_or_init(read_manifest).clone()
-}
-
 fn read_manifest() -> HashMap<String, String> {
     Bundles::get("manifest.json")
         .and_then(|file| serde_json::from_slice(&file.data).ok())

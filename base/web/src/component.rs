@@ -24,7 +24,7 @@ impl Fields {
 
     /// Adds a value; a name may have several.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+    pub fn with(mut self, name: impl Into<String>, value: impl std::fmt::Display) -> Self {
         self.values
             .entry(name.into())
             .or_default()

@@ -72,9 +72,10 @@ pub async fn render(State(app): State<App>, request: Request, next: Next) -> Res
         return response;
     }
     let (mut head, body) = response.into_parts();
-    let detail = match head.status.is_client_error() {
-        true => words_of(&head.headers, body).await,
-        false => None,
+    let detail = if head.status.is_client_error() {
+        words_of(&head.headers, body).await
+    } else {
+        None
     };
     let cause = head.extensions.remove::<Arc<Error>>();
     if let Some(error) = &cause {

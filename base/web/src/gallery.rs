@@ -53,6 +53,8 @@ pub async fn show(p: Page) -> Result<Html, WebError> {
             Light::Done,
         ],
         at,
+        long: LONG,
+        right_to_left: RIGHT_TO_LEFT,
         p,
     })
 }
@@ -72,16 +74,8 @@ struct Gallery {
     tones: [Tone; 5],
     lights: [Light; 5],
     at: DateTime<Utc>,
-}
-
-impl Gallery {
-    fn long(&self) -> &'static str {
-        LONG
-    }
-
-    fn right_to_left(&self) -> &'static str {
-        RIGHT_TO_LEFT
-    }
+    long: &'static str,
+    right_to_left: &'static str,
 }
 
 /// Fields of each state have names of their own, so that labels find their field.
