@@ -1,0 +1,481 @@
+//! Rules of events: what may stand where.
+
+use super::{Check, Severity};
+use crate::model::{Definition, Event, Kind, Node, NodeIx, Place, Source, Sub, TimerSource};
+
+impl Check<'_> {
+    pub(super) fn event(&mut self, ix: NodeIx, node: &Node, event: &Event) {
+        for definition in &event.definitions {
+            self.place(node, event, definition);
+            self.definition(ix, node, definition);
+        }
+        match event.place {
+            Place::Start { is_interrupting } => self.start(node, is_interrupting),
+            Place::End => {
+                if !node.outgoing.is_empty() {
+                    self.error(
+                        "end-with-outgoing",
+                        node,
+                        "an end event has no outgoing flow",
+                        "remove the flow",
+                    );
+                }
+                if node.incoming.is_empty() {
+                    let text = "no flow leads to the end event";
+                    self.push(
+                        Severity::Warning,
+                        "end-without-incoming",
+                        &node.id,
+                        node.line,
+                        text,
+                        "connect it, or delete it",
+                    );
+                }
+            }
+            Place::Boundary { .. } => self.boundary(node, event),
+            Place::Catch | Place::Throw => self.intermediate(ix, node, event),
+        }
+    }
+
+    fn start(&mut self, node: &Node, is_interrupting: bool) {
+        let model = self.model;
+        if !node.incoming.is_empty() {
+            self.error(
+                "start-with-incoming",
+                node,
+                "a start event has no incoming flow",
+                "let the flow lead to the step after it",
+            );
+        }
+        if node.outgoing.is_empty() {
+            self.error(
+                "start-without-outgoing",
+                node,
+                "nothing follows the start event",
+                "connect it to the first step",
+            );
+        }
+        let owner = model[node.scope].owner;
+        let in_event_sub = owner.is_some_and(|owner| model[owner].is_event_sub());
+        if !is_interrupting && !in_event_sub {
+            self.error(
+                "start-not-interrupting",
+                node,
+                "only the start of an event sub-process may be non-interrupting",
+                "remove `isInterrupting`",
+            );
+        }
+        for &flow in &node.outgoing {
+            if model[flow].condition.is_some() {
+                let flow = &model[flow];
+                self.push(
+                    Severity::Error,
+                    "condition-not-allowed",
+                    &flow.id,
+                    flow.line,
+                    "a flow from a start event has no condition",
+                    "put a gateway between",
+                );
+            }
+        }
+    }
+
+    fn boundary(&mut self, node: &Node, event: &Event) {
+        if !node.incoming.is_empty() {
+            self.error(
+                "boundary-with-incoming",
+                node,
+                "an event on a border has no incoming flow",
+                "remove the flow",
+            );
+        }
+        let compensates = event
+            .definitions
+            .iter()
+            .any(|d| matches!(d, Definition::Compensation { .. }));
+        if compensates {
+            if !node.outgoing.is_empty() {
+                self.error(
+                    "compensation-with-flow",
+                    node,
+                    "a compensation event has no outgoing flow",
+                    "associate it with what undoes the activity",
+                );
+            }
+            let undone = event
+                .host
+                .is_some_and(|host| self.model[host].undone_by.is_some());
+            if !undone {
+                self.error(
+                    "compensation-without-handler",
+                    node,
+                    "nothing is associated with the compensation event",
+                    "draw an association to the activity that undoes",
+                );
+            }
+        } else if node.outgoing.is_empty() {
+            self.error(
+                "boundary-without-outgoing",
+                node,
+                "nothing follows the event",
+                "connect it to the next step",
+            );
+        }
+        if event.definitions.is_empty() {
+            self.error(
+                "boundary-untyped",
+                node,
+                "an event on a border needs a trigger",
+                "give it a trigger",
+            );
+        }
+        self.host(node, event);
+    }
+
+    /// The activity on whose border the event sits.
+    fn host(&mut self, node: &Node, event: &Event) {
+        let Some(host) = event.host.map(|host| &self.model[host]) else {
+            return self.error(
+                "boundary-without-host",
+                node,
+                "the event is on no activity's border",
+                "attach it to an activity",
+            );
+        };
+        if !host.is_activity() {
+            let text = format!(
+                "`{}` is a {}; only activities have border events",
+                host.id,
+                host.type_name()
+            );
+            self.error(
+                "boundary-host",
+                node,
+                &text,
+                "attach it to a task or sub-process",
+            );
+        }
+        if host.scope != node.scope {
+            self.error(
+                "boundary-host",
+                node,
+                "the event and its activity lie in different scopes",
+                "draw them side by side",
+            );
+        }
+        let cancels = event
+            .definitions
+            .iter()
+            .any(|d| matches!(d, Definition::Cancel));
+        if cancels && !matches!(host.kind, Kind::Sub(Sub::Transaction)) {
+            self.error(
+                "cancel-outside-transaction",
+                node,
+                "a cancel event is only on the border of a transaction",
+                "make the sub-process a transaction",
+            );
+        }
+        let must_interrupt = event
+            .definitions
+            .iter()
+            .any(|d| matches!(d, Definition::Error { .. } | Definition::Cancel));
+        if must_interrupt && !node.interrupts() {
+            self.error(
+                "boundary-must-interrupt",
+                node,
+                "error and cancel events always interrupt",
+                "remove `cancelActivity=\"false\"`",
+            );
+        }
+    }
+
+    fn intermediate(&mut self, ix: NodeIx, node: &Node, event: &Event) {
+        let is_link = node.link().is_some();
+        if event.place == Place::Catch {
+            if event.definitions.is_empty() {
+                self.error(
+                    "catch-untyped",
+                    node,
+                    "an intermediate catch event needs a trigger",
+                    "give it a trigger",
+                );
+            }
+            if is_link && !node.incoming.is_empty() {
+                self.error(
+                    "link-catch-with-incoming",
+                    node,
+                    "a link that catches has no incoming flow",
+                    "remove the flow",
+                );
+            }
+            if node.outgoing.is_empty() {
+                self.error(
+                    "event-without-outgoing",
+                    node,
+                    "nothing follows the event",
+                    "connect it, or make it an end event",
+                );
+            }
+        } else {
+            if is_link && !node.outgoing.is_empty() {
+                self.error(
+                    "link-throw-with-outgoing",
+                    node,
+                    "a link that throws has no outgoing flow",
+                    "remove the flow",
+                );
+            }
+            if !is_link && node.outgoing.is_empty() {
+                let text = "nothing follows the event";
+                self.push(
+                    Severity::Warning,
+                    "event-without-outgoing",
+                    &node.id,
+                    node.line,
+                    text,
+                    "make it an end event",
+                );
+            }
+        }
+        if is_link {
+            self.link(ix, node, event);
+        }
+    }
+
+    fn link(&mut self, ix: NodeIx, node: &Node, event: &Event) {
+        let model = self.model;
+        if event.definitions.len() > 1 {
+            self.error(
+                "link-not-alone",
+                node,
+                "a link event has no other trigger",
+                "remove the others",
+            );
+        }
+        if event.place == Place::Throw {
+            if model.link_target(ix).is_none() {
+                self.error(
+                    "link-without-partner",
+                    node,
+                    "no link of that name catches in the same scope",
+                    "add the catching link, with the same name",
+                );
+            }
+            return;
+        }
+        let same = |other: NodeIx| model[other].link() == node.link();
+        let others: Vec<_> = model[node.scope]
+            .nodes
+            .iter()
+            .copied()
+            .filter(|&other| other != ix && same(other))
+            .collect();
+        let catches = others
+            .iter()
+            .filter(|&&other| model[other].place() == Some(Place::Catch))
+            .count();
+        if catches > 0 {
+            self.error(
+                "link-duplicate",
+                node,
+                "two links of the same name catch",
+                "leave one, or rename",
+            );
+        }
+        if catches == others.len() {
+            self.error(
+                "link-without-partner",
+                node,
+                "no link of that name throws in the same scope",
+                "add the throwing link, with the same name",
+            );
+        }
+    }
+
+    /// The table of the standard: which trigger at which place.
+    fn place(&mut self, node: &Node, event: &Event, definition: &Definition) {
+        let in_event_sub = self.model[node.scope]
+            .owner
+            .is_some_and(|owner| self.model[owner].is_event_sub());
+        let is_allowed = match definition {
+            Definition::Message { .. } | Definition::Signal { .. } => true,
+            Definition::Timer(_) | Definition::Conditional { .. } => {
+                !matches!(event.place, Place::Throw | Place::End)
+            }
+            Definition::Error { .. } => match event.place {
+                Place::Start { .. } => in_event_sub,
+                Place::Boundary { .. } | Place::End => true,
+                Place::Catch | Place::Throw => false,
+            },
+            Definition::Escalation { .. } => match event.place {
+                Place::Start { .. } => in_event_sub,
+                Place::Catch => false,
+                _ => true,
+            },
+            Definition::Compensation { .. } => match event.place {
+                Place::Start { .. } => in_event_sub,
+                Place::Catch => false,
+                _ => true,
+            },
+            Definition::Link { .. } => matches!(event.place, Place::Catch | Place::Throw),
+            Definition::Terminate => event.place == Place::End,
+            Definition::Cancel => matches!(event.place, Place::End | Place::Boundary { .. }),
+        };
+        if !is_allowed {
+            let text = format!(
+                "a {} cannot have the trigger `{}`",
+                node.type_name(),
+                name(definition)
+            );
+            self.error(
+                "trigger-not-allowed",
+                node,
+                &text,
+                "choose a trigger that the standard allows at this place",
+            );
+        }
+        if matches!(definition, Definition::Error { .. })
+            && matches!(
+                event.place,
+                Place::Start {
+                    is_interrupting: false
+                }
+            )
+        {
+            self.error(
+                "boundary-must-interrupt",
+                node,
+                "an error always interrupts",
+                "remove `isInterrupting=\"false\"`",
+            );
+        }
+    }
+
+    fn definition(&mut self, ix: NodeIx, node: &Node, definition: &Definition) {
+        let model = self.model;
+        match definition {
+            Definition::Timer(TimerSource::Missing) => {
+                self.if_executable(
+                    "timer-without-time",
+                    node,
+                    ix,
+                    "the timer has no time",
+                    "give a date, a duration, a cycle or `tongban:workingDays`",
+                );
+            }
+            Definition::Timer(
+                TimerSource::Date(source)
+                | TimerSource::Duration(source)
+                | TimerSource::Cycle(source)
+                | TimerSource::WorkingDays(source),
+            ) => self.source(node, source),
+            Definition::Conditional { condition } => match condition {
+                Some(source) => self.source(node, source),
+                None => self.if_executable(
+                    "condition-missing",
+                    node,
+                    ix,
+                    "the conditional event has no condition",
+                    "give it a condition",
+                ),
+            },
+            Definition::Cancel if node.is_end() => {
+                let owner = model[node.scope].owner;
+                if !owner
+                    .is_some_and(|owner| matches!(model[owner].kind, Kind::Sub(Sub::Transaction)))
+                {
+                    self.error(
+                        "cancel-outside-transaction",
+                        node,
+                        "a cancel end event is only inside a transaction",
+                        "make the sub-process a transaction",
+                    );
+                }
+            }
+            Definition::Error { code: None } if node.is_end() => {
+                self.if_executable(
+                    "error-without-code",
+                    node,
+                    ix,
+                    "the error that it throws is not named",
+                    "choose an error",
+                );
+            }
+            Definition::Escalation { code: None }
+                if node.is_end() || node.place() == Some(Place::Throw) =>
+            {
+                self.if_executable(
+                    "escalation-without-code",
+                    node,
+                    ix,
+                    "the escalation that it throws is not named",
+                    "choose an escalation",
+                );
+            }
+            Definition::Compensation {
+                activity: Some(activity),
+                ..
+            } => self.compensated(node, activity),
+            Definition::Message { name } if name.starts_with('#') => {
+                self.if_executable(
+                    "message-missing",
+                    node,
+                    ix,
+                    "the event names no message",
+                    "choose a message",
+                );
+            }
+            Definition::Signal { name } if name.starts_with('#') => {
+                self.if_executable(
+                    "signal-missing",
+                    node,
+                    ix,
+                    "the event names no signal",
+                    "choose a signal",
+                );
+            }
+            Definition::Link { name } if name.is_empty() => {
+                self.error(
+                    "link-without-name",
+                    node,
+                    "the link has no name",
+                    "give both links the same name",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn compensated(&mut self, node: &Node, activity: &str) {
+        let found = self.model.lookup(activity).map(|ix| &self.model[ix]);
+        match found {
+            Some(found) if found.is_activity() => {}
+            _ => {
+                let text = format!("it undoes `{activity}`, which is no activity");
+                self.error("compensation-reference", node, &text, "choose an activity");
+            }
+        }
+    }
+
+    fn source(&mut self, node: &Node, source: &Source) {
+        if let Err(reason) = &source.compiled {
+            let text = format!("`{}` is not understood: {reason}", source.text);
+            self.error("expression-syntax", node, &text, "write ISO 8601 or FEEL");
+        }
+    }
+}
+
+fn name(definition: &Definition) -> &'static str {
+    match definition {
+        Definition::Message { .. } => "message",
+        Definition::Signal { .. } => "signal",
+        Definition::Timer(_) => "timer",
+        Definition::Error { .. } => "error",
+        Definition::Escalation { .. } => "escalation",
+        Definition::Conditional { .. } => "conditional",
+        Definition::Link { .. } => "link",
+        Definition::Compensation { .. } => "compensation",
+        Definition::Terminate => "terminate",
+        Definition::Cancel => "cancel",
+    }
+}

@@ -1,0 +1,534 @@
+//! Rules of flows, gateways, activities and scopes.
+
+use std::collections::HashSet;
+
+use super::{Check, Severity};
+use crate::model::{
+    Definition, Gateway, Kind, Node, NodeIx, Place, Repeat, ScopeIx, Source, Sub, Task,
+};
+
+impl Check<'_> {
+    pub(super) fn scopes(&mut self) {
+        let model = self.model;
+        for (at, scope) in model.scopes.iter().enumerate() {
+            let is_ad_hoc = scope
+                .owner
+                .is_some_and(|owner| matches!(model[owner].kind, Kind::Sub(Sub::AdHoc { .. })));
+            if scope.nodes.is_empty() {
+                if scope.owner.is_none() {
+                    let id = model
+                        .processes
+                        .get(scope.process)
+                        .map(|head| head.id.to_string())
+                        .unwrap_or_default();
+                    self.push(
+                        Severity::Warning,
+                        "empty-process",
+                        &id,
+                        scope.line,
+                        "the process is empty",
+                        "draw its steps",
+                    );
+                }
+                continue;
+            }
+            if is_ad_hoc {
+                self.ad_hoc(ScopeIx(at));
+            } else {
+                self.reachable(ScopeIx(at));
+            }
+        }
+    }
+
+    fn ad_hoc(&mut self, scope: ScopeIx) {
+        let model = self.model;
+        for &ix in &model[scope].nodes {
+            if matches!(model[ix].place(), Some(Place::Start { .. } | Place::End)) {
+                self.error(
+                    "ad-hoc-events",
+                    &model[ix],
+                    "an ad-hoc sub-process has neither start nor end events",
+                    "remove the event; its activities begin by themselves",
+                );
+            }
+        }
+    }
+
+    /// Everything must be reachable from a start, and something must end.
+    fn reachable(&mut self, scope: ScopeIx) {
+        let model = self.model;
+        let nodes = &model[scope].nodes;
+        let has_start = nodes.iter().any(|&ix| model[ix].is_start());
+        let begins = |ix: NodeIx| {
+            let node = &model[ix];
+            match &node.kind {
+                _ if node.is_event_sub() || node.is_for_compensation || node.is_boundary() => true,
+                Kind::Task(Task::Receive {
+                    instantiate: true, ..
+                })
+                | Kind::Gateway(Gateway::Event {
+                    instantiate: true, ..
+                }) => true,
+                _ if node.is_start() => true,
+                Kind::Event(event) if event.is_catch() && node.link().is_some() => true,
+                _ => !has_start && node.incoming.is_empty(),
+            }
+        };
+        let mut seen: HashSet<NodeIx> = HashSet::new();
+        let mut next: Vec<NodeIx> = nodes.iter().copied().filter(|&ix| begins(ix)).collect();
+        while let Some(ix) = next.pop() {
+            if seen.insert(ix) {
+                next.extend(model[ix].outgoing.iter().map(|&flow| model[flow].to));
+            }
+        }
+        for &ix in nodes.iter().filter(|ix| !seen.contains(ix)) {
+            let node = &model[ix];
+            let (rule, text) = match (node.is_end(), node.incoming.is_empty()) {
+                (true, _) => (
+                    "unreachable-end",
+                    "nothing leads from a start event to this end event",
+                ),
+                (false, true) => (
+                    "unreachable",
+                    "no flow leads here, though the process has a start event",
+                ),
+                (false, false) => ("unreachable", "nothing leads here from a start event"),
+            };
+            self.error(rule, node, text, "connect it, or delete it");
+        }
+        let may_end = |ix: &NodeIx| model[*ix].outgoing.is_empty() && !model[*ix].is_event_sub();
+        if !nodes.iter().any(may_end)
+            && let Some(&first) = nodes.first()
+        {
+            self.error(
+                "no-end",
+                &model[first],
+                "the flow runs in a circle and never ends",
+                "add an end event",
+            );
+        }
+    }
+
+    pub(super) fn node(&mut self, ix: NodeIx) {
+        let model = self.model;
+        let node = &model[ix];
+        if let Some(default) = &node.bad_default {
+            let text = format!("the default `{default}` is no flow that leaves this element");
+            self.error(
+                "default-not-outgoing",
+                node,
+                &text,
+                "choose one of its outgoing flows",
+            );
+        }
+        match &node.kind {
+            Kind::Event(event) => self.event(ix, node, event),
+            Kind::Gateway(gateway) => self.gateway(ix, node, gateway),
+            _ => self.activity(ix, node),
+        }
+    }
+
+    fn gateway(&mut self, ix: NodeIx, node: &Node, gateway: &Gateway) {
+        let model = self.model;
+        if node.outgoing.is_empty() && node.incoming.is_empty() {
+            self.error(
+                "gateway-unconnected",
+                node,
+                "the gateway has no flows",
+                "connect it, or delete it",
+            );
+        }
+        match gateway {
+            Gateway::Parallel => self.no_conditions(
+                node,
+                "a parallel gateway takes every flow; a condition has no effect",
+            ),
+            Gateway::Event {
+                instantiate,
+                is_parallel,
+            } => self.event_gateway(node, *instantiate, *is_parallel),
+            Gateway::Exclusive | Gateway::Inclusive => {
+                if node.outgoing.len() > 1 {
+                    self.branches(ix, node);
+                }
+            }
+            Gateway::Complex { activation } => {
+                if let Some(Source {
+                    text,
+                    compiled: Err(reason),
+                    ..
+                }) = activation
+                {
+                    let text =
+                        format!("the activation condition `{text}` is not understood: {reason}");
+                    self.error("expression-syntax", node, &text, "write it in FEEL");
+                }
+            }
+        }
+        if node.incoming.len() > 1 && node.outgoing.len() > 1 {
+            let text = "the gateway joins and splits at once";
+            self.push(
+                Severity::Warning,
+                "gateway-mixed",
+                &node.id,
+                node.line,
+                text,
+                "draw a joining and a splitting gateway",
+            );
+        }
+        if node.default.is_some() && matches!(gateway, Gateway::Parallel | Gateway::Event { .. }) {
+            self.error(
+                "default-not-allowed",
+                node,
+                "this kind of gateway has no default flow",
+                "remove the default",
+            );
+        }
+        for &flow in &node.outgoing {
+            if model[flow].to == ix {
+                self.error(
+                    "flow-to-itself",
+                    node,
+                    "a flow leads from the gateway to itself",
+                    "remove the flow",
+                );
+            }
+        }
+    }
+
+    /// Every branch of a choice but the default has its condition.
+    fn branches(&mut self, ix: NodeIx, node: &Node) {
+        let model = self.model;
+        let bare: Vec<_> = node
+            .outgoing
+            .iter()
+            .filter(|&&flow| Some(flow) != node.default && model[flow].condition.is_none())
+            .collect();
+        for flow in bare {
+            let text = format!(
+                "the flow `{}` has no condition and is not the default",
+                model[*flow].id
+            );
+            self.if_executable(
+                "branch-without-condition",
+                node,
+                ix,
+                &text,
+                "give it a condition, or make it the default",
+            );
+        }
+        if node.default.is_none()
+            && node
+                .outgoing
+                .iter()
+                .all(|&flow| model[flow].condition.is_some())
+        {
+            let text = "when no condition is true the process stops here";
+            self.push(
+                Severity::Warning,
+                "no-default",
+                &node.id,
+                node.line,
+                text,
+                "mark one flow as the default",
+            );
+        }
+    }
+
+    fn no_conditions(&mut self, node: &Node, text: &str) {
+        for &flow in &node.outgoing {
+            if self.model[flow].condition.is_some() {
+                let flow = &self.model[flow];
+                self.push(
+                    Severity::Error,
+                    "condition-not-allowed",
+                    &flow.id,
+                    flow.line,
+                    text,
+                    "remove the condition, or use an inclusive gateway",
+                );
+            }
+        }
+    }
+
+    fn event_gateway(&mut self, node: &Node, instantiate: bool, is_parallel: bool) {
+        let model = self.model;
+        self.no_conditions(
+            node,
+            "the flows of an event-based gateway have no conditions",
+        );
+        if node.outgoing.len() < 2 && !instantiate {
+            self.error(
+                "event-gateway-targets",
+                node,
+                "an event-based gateway needs two events at least",
+                "add events",
+            );
+        }
+        if instantiate && !node.incoming.is_empty() {
+            self.error(
+                "instantiate-with-incoming",
+                node,
+                "a gateway that begins a process has no incoming flow",
+                "remove the flow",
+            );
+        }
+        if is_parallel && !instantiate {
+            self.error(
+                "event-gateway-parallel",
+                node,
+                "only a gateway that begins a process waits for all events",
+                "make it exclusive",
+            );
+        }
+        let (mut receives, mut messages) = (false, false);
+        for &flow in &node.outgoing {
+            let target = &model[model[flow].to];
+            let fits = match &target.kind {
+                Kind::Task(Task::Receive { .. }) => {
+                    receives = true;
+                    target.boundary.is_empty()
+                }
+                Kind::Event(event) if event.is_catch() => {
+                    messages |= event
+                        .definitions
+                        .iter()
+                        .any(|d| matches!(d, Definition::Message { .. }));
+                    event.definitions.len() == 1
+                        && !matches!(event.definitions.first(), Some(Definition::Link { .. }))
+                }
+                _ => false,
+            };
+            if !fits {
+                let text = format!(
+                    "it leads to `{}`, which is no message, timer, signal or conditional event and no receive task",
+                    target.id
+                );
+                self.error(
+                    "event-gateway-targets",
+                    node,
+                    &text,
+                    "let it lead to events only",
+                );
+            }
+            if target.incoming.len() > 1 {
+                let text = format!("`{}` can be reached on another way too", target.id);
+                self.error(
+                    "event-gateway-target-shared",
+                    node,
+                    &text,
+                    "give the event to this gateway alone",
+                );
+            }
+        }
+        if receives && messages {
+            self.error(
+                "event-gateway-mixed",
+                node,
+                "receive tasks and message events are mixed",
+                "use one kind",
+            );
+        }
+    }
+
+    fn activity(&mut self, ix: NodeIx, node: &Node) {
+        if let Some(repeat) = &node.repeat {
+            self.repeat(node, repeat);
+        }
+        for mapping in node.inputs.iter().chain(&node.outputs) {
+            if let Err(reason) = &mapping.source.compiled {
+                let text = format!(
+                    "`{}` for `{}` is not understood: {reason}",
+                    mapping.source.text, mapping.target
+                );
+                self.error("expression-syntax", node, &text, "write it in FEEL");
+            }
+        }
+        if node.is_for_compensation {
+            self.compensation_handler(ix, node);
+        }
+        match &node.kind {
+            Kind::Sub(Sub::Event) => self.event_sub(node),
+            Kind::Sub(sub) => self.sub(node, sub),
+            Kind::Task(Task::Receive {
+                instantiate: true, ..
+            }) if !node.incoming.is_empty() => {
+                self.error(
+                    "instantiate-with-incoming",
+                    node,
+                    "a task that begins a process has no incoming flow",
+                    "remove the flow",
+                );
+            }
+            Kind::Task(Task::Script {
+                value:
+                    Some(Source {
+                        text,
+                        compiled: Err(reason),
+                        ..
+                    }),
+                ..
+            }) => {
+                let text = format!("the script `{text}` is not understood: {reason}");
+                self.error("expression-syntax", node, &text, "write it in FEEL");
+            }
+            Kind::Call { called: None } => {
+                self.if_executable(
+                    "call-without-process",
+                    node,
+                    ix,
+                    "it calls no process",
+                    "name the process to call",
+                );
+            }
+            _ => {}
+        }
+        let conditional = node
+            .outgoing
+            .iter()
+            .any(|&flow| self.model[flow].condition.is_some());
+        if node.default.is_some() && !conditional {
+            let text = "it has a default flow but no conditional one";
+            self.push(
+                Severity::Warning,
+                "default-without-condition",
+                &node.id,
+                node.line,
+                text,
+                "remove the default",
+            );
+        }
+    }
+
+    fn repeat(&mut self, node: &Node, repeat: &Repeat) {
+        let mut sources: Vec<&Source> = Vec::new();
+        match repeat {
+            Repeat::Standard {
+                maximum, condition, ..
+            } => sources.extend([maximum, condition].into_iter().flatten()),
+            Repeat::Multi(multi) => {
+                if multi.cardinality.is_none() && multi.collection.is_none() {
+                    self.error(
+                        "multi-without-number",
+                        node,
+                        "neither a number of instances nor a collection is given",
+                        "give one of them",
+                    );
+                }
+                sources.extend(
+                    [
+                        &multi.cardinality,
+                        &multi.collection,
+                        &multi.until,
+                        &multi.output_item,
+                    ]
+                    .into_iter()
+                    .flatten(),
+                );
+            }
+        }
+        for source in sources {
+            if let Err(reason) = &source.compiled {
+                let text = format!("`{}` is not understood: {reason}", source.text);
+                self.error("expression-syntax", node, &text, "write it in FEEL");
+            }
+        }
+    }
+
+    fn compensation_handler(&mut self, ix: NodeIx, node: &Node) {
+        if !node.incoming.is_empty() || !node.outgoing.is_empty() {
+            self.error(
+                "compensation-with-flow",
+                node,
+                "an activity for compensation has no flows",
+                "associate it with a compensation event",
+            );
+        }
+        let is_named = self
+            .model
+            .nodes
+            .iter()
+            .any(|other| other.undone_by == Some(ix));
+        if !is_named {
+            let text = "no compensation event is associated with it";
+            self.push(
+                Severity::Warning,
+                "compensation-unused",
+                &node.id,
+                node.line,
+                text,
+                "draw the association",
+            );
+        }
+    }
+
+    fn event_sub(&mut self, node: &Node) {
+        let model = self.model;
+        if !node.incoming.is_empty() || !node.outgoing.is_empty() {
+            self.error(
+                "event-sub-with-flow",
+                node,
+                "an event sub-process has no flows",
+                "remove the flows",
+            );
+        }
+        if !node.boundary.is_empty() {
+            self.error(
+                "event-sub-with-border",
+                node,
+                "an event sub-process has no border events",
+                "remove them",
+            );
+        }
+        let Some(body) = node.body else { return };
+        let starts: Vec<_> = model[body]
+            .nodes
+            .iter()
+            .filter(|&&ix| model[ix].is_start())
+            .collect();
+        match starts.as_slice() {
+            [one] if !model[**one].definitions().is_empty() => {}
+            [_] => self.error(
+                "event-sub-start",
+                node,
+                "its start event has no trigger",
+                "give the start event a trigger",
+            ),
+            _ => self.error(
+                "event-sub-start",
+                node,
+                "it needs exactly one start event",
+                "leave one start event",
+            ),
+        }
+    }
+
+    fn sub(&mut self, node: &Node, sub: &Sub) {
+        let model = self.model;
+        let Some(body) = node.body else { return };
+        for &ix in &model[body].nodes {
+            let inner = &model[ix];
+            if inner.is_start() && !inner.definitions().is_empty() {
+                self.error(
+                    "sub-start-typed",
+                    inner,
+                    "inside a sub-process a start event has no trigger",
+                    "remove the trigger, or use an event sub-process",
+                );
+            }
+        }
+        if let Sub::AdHoc {
+            until:
+                Some(Source {
+                    text,
+                    compiled: Err(reason),
+                    ..
+                }),
+            ..
+        } = sub
+        {
+            let text = format!("the completion condition `{text}` is not understood: {reason}");
+            self.error("expression-syntax", node, &text, "write it in FEEL");
+        }
+    }
+}

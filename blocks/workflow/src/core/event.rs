@@ -1,0 +1,733 @@
+//! Events: what waits for them, what throws them, and who catches.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Due, Effect, FrameKind, Owner, Rejection, State, Status, Timer,
+    run::{Run, Work},
+    timer,
+};
+use crate::{
+    expr::Expr,
+    model::{Definition, Event, Id, Kind, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource},
+};
+
+/// What is looked for among everything that waits.
+enum Wanted<'a> {
+    Message(&'a str),
+    Signal(&'a str),
+    Condition,
+    /// Whatever waits at this element.
+    At(&'a str),
+}
+
+impl Wanted<'_> {
+    fn fits(&self, node: &Node) -> bool {
+        if let Wanted::At(id) = self {
+            return *node.id == **id;
+        }
+        if let (Wanted::Message(wanted), Kind::Task(Task::Receive { message, .. })) =
+            (self, &node.kind)
+        {
+            return message.as_deref() == Some(*wanted) || *node.id == **wanted;
+        }
+        node.definitions()
+            .iter()
+            .any(|definition| match (self, definition) {
+                (Wanted::Message(wanted), Definition::Message { name })
+                | (Wanted::Signal(wanted), Definition::Signal { name }) => name == wanted,
+                (Wanted::Condition, Definition::Conditional { .. }) => true,
+                _ => false,
+            })
+    }
+}
+
+/// What is thrown upwards until something catches it.
+#[derive(Clone, Copy)]
+enum Thrown<'a> {
+    Error(&'a str),
+    Escalation(&'a str),
+}
+
+impl Thrown<'_> {
+    fn is_caught_by(self, node: &Node, by_name: bool) -> bool {
+        node.definitions()
+            .iter()
+            .any(|definition| match (self, definition) {
+                (Self::Error(thrown), Definition::Error { code })
+                | (Self::Escalation(thrown), Definition::Escalation { code }) => {
+                    if by_name {
+                        code.as_deref() == Some(thrown)
+                    } else {
+                        code.is_none()
+                    }
+                }
+                _ => false,
+            })
+    }
+}
+
+impl Run<'_> {
+    // Waiting
+
+    /// A token comes to an intermediate catch event.
+    pub(super) fn wait_at(&mut self, frame: u32, node: NodeIx) {
+        if self.model[node].definitions().is_empty() {
+            return self.leave(frame, node);
+        }
+        let token = self.rest(frame, node, State::Catch);
+        if let Err(text) = self.arm(Owner::Token(token), frame, node) {
+            self.stop_silently(token, text);
+        }
+        self.changed = true;
+    }
+
+    pub(super) fn choose_by_event(&mut self, frame: u32, node: NodeIx) {
+        let token = self.rest(frame, node, State::Choice);
+        let model = self.model;
+        for &flow in &model[node].outgoing {
+            if let Err(text) = self.arm(Owner::Token(token), frame, model[flow].to) {
+                return self.stop_silently(token, text);
+            }
+        }
+        self.changed = true;
+    }
+
+    /// Starts the timers of the event sub-processes of a scope.
+    pub(super) fn arm_frame(&mut self, frame: u32, scope: ScopeIx) {
+        for start in self.event_sub_starts(scope) {
+            self.changed = true;
+            if let Err(text) = self.arm(Owner::Frame(frame), frame, start) {
+                let element = self.model[start].id.clone();
+                self.effects.push(Effect::Incident {
+                    token: 0,
+                    element,
+                    text,
+                });
+            }
+        }
+    }
+
+    fn event_sub_starts(&self, scope: ScopeIx) -> Vec<NodeIx> {
+        let bodies = self.model[scope]
+            .event_subs
+            .iter()
+            .filter_map(|&sub| self.model[sub].body);
+        let starts = bodies.flat_map(|body| self.model[body].nodes.iter().copied());
+        starts.filter(|&ix| self.model[ix].is_start()).collect()
+    }
+
+    /// Starts the timers of one event.
+    pub(super) fn arm(&mut self, owner: Owner, frame: u32, event: NodeIx) -> Result<(), String> {
+        let model = self.model;
+        for definition in model[event].definitions() {
+            if let Definition::Timer(source) = definition {
+                self.arm_timer(owner, frame, event, source)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn arm_timer(
+        &mut self,
+        owner: Owner,
+        frame: u32,
+        event: NodeIx,
+        source: &TimerSource,
+    ) -> Result<(), String> {
+        let at = self.model[event].id.clone();
+        let mut armed = Timer {
+            owner,
+            at,
+            due: None,
+            left: Some(0),
+            every: None,
+        };
+        let wrong = |source: &Source, text: &str| {
+            format!("`{}` gives `{text}`, which no timer can use", source.text)
+        };
+        let due = match source {
+            TimerSource::Date(source) => {
+                let text = self.text(source, frame)?;
+                timer::date(&text).ok_or_else(|| wrong(source, &text))?
+            }
+            TimerSource::Duration(source) => {
+                let text = self.text(source, frame)?;
+                timer::span(&text)
+                    .ok_or_else(|| wrong(source, &text))?
+                    .after(self.now)
+            }
+            TimerSource::Cycle(source) => {
+                let text = self.text(source, frame)?;
+                let cycle = timer::cycle(&text).filter(|cycle| !cycle.span.is_zero());
+                let cycle = cycle.ok_or_else(|| wrong(source, &text))?;
+                armed.left = cycle.times.map(|times| times.saturating_sub(1));
+                armed.every = text.rsplit('/').next().map(str::to_owned);
+                cycle.start.unwrap_or_else(|| cycle.span.after(self.now))
+            }
+            TimerSource::WorkingDays(source) => {
+                let value = self.value(source, frame)?;
+                let days = value
+                    .as_u64()
+                    .or_else(|| value.as_str()?.parse().ok())
+                    .and_then(|d| u32::try_from(d).ok());
+                let days = days.ok_or_else(|| wrong(source, &value.to_string()))?;
+                self.add_timer(armed, Due::WorkingDays(days));
+                return Ok(());
+            }
+            TimerSource::Missing => return Err("the timer has no time".to_owned()),
+        };
+        armed.due = Some(due);
+        self.add_timer(armed, Due::At(due));
+        Ok(())
+    }
+
+    fn text(&self, source: &Source, frame: u32) -> Result<String, String> {
+        match self.value(source, frame)? {
+            Value::String(text) => Ok(text),
+            other => Err(format!("`{}` is no text but `{other}`", source.text)),
+        }
+    }
+
+    // From outside
+
+    pub(super) fn timer(&mut self, id: u32) -> Result<(), Rejection> {
+        let fired = self
+            .instance
+            .timers
+            .remove(&id)
+            .ok_or(Rejection::NoSuchTimer(id))?;
+        let event = self
+            .model
+            .lookup(&fired.at)
+            .ok_or(Rejection::NoSuchTimer(id))?;
+        let next = fired
+            .every
+            .as_deref()
+            .and_then(timer::span)
+            .filter(|_| fired.left != Some(0));
+        if let Some(span) = next.filter(|_| !self.model[event].interrupts()) {
+            let due = span.after(fired.due.unwrap_or(self.now));
+            let left = fired.left.map(|left| left.saturating_sub(1));
+            self.add_timer(
+                Timer {
+                    due: Some(due),
+                    left,
+                    ..fired.clone()
+                },
+                Due::At(due),
+            );
+        }
+        self.fire(fired.owner, event, Map::new());
+        Ok(())
+    }
+
+    pub(super) fn trigger(
+        &mut self,
+        element: &str,
+        vars: Map<String, Value>,
+    ) -> Result<(), Rejection> {
+        let mut wanted = element.to_owned();
+        // An event sub-process may be named instead of its start event.
+        if let Some(sub) = self
+            .model
+            .lookup(element)
+            .filter(|&ix| self.model[ix].is_event_sub())
+        {
+            let start = self.model[sub].body.and_then(|body| {
+                self.model[body]
+                    .nodes
+                    .iter()
+                    .copied()
+                    .find(|&ix| self.model[ix].is_start())
+            });
+            if let Some(start) = start {
+                wanted = self.model[start].id.to_string();
+            }
+        }
+        let found = self.subscriptions(&Wanted::At(&wanted)).into_iter().next();
+        let (owner, event) = found.ok_or_else(|| Rejection::NotWaiting(element.to_owned()))?;
+        self.fire(owner, event, vars);
+        Ok(())
+    }
+
+    pub(super) fn message(
+        &mut self,
+        name: &str,
+        key: Option<&Value>,
+        vars: Map<String, Value>,
+    ) -> Result<(), Rejection> {
+        let mut found = self.subscriptions(&Wanted::Message(name));
+        if let Some(key) = key {
+            found.retain(|&(owner, event)| self.correlates(owner, event, key));
+        }
+        match found.as_slice() {
+            [] => Err(Rejection::NothingWaits(name.to_owned())),
+            [(owner, event)] => {
+                self.fire(*owner, *event, vars);
+                Ok(())
+            }
+            several => Err(Rejection::Ambiguous(name.to_owned(), several.len())),
+        }
+    }
+
+    /// Whether the waiting event asks for this key; one that asks for none takes any.
+    fn correlates(&self, owner: Owner, event: NodeIx, key: &Value) -> bool {
+        let Some(text) = self.model[event].attribute("correlation") else {
+            return true;
+        };
+        let frame = self.frame_of(owner);
+        let value = Expr::parse(text).and_then(|expr| expr.evaluate(&self.view(frame, None)));
+        value.as_ref() == Ok(key)
+    }
+
+    fn frame_of(&self, owner: Owner) -> u32 {
+        match owner {
+            Owner::Frame(frame) => frame,
+            Owner::Token(token) => self
+                .instance
+                .tokens
+                .get(&token)
+                .map_or(0, |held| held.frame),
+        }
+    }
+
+    /// Everything that catches the signal; `None` thrown from outside, else by an event inside.
+    pub(super) fn signal(&mut self, name: &str, thrown_by: Option<&Id>) {
+        if let Some(element) = thrown_by {
+            self.effects.push(Effect::Signal {
+                element: element.clone(),
+                name: name.to_owned(),
+            });
+        }
+        for (owner, event) in self.subscriptions(&Wanted::Signal(name)) {
+            self.fire(owner, event, Map::new());
+        }
+    }
+
+    pub(super) fn task_error(
+        &mut self,
+        token: u32,
+        code: &str,
+        message: &str,
+        mut vars: Map<String, Value>,
+    ) -> Result<(), Rejection> {
+        let (frame, node) = self.waiting_task(token)?;
+        let element = self.model[node].id.clone();
+        self.effects.push(Effect::Error {
+            element,
+            code: code.to_owned(),
+        });
+        vars.insert("errorCode".to_owned(), Value::from(code));
+        vars.insert("errorMessage".to_owned(), Value::from(message));
+        match self.catcher(frame, Some(token), Thrown::Error(code)) {
+            Some((owner, event)) => self.fire(owner, event, vars),
+            None => self.stop(
+                token,
+                format!("the error `{code}` is not caught anywhere: {message}"),
+            ),
+        }
+        Ok(())
+    }
+
+    pub(super) fn task_escalates(&mut self, token: u32, code: &str) -> Result<(), Rejection> {
+        let (frame, node) = self.waiting_task(token)?;
+        let element = self.model[node].id.clone();
+        self.effects.push(Effect::Escalation {
+            element,
+            code: code.to_owned(),
+        });
+        if let Some((owner, event)) = self.catcher(frame, Some(token), Thrown::Escalation(code)) {
+            self.fire(owner, event, Map::new());
+        }
+        Ok(())
+    }
+
+    /// Fires conditional events that have become true; whether any did.
+    pub(super) fn conditions(&mut self) -> bool {
+        if !self.process.has_conditions {
+            return !self.work.is_empty();
+        }
+        let mut any = false;
+        for (owner, event) in self.subscriptions(&Wanted::Condition) {
+            let frame = self.frame_of(owner);
+            let model = self.model;
+            let item = &model[event];
+            let is_true = item
+                .definitions()
+                .iter()
+                .any(|definition| match definition {
+                    Definition::Conditional {
+                        condition: Some(condition),
+                    } => self.holds(condition, frame),
+                    _ => false,
+                });
+            let was_true = self.holding(owner).is_some_and(|list| {
+                let held = list.contains(&item.id);
+                list.retain(|id| *id != item.id);
+                if is_true && !item.interrupts() {
+                    list.push(item.id.clone());
+                }
+                held
+            });
+            let still_there = match owner {
+                Owner::Token(token) => self.instance.tokens.contains_key(&token),
+                Owner::Frame(frame) => self.instance.frames.contains_key(&frame),
+            };
+            if is_true && !was_true && still_there {
+                any = true;
+                self.fire(owner, event, Map::new());
+            }
+        }
+        any || !self.work.is_empty()
+    }
+
+    fn holding(&mut self, owner: Owner) -> Option<&mut Vec<Id>> {
+        match owner {
+            Owner::Token(token) => self
+                .instance
+                .tokens
+                .get_mut(&token)
+                .map(|held| &mut held.holding),
+            Owner::Frame(frame) => self
+                .instance
+                .frames
+                .get_mut(&frame)
+                .map(|inner| &mut inner.holding),
+        }
+    }
+
+    /// Everything that waits for what is wanted, in the order of tokens, then frames.
+    fn subscriptions(&self, wanted: &Wanted<'_>) -> Vec<(Owner, NodeIx)> {
+        let model = self.model;
+        let mut found = Vec::new();
+        for (id, token) in &self.instance.tokens {
+            let Some(node) = self.node_of(token) else {
+                continue;
+            };
+            let item = &model[node];
+            let owner = Owner::Token(*id);
+            match &token.state {
+                State::Catch if wanted.fits(item) => found.push((owner, node)),
+                State::Task
+                    if matches!(item.kind, Kind::Task(Task::Receive { .. }))
+                        && wanted.fits(item) =>
+                {
+                    found.push((owner, node));
+                }
+                State::Choice => {
+                    let targets = item.outgoing.iter().map(|&flow| model[flow].to);
+                    found.extend(
+                        targets
+                            .filter(|&target| wanted.fits(&model[target]))
+                            .map(|target| (owner, target)),
+                    );
+                }
+                _ => {}
+            }
+            if !item.boundary.is_empty() && !self.is_iteration(token) {
+                let events = item
+                    .boundary
+                    .iter()
+                    .copied()
+                    .filter(|&event| wanted.fits(&model[event]));
+                found.extend(events.map(|event| (owner, event)));
+            }
+        }
+        for (id, frame) in &self.instance.frames {
+            if frame.kind == FrameKind::Iteration || self.is_interrupted(*id) {
+                continue;
+            }
+            let Some(scope) = self.scope_of(*id) else {
+                continue;
+            };
+            if model[scope].event_subs.is_empty() {
+                continue;
+            }
+            let starts = self
+                .event_sub_starts(scope)
+                .into_iter()
+                .filter(|&start| wanted.fits(&model[start]));
+            found.extend(starts.map(|start| (Owner::Frame(*id), start)));
+        }
+        found
+    }
+
+    fn is_iteration(&self, token: &super::Token) -> bool {
+        let frame = self.instance.frames.get(&token.frame);
+        frame.is_some_and(|frame| frame.kind == FrameKind::Iteration && frame.of == token.at)
+    }
+
+    /// Whether an interrupting event sub-process has taken the frame over.
+    fn is_interrupted(&self, frame: u32) -> bool {
+        self.instance.frames.values().any(|inner| {
+            inner.parent == Some(frame)
+                && inner.kind == FrameKind::EventSub
+                && self
+                    .model
+                    .lookup(&inner.of)
+                    .and_then(|sub| self.model[sub].body)
+                    .is_some_and(|body| {
+                        let starts = self.model[body]
+                            .nodes
+                            .iter()
+                            .filter(|&&ix| self.model[ix].is_start());
+                        starts.into_iter().any(|&ix| self.model[ix].interrupts())
+                    })
+        })
+    }
+
+    // Happening
+
+    /// An event that waits happens.
+    pub(super) fn fire(&mut self, owner: Owner, event: NodeIx, vars: Map<String, Value>) {
+        match owner {
+            Owner::Token(token) => self.fire_token(token, event, vars),
+            Owner::Frame(frame) => self.fire_frame(frame, event, vars),
+        }
+    }
+
+    fn fire_token(&mut self, token: u32, event: NodeIx, vars: Map<String, Value>) {
+        let Some(held) = self.instance.tokens.get(&token) else {
+            return;
+        };
+        let frame = held.frame;
+        let is_here = self.node_of(held) == Some(event);
+        let is_task = held.state == State::Task;
+        self.merge(frame, vars);
+        let model = self.model;
+        let item = &model[event];
+        if item.is_boundary() {
+            if item.interrupts() {
+                self.interrupt(token, event);
+            } else {
+                self.send_through(frame, event);
+            }
+        } else if is_here && is_task {
+            self.done(token);
+        } else if is_here {
+            if !self.all_came(token, item.event()) {
+                return;
+            }
+            self.instance.tokens.remove(&token);
+            self.drop_timers(Owner::Token(token));
+            self.leave(frame, event);
+        } else if let Some(gateway) = self.remove(token) {
+            self.left(&gateway.at, frame);
+            self.entered(item, frame);
+            self.leave(frame, event);
+        }
+    }
+
+    /// A parallel multiple event happens when each of its definitions has come. Which one came is
+    /// not told apart, so each call counts for the next one.
+    fn all_came(&mut self, token: u32, event: Option<&Event>) -> bool {
+        let Some(event) = event.filter(|event| event.is_parallel_multiple) else {
+            return true;
+        };
+        let Some(held) = self.instance.tokens.get_mut(&token) else {
+            return true;
+        };
+        let at = held.at.clone();
+        held.holding.push(at);
+        held.holding.len() >= event.definitions.len()
+    }
+
+    /// A second token goes out by a border event that does not interrupt.
+    fn send_through(&mut self, frame: u32, event: NodeIx) {
+        self.send(frame, event, None);
+    }
+
+    /// A border event ends its activity and the token goes out through the event.
+    pub(super) fn interrupt(&mut self, token: u32, event: NodeIx) {
+        if let Some(held) = self.remove(token) {
+            self.left(&held.at, held.frame);
+            self.work.push_back(Work::Enter {
+                frame: held.frame,
+                node: event,
+                via: None,
+            });
+        }
+    }
+
+    fn fire_frame(&mut self, frame: u32, start: NodeIx, vars: Map<String, Value>) {
+        let model = self.model;
+        let Some(sub) = model[model[start].scope].owner else {
+            return;
+        };
+        self.merge(frame, vars);
+        let inner = self.open_event_sub(frame, sub);
+        if model[start].interrupts() {
+            self.empty(frame, Some(inner));
+            self.drop_timers(Owner::Frame(frame));
+        }
+        self.entered(&model[sub], frame);
+        if let Some(body) = model[sub].body {
+            self.arm_frame(inner, body);
+        }
+        self.send(inner, start, None);
+    }
+
+    // Throwing
+
+    /// A token comes to a throwing or end event.
+    pub(super) fn throw(&mut self, frame: u32, node: NodeIx) {
+        let model = self.model;
+        let item = &model[node];
+        // While it throws, the token rests: what it throws may sweep it away.
+        let token = self.rest(frame, node, State::Catch);
+        for definition in item.definitions() {
+            match definition {
+                Definition::Message { name } => {
+                    let vars = self.instance.visible(frame);
+                    self.effects.push(Effect::Message {
+                        element: item.id.clone(),
+                        name: name.clone(),
+                        vars,
+                    });
+                }
+                Definition::Signal { name } => self.signal(name, Some(&item.id)),
+                Definition::Escalation { code } => self.escalate(frame, item, code.as_deref()),
+                Definition::Error { code } => {
+                    return self.fail_by_error(frame, token, item, code.as_deref());
+                }
+                Definition::Terminate => return self.terminate(frame, item),
+                Definition::Cancel => {
+                    self.instance.tokens.remove(&token);
+                    return self.cancel_transaction(frame, node);
+                }
+                Definition::Compensation { activity, .. } => {
+                    self.instance.tokens.remove(&token);
+                    return self.compensate(frame, node, activity.as_deref());
+                }
+                Definition::Link { .. } => {
+                    if let Some(target) = model.link_target(node) {
+                        self.instance.tokens.remove(&token);
+                        self.left(&item.id, frame);
+                        self.work.push_back(Work::Enter {
+                            frame,
+                            node: target,
+                            via: None,
+                        });
+                        return;
+                    }
+                }
+                Definition::Timer(_) | Definition::Conditional { .. } => {}
+            }
+            if !self.instance.tokens.contains_key(&token) {
+                return;
+            }
+        }
+        self.instance.tokens.remove(&token);
+        self.leave(frame, node);
+    }
+
+    fn escalate(&mut self, frame: u32, item: &Node, code: Option<&str>) {
+        let code = code.unwrap_or_default();
+        self.effects.push(Effect::Escalation {
+            element: item.id.clone(),
+            code: code.to_owned(),
+        });
+        if let Some((owner, event)) = self.catcher(frame, None, Thrown::Escalation(code)) {
+            self.fire(owner, event, Map::new());
+        }
+    }
+
+    fn fail_by_error(&mut self, frame: u32, token: u32, item: &Node, code: Option<&str>) {
+        let code = code.unwrap_or_default();
+        self.effects.push(Effect::Error {
+            element: item.id.clone(),
+            code: code.to_owned(),
+        });
+        match self.catcher(frame, None, Thrown::Error(code)) {
+            Some((owner, event)) => {
+                let vars = Map::from_iter([("errorCode".to_owned(), Value::from(code))]);
+                self.instance.tokens.remove(&token);
+                self.left(&item.id, frame);
+                self.release(frame);
+                self.fire(owner, event, vars);
+            }
+            None => self.finish(
+                Status::Failed,
+                Some(format!("the error `{code}` is not caught anywhere")),
+            ),
+        }
+    }
+
+    fn terminate(&mut self, frame: u32, item: &Node) {
+        self.left(&item.id, frame);
+        let is_root = self
+            .instance
+            .frames
+            .get(&frame)
+            .is_some_and(|inner| inner.kind == FrameKind::Root);
+        if is_root {
+            self.finish(Status::Terminated, None);
+        } else {
+            self.empty(frame, None);
+            self.work.push_back(Work::Check(frame));
+        }
+    }
+
+    /// Who catches what is thrown in a frame (by a task of it, or by an event): the border of the
+    /// task, then, from the inside out, event sub-processes and the borders of activities.
+    fn catcher(
+        &self,
+        frame: u32,
+        task: Option<u32>,
+        thrown: Thrown<'_>,
+    ) -> Option<(Owner, NodeIx)> {
+        if let Some(token) = task
+            && let Some(found) = self.on_border(token, thrown)
+        {
+            return Some(found);
+        }
+        let mut at = frame;
+        let mut skips_subs = false;
+        loop {
+            let inner = self.instance.frames.get(&at)?;
+            if inner.kind != FrameKind::Iteration && !skips_subs && !self.is_interrupted(at) {
+                let starts = self
+                    .scope_of(at)
+                    .map(|scope| self.event_sub_starts(scope))
+                    .unwrap_or_default();
+                for by_name in [true, false] {
+                    let caught = starts
+                        .iter()
+                        .find(|&&start| thrown.is_caught_by(&self.model[start], by_name));
+                    if let Some(&start) = caught {
+                        return Some((Owner::Frame(at), start));
+                    }
+                }
+            }
+            skips_subs = inner.kind == FrameKind::EventSub;
+            if let Some(owner) = inner.owner
+                && let Some(found) = self.on_border(owner, thrown)
+            {
+                return Some(found);
+            }
+            at = inner.parent?;
+        }
+    }
+
+    fn on_border(&self, token: u32, thrown: Thrown<'_>) -> Option<(Owner, NodeIx)> {
+        let held = self.instance.tokens.get(&token)?;
+        if self.is_iteration(held) {
+            return None;
+        }
+        let border = &self.model[self.node_of(held)?].boundary;
+        [true, false].into_iter().find_map(|by_name| {
+            let caught = border
+                .iter()
+                .find(|&&event| thrown.is_caught_by(&self.model[event], by_name));
+            caught.map(|&event| (Owner::Token(token), event))
+        })
+    }
+}
+
+impl Event {
+    /// Whether the event is of a place that waits inside a flow.
+    pub fn is_catch(&self) -> bool {
+        self.place == Place::Catch
+    }
+}

@@ -1,0 +1,272 @@
+//! Splits and joins.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::{State, run::Run};
+use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place};
+
+impl Run<'_> {
+    /// A token leaves a gateway.
+    pub(super) fn split(&mut self, frame: u32, node: NodeIx) {
+        let model = self.model;
+        let item = &model[node];
+        let is_exclusive = matches!(item.kind, Kind::Gateway(Gateway::Exclusive));
+        let takes_all = matches!(item.kind, Kind::Gateway(Gateway::Parallel));
+        let mut ways = 0_usize;
+        for &flow in &item.outgoing {
+            if Some(flow) == item.default && !takes_all {
+                continue;
+            }
+            let edge = &model[flow];
+            if takes_all
+                || edge
+                    .condition
+                    .as_ref()
+                    .is_none_or(|condition| self.holds(condition, frame))
+            {
+                if ways == 0 {
+                    self.left(&item.id, frame);
+                }
+                ways += 1;
+                self.send(frame, edge.to, Some(flow));
+                if is_exclusive {
+                    break;
+                }
+            }
+        }
+        if ways > 0 {
+            self.release(frame);
+            return;
+        }
+        if let Some(default) = item.default {
+            self.left(&item.id, frame);
+            self.send(frame, model[default].to, Some(default));
+            self.release(frame);
+        } else if item.outgoing.is_empty() {
+            self.left(&item.id, frame);
+            self.after_last(frame, node);
+            self.release(frame);
+        } else {
+            let token = self.rest(frame, node, State::Task);
+            self.stop_silently(
+                token,
+                "no condition of an outgoing flow is true, and none is the default".to_owned(),
+            );
+        }
+    }
+
+    /// A token came to a joining gateway and rests there now.
+    pub(super) fn arrived(&mut self, frame: u32, node: NodeIx, gateway: &Gateway) {
+        match gateway {
+            Gateway::Parallel => {
+                let incoming = self.model[node].incoming.len();
+                let (first, _) = self.at_join(frame, node);
+                if first.len() >= incoming {
+                    self.pass(frame, node, &first);
+                }
+            }
+            Gateway::Complex {
+                activation: Some(activation),
+            } => {
+                let (_, all) = self.at_join(frame, node);
+                let id = &self.model[node].id;
+                let has_fired = self
+                    .instance
+                    .frames
+                    .get(&frame)
+                    .is_some_and(|inner| inner.holding.contains(id));
+                if has_fired {
+                    for token in all {
+                        self.instance.tokens.remove(&token);
+                        self.release(frame);
+                    }
+                    return;
+                }
+                let mut extra = Map::new();
+                for name in ["activationCount", "activatedCount"] {
+                    extra.insert(name.to_owned(), Value::from(all.len()));
+                }
+                if self.holds_with(activation, frame, Some(&extra)) {
+                    if let Some(inner) = self.instance.frames.get_mut(&frame) {
+                        inner.holding.push(self.model[node].id.clone());
+                    }
+                    self.pass(frame, node, &all);
+                }
+            }
+            // Whether others can still come is known when all moves of the step are made.
+            _ => {}
+        }
+    }
+
+    /// Tokens resting at a join: the first of each incoming flow, and all of them.
+    fn at_join(&self, frame: u32, node: NodeIx) -> (Vec<u32>, Vec<u32>) {
+        let id = &self.model[node].id;
+        let mut flows: HashSet<&Id> = HashSet::new();
+        let (mut first, mut all) = (Vec::new(), Vec::new());
+        for (token, item) in &self.instance.tokens {
+            if item.frame != frame || item.at != *id {
+                continue;
+            }
+            if let State::Join(via) = &item.state {
+                all.push(*token);
+                if flows.insert(via) {
+                    first.push(*token);
+                }
+            }
+        }
+        (first, all)
+    }
+
+    /// The tokens become one, which goes on.
+    fn pass(&mut self, frame: u32, node: NodeIx, tokens: &[u32]) {
+        for token in tokens.iter().skip(1) {
+            self.instance.tokens.remove(token);
+            self.release(frame);
+        }
+        if let Some(last) = tokens.first() {
+            self.instance.tokens.remove(last);
+        }
+        let model = self.model;
+        self.entered(&model[node], frame);
+        self.split(frame, node);
+    }
+
+    /// Lets inclusive joins pass for which no other token can come any more; true if one did.
+    pub(super) fn joins(&mut self) -> bool {
+        if !self.process.has_joins {
+            return false;
+        }
+        self.reset_complex();
+        let waiting = self.waiting_joins();
+        for &(frame, node) in &waiting {
+            if !self.can_come(frame, node, false) {
+                self.pass_inclusive(frame, node);
+                return true;
+            }
+        }
+        // Joins that wait for one another would wait for ever: the first of them goes.
+        let stuck = waiting
+            .into_iter()
+            .find(|&(frame, node)| !self.can_come(frame, node, true));
+        if let Some((frame, node)) = stuck {
+            self.pass_inclusive(frame, node);
+        }
+        stuck.is_some()
+    }
+
+    /// A complex gateway that has fired swallows late tokens until none can come any more; then
+    /// it waits anew.
+    fn reset_complex(&mut self) {
+        let mut over = Vec::new();
+        for (frame, inner) in &self.instance.frames {
+            for id in &inner.holding {
+                let node = self
+                    .model
+                    .lookup(id)
+                    .filter(|&ix| matches!(self.model[ix].kind, Kind::Gateway(_)));
+                if let Some(node) = node.filter(|&node| !self.can_come(*frame, node, false)) {
+                    over.push((*frame, self.model[node].id.clone()));
+                }
+            }
+        }
+        for (frame, id) in over {
+            if let Some(inner) = self.instance.frames.get_mut(&frame) {
+                inner.holding.retain(|held| *held != id);
+            }
+        }
+    }
+
+    fn pass_inclusive(&mut self, frame: u32, node: NodeIx) {
+        let (first, _) = self.at_join(frame, node);
+        self.pass(frame, node, &first);
+    }
+
+    /// Inclusive joins (and complex ones without a condition of their own) with tokens.
+    fn waiting_joins(&self) -> Vec<(u32, NodeIx)> {
+        let mut found = Vec::new();
+        for token in self.instance.tokens.values() {
+            if let (State::Join(_), Some(node)) = (&token.state, self.node_of(token)) {
+                let kind = &self.model[node].kind;
+                let waits = matches!(
+                    kind,
+                    Kind::Gateway(Gateway::Inclusive | Gateway::Complex { activation: None })
+                );
+                if waits && !found.contains(&(token.frame, node)) {
+                    found.push((token.frame, node));
+                }
+            }
+        }
+        found
+    }
+
+    /// The standard's rule: a token elsewhere in the scope from which a path leads to a flow of
+    /// the join that has no token yet, unless it also leads to one that has.
+    fn can_come(&self, frame: u32, join: NodeIx, but_joins: bool) -> bool {
+        let model = self.model;
+        let mut filled: HashSet<FlowIx> = HashSet::new();
+        let mut others = HashSet::new();
+        for token in self
+            .instance
+            .tokens
+            .values()
+            .filter(|token| token.frame == frame)
+        {
+            let Some(node) = self.node_of(token) else {
+                continue;
+            };
+            match &token.state {
+                State::Join(via) if node == join => {
+                    filled.extend(
+                        model[join]
+                            .incoming
+                            .iter()
+                            .copied()
+                            .filter(|&flow| model[flow].id == *via),
+                    );
+                }
+                State::Join(_) if but_joins => {}
+                _ => {
+                    others.insert(node);
+                }
+            }
+        }
+        others.into_iter().any(|node| {
+            let reached = reach(model, node, join);
+            let mut incoming = model[join]
+                .incoming
+                .iter()
+                .filter(|flow| reached.contains(flow));
+            let mut any = false;
+            incoming.all(|flow| {
+                any = true;
+                !filled.contains(flow)
+            }) && any
+        })
+    }
+}
+
+/// Flows that a token at `from` may yet take, on paths that do not go through `join`.
+fn reach(model: &Model, from: NodeIx, join: NodeIx) -> HashSet<FlowIx> {
+    let mut flows = HashSet::new();
+    let mut seen = HashSet::new();
+    let mut next = vec![from];
+    while let Some(node) = next.pop() {
+        if !seen.insert(node) {
+            continue;
+        }
+        let item = &model[node];
+        next.extend(item.boundary.iter().copied());
+        if item.place() == Some(Place::Throw) {
+            next.extend(model.link_target(node));
+        }
+        for &flow in &item.outgoing {
+            flows.insert(flow);
+            if model[flow].to != join {
+                next.push(model[flow].to);
+            }
+        }
+    }
+    flows
+}

@@ -1,0 +1,480 @@
+//! The pure core: how tokens move. No clock, no randomness, no input or output.
+//!
+//! [`advance`] takes an instance and one input and answers the next instance and what the outside
+//! has to do about it. The instance is plain data: it can be written down after every step and
+//! goes on from there as if it had never stopped.
+
+mod activity;
+mod event;
+mod gateway;
+mod run;
+pub mod timer;
+mod undo;
+mod vars;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::{Definition, Gateway, Id, Kind, Model};
+
+/// The form in which instances are written down today.
+pub const VERSION: u8 = 1;
+
+/// A process that can run: a model and which of its processes is meant.
+#[derive(Clone, Debug)]
+pub struct Process {
+    pub model: Arc<Model>,
+    pub id: Id,
+    /// What need not be looked for after every step when the model has none of it.
+    has_conditions: bool,
+    has_joins: bool,
+}
+
+impl Process {
+    /// The named process of the model, or its main one.
+    pub fn new(model: Arc<Model>, id: Option<&str>) -> Option<Self> {
+        let head = match id {
+            Some(id) => model.process(id),
+            None => model.main(),
+        };
+        let id = head?.id.clone();
+        let has_conditions = model.nodes.iter().any(|node| {
+            node.definitions()
+                .iter()
+                .any(|definition| matches!(definition, Definition::Conditional { .. }))
+        });
+        let has_joins = model.nodes.iter().any(|node| {
+            matches!(
+                node.kind,
+                Kind::Gateway(Gateway::Inclusive | Gateway::Complex { .. })
+            )
+        });
+        Some(Self {
+            model,
+            id,
+            has_conditions,
+            has_joins,
+        })
+    }
+
+    /// An instance that has not begun.
+    pub fn instance(&self) -> Instance {
+        Instance {
+            version: VERSION,
+            process: self.id.clone(),
+            status: Status::Created,
+            reason: None,
+            next: 1,
+            frames: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            timers: BTreeMap::new(),
+        }
+    }
+}
+
+/// Where an instance stands. Small, versioned, and whole: nothing else is needed to go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    #[serde(rename = "v")]
+    pub version: u8,
+    pub process: Id,
+    pub status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    next: u32,
+    pub frames: BTreeMap<u32, Frame>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokens: BTreeMap<u32, Token>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timers: BTreeMap<u32, Timer>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Created,
+    Running,
+    Completed,
+    /// Ended by a terminate event.
+    Terminated,
+    /// Cancelled from outside.
+    Cancelled,
+    /// An error that nothing in the model catches.
+    Failed,
+}
+
+/// One run of a process, sub-process or iteration: variables and the tokens inside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    pub kind: FrameKind,
+    /// Process id, or id of the node that owns the frame.
+    pub of: Id,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// The token that waits for this frame to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<u32>,
+    /// Tokens, moves under way and event sub-process frames inside; the frame ends at zero.
+    pub live: u32,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub vars: Map<String, Value>,
+    /// What compensation would undo, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Undo>,
+    /// Conditional start events whose condition holds at present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holding: Vec<Id>,
+    /// Activities of a sequential ad-hoc sub-process whose turn has not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queue: Vec<Id>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameKind {
+    Root,
+    Sub,
+    Call,
+    EventSub,
+    Iteration,
+}
+
+/// One completed activity that has a way to be undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The activity that was completed.
+    pub of: Id,
+    /// What undoes it; a sub-process may have only `inner`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Id>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<Undo>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    pub frame: u32,
+    pub at: Id,
+    pub state: State,
+    /// Conditional border events whose condition holds at present, or the definitions of a
+    /// parallel multiple event that came already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holding: Vec<Id>,
+}
+
+/// Why a token stands where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A task that somebody outside completes.
+    Task,
+    /// An intermediate event that has not come.
+    Catch,
+    /// An event-based gateway whose events have not come.
+    Choice,
+    /// A joining gateway that waits for other tokens; came by this flow.
+    Join(Id),
+    /// The inside of a sub-process or called process runs.
+    Body,
+    /// Iterations run.
+    Multi(Box<Multi>),
+    /// Compensation runs, one handler after the other; then the throwing event goes on.
+    Undoing(Vec<Undo>),
+    /// Stopped: what failed, in words. Goes on by [`Input::Retry`].
+    Incident(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Multi {
+    /// `None` for a loop, whose number nobody knows before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
+    pub started: u32,
+    pub done: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<u32, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timer {
+    pub owner: Owner,
+    /// The event with the timer.
+    pub at: Id,
+    /// When it fires; `None` while the shell counts working days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<DateTime<Utc>>,
+    /// Firings that remain after this one; `None` without end.
+    #[serde(default, skip_serializing_if = "is_once")]
+    pub left: Option<u32>,
+    /// ISO 8601 span between firings of a cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+#[expect(clippy::ref_option, reason = "serde asks for a reference")]
+fn is_once(left: &Option<u32>) -> bool {
+    *left == Some(0)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    Token(u32),
+    Frame(u32),
+}
+
+/// What can happen to an instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Begins, at the named start event or at the one that needs no trigger.
+    Start {
+        at: Option<String>,
+        vars: Map<String, Value>,
+    },
+    /// A task is done.
+    Complete {
+        token: u32,
+        vars: Map<String, Value>,
+    },
+    /// A timer is due.
+    Timer { timer: u32 },
+    /// The named event happens, whatever it waits for.
+    Trigger {
+        element: String,
+        vars: Map<String, Value>,
+    },
+    /// A message came; `key` picks among several that wait (see `tongban:correlation`).
+    Message {
+        name: String,
+        key: Option<Value>,
+        vars: Map<String, Value>,
+    },
+    Signal {
+        name: String,
+        vars: Map<String, Value>,
+    },
+    /// A task ended in a business error.
+    Error {
+        token: u32,
+        code: String,
+        message: String,
+        vars: Map<String, Value>,
+    },
+    /// A task escalates and goes on.
+    Escalate { token: u32, code: String },
+    /// A task could not be carried out for technical reasons.
+    Fail { token: u32, reason: String },
+    /// Variables change from outside.
+    Set { vars: Map<String, Value> },
+    /// A stopped token tries again.
+    Retry { token: u32 },
+    /// An administrator takes a token away from where it stands and puts it elsewhere in the
+    /// same scope.
+    Move { token: u32, to: String },
+    /// The whole instance ends here.
+    Cancel { reason: String },
+}
+
+/// What the outside does about a step, in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "effect")]
+pub enum Effect {
+    Entered {
+        element: Id,
+        scope: Id,
+    },
+    Left {
+        element: Id,
+        scope: Id,
+    },
+    /// A task waits to be carried out; `kind` is its name in the standard.
+    Task {
+        token: u32,
+        element: Id,
+        kind: &'static str,
+        vars: Map<String, Value>,
+        index: Option<u32>,
+    },
+    /// A task that waited is needed no longer.
+    TaskGone {
+        token: u32,
+        element: Id,
+    },
+    Script {
+        element: Id,
+        text: String,
+    },
+    Timer {
+        timer: u32,
+        element: Id,
+        due: Due,
+    },
+    TimerGone {
+        timer: u32,
+    },
+    Message {
+        element: Id,
+        name: String,
+        vars: Map<String, Value>,
+    },
+    Signal {
+        element: Id,
+        name: String,
+    },
+    Error {
+        element: Id,
+        code: String,
+    },
+    Escalation {
+        element: Id,
+        code: String,
+    },
+    Compensate {
+        element: Id,
+        by: Option<Id>,
+    },
+    Decision {
+        element: Id,
+        decision: String,
+        value: Value,
+        rules: Option<Vec<usize>>,
+    },
+    Incident {
+        token: u32,
+        element: Id,
+        text: String,
+    },
+    Ended {
+        status: Status,
+        reason: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Due {
+    At(DateTime<Utc>),
+    /// Counted from now by the calendar, which the core does not know.
+    WorkingDays(u32),
+}
+
+/// Why an input changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("the process `{0}` is not in the model")]
+    UnknownProcess(String),
+    #[error("the instance was written by a newer version")]
+    NewerVersion,
+    #[error("the instance runs already")]
+    AlreadyStarted,
+    #[error("the instance does not run")]
+    NotRunning,
+    #[error("`{0}` is no start event of the process")]
+    NoSuchStart(String),
+    #[error("the process does not say where it begins")]
+    NoStart,
+    #[error("no task {0} waits")]
+    NoSuchTask(u32),
+    #[error("no timer {0} runs")]
+    NoSuchTimer(u32),
+    #[error("nothing waits at `{0}`")]
+    NotWaiting(String),
+    #[error("nothing waits for the message `{0}`")]
+    NothingWaits(String),
+    #[error("{1} places wait for the message `{0}`, and nothing tells them apart")]
+    Ambiguous(String, usize),
+    #[error("`{0}` is not in the scope of the token")]
+    NoSuchPlace(String),
+    #[error("{0} stopped nowhere")]
+    NotStopped(u32),
+}
+
+/// Takes one step: an input, and everything that follows from it without waiting.
+///
+/// # Errors
+/// A [`Rejection`] when the input does not fit; the instance given in is then the one to keep.
+pub fn advance(
+    process: &Process,
+    instance: Instance,
+    input: Input,
+    now: DateTime<Utc>,
+) -> Result<(Instance, Vec<Effect>), Rejection> {
+    if instance.version > VERSION {
+        return Err(Rejection::NewerVersion);
+    }
+    let mut run = run::Run::new(process, instance, now);
+    run.take(input)?;
+    run.settle();
+    Ok(run.end())
+}
+
+impl Instance {
+    /// Variables of the process itself.
+    pub fn variables(&self) -> Map<String, Value> {
+        let root = self
+            .frames
+            .values()
+            .find(|frame| frame.kind == FrameKind::Root);
+        root.map(|frame| frame.vars.clone()).unwrap_or_default()
+    }
+
+    /// Tokens that wait for something outside, with the element at which they stand.
+    pub fn waiting(&self) -> impl Iterator<Item = (u32, &Token)> {
+        let waits = |state: &State| matches!(state, State::Task | State::Catch | State::Choice);
+        self.tokens
+            .iter()
+            .filter(move |(_, token)| waits(&token.state))
+            .map(|(id, token)| (*id, token))
+    }
+
+    /// Tokens that stopped, with the reason.
+    pub fn incidents(&self) -> impl Iterator<Item = (u32, &Token, &str)> {
+        self.tokens
+            .iter()
+            .filter_map(|(id, token)| match &token.state {
+                State::Incident(text) => Some((*id, token, text.as_str())),
+                _ => None,
+            })
+    }
+
+    pub fn is_over(&self) -> bool {
+        !matches!(self.status, Status::Created | Status::Running)
+    }
+
+    /// The rule that every step keeps: each frame counts exactly what is inside it. For tests.
+    pub fn is_balanced(&self) -> bool {
+        self.frames.iter().all(|(id, frame)| {
+            let tokens = self
+                .tokens
+                .values()
+                .filter(|token| token.frame == *id)
+                .count();
+            let subs = self
+                .frames
+                .values()
+                .filter(|f| f.parent == Some(*id) && f.kind == FrameKind::EventSub)
+                .count();
+            usize::try_from(frame.live) == Ok(tokens + subs)
+                && frame
+                    .owner
+                    .is_none_or(|owner| self.tokens.contains_key(&owner))
+        }) && self
+            .tokens
+            .values()
+            .all(|token| self.frames.contains_key(&token.frame))
+            && self.timers.values().all(|timer| match timer.owner {
+                Owner::Token(token) => self.tokens.contains_key(&token),
+                Owner::Frame(frame) => self.frames.contains_key(&frame),
+            })
+    }
+}

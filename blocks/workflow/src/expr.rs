@@ -1,0 +1,481 @@
+//! Expressions: FEEL, and the `${…}` of other engines translated to FEEL.
+//!
+//! The only file that knows the FEEL library. JSON numbers become FEEL numbers and back; text
+//! stays text, a date too, unless the expression types it (`date(received_on)`); a FEEL date,
+//! time or duration comes back as its ISO 8601 text; a FEEL context is a JSON object.
+
+use std::fmt::Write;
+
+use dsntk_feel::{
+    Evaluator, FeelNumber, FeelScope, Name, context::FeelContext, values::Value as Feel,
+};
+use serde_json::{Map, Value};
+
+/// Where an expression finds its variables.
+pub trait Lookup {
+    fn lookup(&self, name: &str) -> Option<Value>;
+}
+
+impl Lookup for Map<String, Value> {
+    fn lookup(&self, name: &str) -> Option<Value> {
+        self.get(name).cloned()
+    }
+}
+
+/// A parsed expression, to be evaluated as often as needed.
+pub struct Expr {
+    feel: String,
+    /// Words of the expression that may name variables.
+    words: Vec<String>,
+    evaluator: Evaluator,
+}
+
+impl std::fmt::Debug for Expr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Expr").field(&self.feel).finish()
+    }
+}
+
+/// Deeper nesting than a person writes would overflow the parser's stack.
+const MAX_NESTING: usize = 60;
+const MAX_LENGTH: usize = 20_000;
+
+impl Expr {
+    /// Parses FEEL, FEEL after an equals sign, `${…}` or text with `${…}` inside.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let nesting = text
+            .chars()
+            .filter(|c| matches!(c, '(' | '[' | '{'))
+            .count();
+        if text.len() > MAX_LENGTH || nesting > MAX_NESTING {
+            return Err("the expression is too long or nested too deeply".to_owned());
+        }
+        if text.is_empty() {
+            return Err("the expression is empty".to_owned());
+        }
+        if text.contains("${") || text.contains("#{") {
+            return Self::feel(&from_template(text)?);
+        }
+        let feel = text.strip_prefix('=').unwrap_or(text);
+        Self::feel(feel).or_else(|error| {
+            // Conditions of other engines sometimes come without their braces.
+            let translated = crate::juel::to_feel(feel).map_err(|_| error.clone())?;
+            Self::feel(&translated).map_err(|_| error)
+        })
+    }
+
+    fn feel(text: &str) -> Result<Self, String> {
+        if text.contains("external") {
+            // The library would call a Java server by HTTP.
+            return Err("functions outside of this server are not supported".to_owned());
+        }
+        let words = words(text);
+        if ["now", "today"]
+            .iter()
+            .any(|&clock| words.iter().any(|word| word == clock) && calls(text, clock))
+        {
+            return Err("`now()` and `today()` would give another answer when steps are replayed; use a variable".into());
+        }
+        let mut names = FeelContext::default();
+        for word in &words {
+            names.set_null(Name::from(word.as_str()));
+        }
+        for name in FUNCTIONS_OF_SEVERAL_WORDS {
+            if text.contains(name) {
+                names.set_null(Name::from(*name));
+            }
+        }
+        let scope = FeelScope::from(names);
+        let node =
+            dsntk_feel_parser::parse_expression(&scope, text, false).map_err(|e| e.to_string())?;
+        let evaluator = dsntk_feel_evaluator::prepare(&node);
+        Ok(Self {
+            feel: text.to_owned(),
+            words,
+            evaluator,
+        })
+    }
+
+    /// The FEEL text that is evaluated.
+    pub fn as_feel(&self) -> &str {
+        &self.feel
+    }
+
+    /// The value, or the library's reason why it is null where it gives one.
+    pub fn evaluate(&self, variables: &dyn Lookup) -> Result<Value, String> {
+        let mut context = FeelContext::default();
+        for word in &self.words {
+            if let Some(value) = variables.lookup(word) {
+                context.set_entry(&Name::from(word.as_str()), to_feel(&value));
+            }
+        }
+        match (self.evaluator)(&FeelScope::from(context)) {
+            Feel::Null(Some(reason)) => Err(reason),
+            value => Ok(from_feel(&value)),
+        }
+    }
+
+    /// Whether the value is true; anything that is not a truth value is not true.
+    pub fn is_true(&self, variables: &dyn Lookup) -> bool {
+        matches!(self.evaluate(variables), Ok(Value::Bool(true)))
+    }
+}
+
+/// Words that FEEL itself uses; they are never taken for variables.
+const KEYWORDS: &[&str] = &[
+    "and",
+    "or",
+    "not",
+    "if",
+    "then",
+    "else",
+    "for",
+    "in",
+    "return",
+    "some",
+    "every",
+    "satisfies",
+    "between",
+    "instance",
+    "of",
+    "true",
+    "false",
+    "null",
+    "function",
+    "external",
+    "date",
+    "time",
+    "duration",
+];
+
+const FUNCTIONS_OF_SEVERAL_WORDS: &[&str] = &[
+    "date and time",
+    "years and months duration",
+    "string length",
+    "upper case",
+    "lower case",
+    "substring before",
+    "substring after",
+    "starts with",
+    "ends with",
+    "list contains",
+    "insert before",
+    "list replace",
+    "index of",
+    "distinct values",
+    "day of week",
+    "day of year",
+    "month of year",
+    "week of year",
+    "get value",
+    "get entries",
+    "context put",
+    "context merge",
+    "round up",
+    "round down",
+    "round half up",
+    "round half down",
+    "string join",
+    "met by",
+    "overlaps before",
+    "overlaps after",
+    "finished by",
+    "started by",
+];
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+fn calls(text: &str, function: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find(function) {
+        let after = rest.get(at + function.len()..).unwrap_or_default();
+        if after.trim_start().starts_with('(') {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// The distinct words outside string literals.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut in_string = false;
+    let mut escaped = false;
+    for c in text.chars().chain(std::iter::once(' ')) {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if is_word(c) {
+            word.push(c);
+        } else {
+            let done = std::mem::take(&mut word);
+            let starts_well = done.chars().next().is_some_and(|first| !first.is_numeric());
+            if starts_well && !KEYWORDS.contains(&done.as_str()) && !words.contains(&done) {
+                words.push(done);
+            }
+            in_string = c == '"';
+        }
+    }
+    words
+}
+
+/// `${a}` alone is that expression; text around it makes a string of all.
+fn from_template(text: &str) -> Result<String, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        let start = match (rest.find("${"), rest.find("#{")) {
+            (Some(a), Some(b)) => a.min(b),
+            (Some(a), None) | (None, Some(a)) => a,
+            (None, None) => break,
+        };
+        let (before, tail) = (
+            rest.get(..start).unwrap_or_default(),
+            rest.get(start + 2..).unwrap_or_default(),
+        );
+        let end = tail.find('}').ok_or("`${` is not closed by `}`")?;
+        if !before.is_empty() {
+            parts.push(quoted(before));
+        }
+        let inner = crate::juel::to_feel(tail.get(..end).unwrap_or_default())?;
+        rest = tail.get(end + 1..).unwrap_or_default();
+        if parts.is_empty() && rest.is_empty() {
+            return Ok(inner);
+        }
+        parts.push(format!("string({inner})"));
+    }
+    if !rest.is_empty() {
+        parts.push(quoted(rest));
+    }
+    Ok(parts.join(" + "))
+}
+
+/// A FEEL string literal.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// JSON to FEEL.
+pub fn to_feel(value: &Value) -> Feel {
+    match value {
+        Value::Null => Feel::Null(None),
+        Value::Bool(flag) => Feel::Boolean(*flag),
+        Value::Number(number) => number
+            .to_string()
+            .parse::<FeelNumber>()
+            .map_or(Feel::Null(None), Feel::Number),
+        Value::String(text) => Feel::String(text.clone()),
+        Value::Array(items) => Feel::List(items.iter().map(to_feel).collect()),
+        Value::Object(entries) => Feel::Context(to_context(entries)),
+    }
+}
+
+/// A JSON object to a FEEL context.
+pub fn to_context(entries: &Map<String, Value>) -> FeelContext {
+    let mut context = FeelContext::default();
+    for (name, value) in entries {
+        context.set_entry(&Name::from(name.as_str()), to_feel(value));
+    }
+    context
+}
+
+/// FEEL to JSON; what JSON has no form for becomes text.
+pub fn from_feel(value: &Feel) -> Value {
+    match value {
+        Feel::Null(_) => Value::Null,
+        Feel::Boolean(flag) => Value::Bool(*flag),
+        Feel::Number(number) => from_number(*number),
+        Feel::String(text) => Value::String(text.clone()),
+        Feel::List(items) | Feel::ExpressionList(items) => items.iter().map(from_feel).collect(),
+        Feel::Context(context) => {
+            let entries = context
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), from_feel(value)));
+            Value::Object(entries.collect())
+        }
+        other => Value::String(other.to_string()),
+    }
+}
+
+fn from_number(number: FeelNumber) -> Value {
+    let mut text = String::new();
+    if write!(text, "{number}").is_err() {
+        return Value::Null;
+    }
+    if let Ok(whole) = text.parse::<i64>() {
+        return Value::from(whole);
+    }
+    // FEEL keeps the places of `2 * 60.50`; a whole number stays whole.
+    if let Some((whole, places)) = text.split_once('.')
+        && places.bytes().all(|place| place == b'0')
+        && let Ok(whole) = whole.parse::<i64>()
+    {
+        return Value::from(whole);
+    }
+    text.parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(text: &str, variables: &Value, expected: &Value) {
+        let expr = Expr::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let value = expr
+            .evaluate(variables.as_object().unwrap())
+            .unwrap_or(Value::Null);
+        assert_eq!(&value, expected, "{text} → {}", expr.as_feel());
+    }
+
+    #[test]
+    fn feel_is_evaluated_over_json() {
+        check(
+            "amount > 1000 and region = \"511602\"",
+            &json!({"amount": 1500, "region": "511602"}),
+            &json!(true),
+        );
+        check("a + b", &json!({"a": 1, "b": 2}), &json!(3));
+        check("a-b", &json!({"a": 1, "b": 2}), &json!(-1));
+        check("面积 * 2", &json!({"面积": 60.5}), &json!(121));
+        check("price * 0.1", &json!({"price": 12.5}), &json!(1.25));
+        check(
+            "case.applicant.age >= 18",
+            &json!({"case": {"applicant": {"age": 18}}}),
+            &json!(true),
+        );
+        check(
+            "string length(name) + 1",
+            &json!({"name": "合成"}),
+            &json!(3),
+        );
+        check(
+            "= x",
+            &json!({"x": [1, {"a": null}]}),
+            &json!([1, {"a": null}]),
+        );
+        check(
+            "count(items) > 2",
+            &json!({"items": [1, 2, 3]}),
+            &json!(true),
+        );
+        check(
+            "if ok then \"yes\" else \"no\"",
+            &json!({"ok": false}),
+            &json!("no"),
+        );
+        check(
+            "{fee: n * 2, \"kind\": \"x\"}",
+            &json!({"n": 4}),
+            &json!({"fee": 8, "kind": "x"}),
+        );
+        check(
+            "some i in items satisfies i > 2",
+            &json!({"items": [1, 2, 3]}),
+            &json!(true),
+        );
+        check(
+            "date(d) + duration(\"P1D\")",
+            &json!({"d": "2026-01-31"}),
+            &json!("2026-02-01"),
+        );
+        check(
+            "list contains(kinds, \"餐饮\")",
+            &json!({"kinds": ["餐饮"]}),
+            &json!(true),
+        );
+        check(
+            "12345678901234567",
+            &json!({}),
+            &json!(12_345_678_901_234_567_i64),
+        );
+    }
+
+    #[test]
+    fn braces_of_other_engines_are_translated() {
+        check(
+            "${approved == true && amount > 10}",
+            &json!({"approved": true, "amount": 11}),
+            &json!(true),
+        );
+        check("${!approved}", &json!({"approved": false}), &json!(true));
+        check("${not empty reason}", &json!({"reason": "x"}), &json!(true));
+        check("${empty reason}", &json!({"reason": ""}), &json!(true));
+        check("${empty reason}", &json!({}), &json!(true));
+        check(
+            "${status == 'ok' || status eq \"fine\"}",
+            &json!({"status": "fine"}),
+            &json!(true),
+        );
+        check(
+            "${a.b ne 'x' and n le 3}",
+            &json!({"a": {"b": "y"}, "n": 3}),
+            &json!(true),
+        );
+        check(
+            "#{n mod 2 == 0 ? 'even' : 'odd'}",
+            &json!({"n": 4}),
+            &json!("even"),
+        );
+        check(
+            "${execution.getVariable('a') == 1}",
+            &json!({"a": 1}),
+            &json!(true),
+        );
+        check(
+            "post-${region}",
+            &json!({"region": "511602"}),
+            &json!("post-511602"),
+        );
+        check(
+            "${outcome}",
+            &json!({"outcome": "approve"}),
+            &json!("approve"),
+        );
+        check(
+            "approved == 'yes' && n > 1",
+            &json!({"approved": "yes", "n": 2}),
+            &json!(true),
+        );
+    }
+
+    #[test]
+    fn what_is_no_expression_is_refused() {
+        for text in [
+            "",
+            "a >",
+            "${a",
+            "${a b c}",
+            "now() > x",
+            "((((",
+            "${foo.bar(}",
+        ] {
+            assert!(Expr::parse(text).is_err(), "{text}");
+        }
+        assert!(Expr::parse(&"(".repeat(5_000)).is_err());
+    }
+
+    #[test]
+    fn a_missing_variable_is_never_true() {
+        let expr = Expr::parse("amount > 1000").unwrap();
+        assert!(!expr.is_true(&Map::new()));
+        let expr = Expr::parse("amount = \"x\"").unwrap();
+        assert!(!expr.is_true(json!({"amount": 3}).as_object().unwrap()));
+    }
+}

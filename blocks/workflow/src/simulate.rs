@@ -1,0 +1,851 @@
+//! Processes driven in memory, for authors and tests: `tongban process check`,
+//! `tongban process simulate`, `tongban decision evaluate`.
+//!
+//! The clock is simulated and begins at a fixed moment, so that the same input prints the same
+//! lines. Working days are Monday to Friday here: no calendar is loaded.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{self, Write},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Datelike, Days, TimeZone, Utc, Weekday};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    check::{self, Finding, Severity},
+    core::{Due, Effect, Input, Instance, Process, Rejection, State, Status, advance, timer},
+    decision::Decisions,
+    model::{Definition, Kind, Model, NodeIx, Task},
+};
+
+/// Exit codes: completed or waiting; failed; the input was refused.
+pub const DONE: u8 = 0;
+pub const FAILED: u8 = 1;
+pub const REFUSED: u8 = 2;
+
+/// What the flags of `tongban process simulate` say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The process to run; the first executable one when not named.
+    pub process: Option<String>,
+    /// Further processes of the file that take part (other pools).
+    pub also: Vec<String>,
+    pub vars: Map<String, Value>,
+    pub script: Vec<Step>,
+    pub auto_complete: bool,
+    pub jump_timers: bool,
+    /// Inputs to take at the most; 10,000 when not given.
+    pub max_steps: Option<usize>,
+    /// DMN files that business rule tasks may use.
+    pub decisions: Vec<String>,
+}
+
+/// One step of a script; exactly one of the verbs is given.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Step {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub vars: Map<String, Value>,
+}
+
+/// Reads the JSON of `--script`.
+pub fn parse_script(text: &str) -> Result<Vec<Step>, String> {
+    let steps: Vec<Step> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    for (at, step) in steps.iter().enumerate() {
+        let verbs = [
+            &step.start,
+            &step.complete,
+            &step.trigger,
+            &step.message,
+            &step.signal,
+            &step.error,
+            &step.advance,
+        ];
+        if verbs.iter().filter(|verb| verb.is_some()).count() != 1 {
+            let verbs = "start, complete, trigger, message, signal, error, advance";
+            return Err(format!("step {} needs exactly one of {verbs}", at + 1));
+        }
+    }
+    Ok(steps)
+}
+
+/// Findings of a BPMN or DMN file.
+pub fn check_file(xml: &[u8]) -> Vec<Finding> {
+    let text = String::from_utf8_lossy(xml);
+    if text.contains("/DMN/") && !text.contains("BPMN/20100524/MODEL") {
+        return match Decisions::read(&text) {
+            Ok(_) => Vec::new(),
+            Err(reason) => vec![Finding {
+                rule: "dmn-unreadable",
+                severity: Severity::Error,
+                element: String::new(),
+                line: 1,
+                text: reason,
+                remedy: "export the decision again as DMN 1.3 XML or later",
+            }],
+        };
+    }
+    check::read_and_check(xml).1
+}
+
+/// `tongban process check`: prints the findings of each file; 1 if one is refused.
+pub fn check_all(
+    files: &[(String, Vec<u8>)],
+    is_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut code = DONE;
+    for (name, xml) in files {
+        let findings = check_file(xml);
+        if findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+        {
+            code = FAILED;
+        }
+        if is_json {
+            writeln!(out, "{}", json!({ "file": name, "findings": findings }))?;
+            continue;
+        }
+        for finding in &findings {
+            writeln!(out, "{name}:{finding}")?;
+        }
+        if findings.is_empty() {
+            writeln!(out, "{name}: nothing found")?;
+        }
+    }
+    Ok(code)
+}
+
+/// `tongban decision evaluate`: prints one JSON line.
+pub fn evaluate_decision(
+    xml: &str,
+    name: &str,
+    input: &Map<String, Value>,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    let decisions = match Decisions::read(xml) {
+        Ok(decisions) => decisions,
+        Err(reason) => {
+            writeln!(out, "{}", json!({ "error": reason }))?;
+            return Ok(REFUSED);
+        }
+    };
+    let Some(answer) = decisions.evaluate(name, input) else {
+        let known: Vec<_> = decisions.names().collect();
+        writeln!(
+            out,
+            "{}",
+            json!({ "error": format!("there is no decision `{name}`"), "decisions": known })
+        )?;
+        return Ok(REFUSED);
+    };
+    writeln!(out, "{}", serde_json::to_string(&answer)?)?;
+    Ok(if answer.value.is_null() && answer.reason.is_some() {
+        FAILED
+    } else {
+        DONE
+    })
+}
+
+/// `tongban process simulate`: one JSON line per event, and the outcome as the last line.
+pub fn run(xml: &[u8], options: &Options, out: &mut dyn Write) -> io::Result<u8> {
+    let (model, findings) = check::read_and_check(xml);
+    let Some(mut model) = model else {
+        let errors = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        let reasons: Vec<_> = errors.map(ToString::to_string).collect();
+        return refuse(
+            out,
+            &format!("the model is refused: {}", reasons.join("; ")),
+        );
+    };
+    for dmn in &options.decisions {
+        match Decisions::read(dmn) {
+            Ok(decisions) => model.decisions.link(decisions),
+            Err(reason) => return refuse(out, &reason),
+        }
+    }
+    let model = Arc::new(model);
+    let wanted = std::iter::once(options.process.as_deref())
+        .chain(options.also.iter().map(|id| Some(id.as_str())));
+    let mut processes = Vec::new();
+    for id in wanted {
+        match Process::new(model.clone(), id) {
+            Some(process) => processes.push(process),
+            None => {
+                return refuse(
+                    out,
+                    &format!("there is no process `{}`", id.unwrap_or_default()),
+                );
+            }
+        }
+    }
+    let mut world = World {
+        model,
+        processes,
+        runs: Vec::new(),
+        now: Utc
+            .with_ymd_and_hms(2026, 1, 5, 0, 0, 0)
+            .single()
+            .unwrap_or_default(),
+        days: BTreeMap::new(),
+        mail: VecDeque::new(),
+        options,
+        steps: 0,
+        next_step: 0,
+        out,
+    };
+    let failure = world.play()?;
+    world.outcome(failure)
+}
+
+fn refuse(out: &mut dyn Write, reason: &str) -> io::Result<u8> {
+    let line = json!({ "outcome": "failed", "reason": reason, "waiting": [], "variables": {} });
+    writeln!(out, "{line}")?;
+    Ok(REFUSED)
+}
+
+/// A message on its way: by whom, its name, its content.
+struct Mail {
+    from: String,
+    name: String,
+    vars: Map<String, Value>,
+}
+
+struct Playing {
+    process: usize,
+    instance: Instance,
+}
+
+struct World<'a> {
+    model: Arc<Model>,
+    processes: Vec<Process>,
+    runs: Vec<Playing>,
+    now: DateTime<Utc>,
+    /// Due times of timers counted in working days.
+    days: BTreeMap<(usize, u32), DateTime<Utc>>,
+    mail: VecDeque<Mail>,
+    options: &'a Options,
+    steps: usize,
+    next_step: usize,
+    out: &'a mut dyn Write,
+}
+
+/// What ends a simulation early.
+type Failure = Option<String>;
+
+impl World<'_> {
+    fn play(&mut self) -> io::Result<Failure> {
+        self.begin()?;
+        loop {
+            self.settle()?;
+            if self.is_exhausted() {
+                return Ok(Some(format!("stopped after {} steps", self.steps)));
+            }
+            if let Some(step) = self.options.script.get(self.next_step) {
+                match self.step(step)? {
+                    Ok(()) => self.next_step += 1,
+                    Err(reason) => {
+                        if !(self.options.jump_timers && self.jump(None)?) {
+                            return Ok(Some(format!("step {}: {reason}", self.next_step + 1)));
+                        }
+                    }
+                }
+            } else if !(self.options.jump_timers && self.jump(None)?) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.steps >= self.options.max_steps.unwrap_or(10_000)
+    }
+
+    /// Starts every process that begins by itself, unless the script's first step starts it.
+    fn begin(&mut self) -> io::Result<()> {
+        let first = self.options.script.first().cloned().unwrap_or_default();
+        for at in 0..self.processes.len() {
+            let Some(process) = self.processes.get(at) else {
+                continue;
+            };
+            let Some(head) = self.model.process(&process.id) else {
+                continue;
+            };
+            let begins = !self.model.starts(head.root).is_empty();
+            let is_main = at == 0;
+            let by_script =
+                is_main && (first.start.is_some() || (!begins && self.step_starts(&first, at)));
+            if !by_script && (begins || is_main) {
+                let vars = if is_main {
+                    self.options.vars.clone()
+                } else {
+                    Map::new()
+                };
+                if let Err(reason) = self.start(at, None, vars)? {
+                    note_failure(self.out, &reason)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step_starts(&self, step: &Step, process: usize) -> bool {
+        let by_message = step
+            .message
+            .as_deref()
+            .is_some_and(|name| self.start_for(process, Some(name), None).is_some());
+        let by_signal = step
+            .signal
+            .as_deref()
+            .is_some_and(|name| self.start_for(process, None, Some(name)).is_some());
+        let by_trigger = step
+            .trigger
+            .as_deref()
+            .is_some_and(|id| self.is_start_of(process, id));
+        by_message || by_signal || by_trigger
+    }
+
+    fn is_start_of(&self, process: usize, id: &str) -> bool {
+        let head = self
+            .processes
+            .get(process)
+            .and_then(|process| self.model.process(&process.id));
+        let node = self.model.lookup(id).map(|ix| &self.model[ix]);
+        matches!((head, node), (Some(head), Some(node)) if node.is_start() && node.scope == head.root)
+    }
+
+    /// The start event of a process that a message or signal triggers.
+    fn start_for(
+        &self,
+        process: usize,
+        message: Option<&str>,
+        signal: Option<&str>,
+    ) -> Option<String> {
+        let head = self.model.process(&self.processes.get(process)?.id)?;
+        let fits = |ix: &&NodeIx| {
+            let node = &self.model[**ix];
+            let receives = matches!(&node.kind, Kind::Task(Task::Receive { instantiate: true, message: Some(name) }) if Some(name.as_str()) == message);
+            receives
+                || node.is_start()
+                    && node
+                        .definitions()
+                        .iter()
+                        .any(|definition| match definition {
+                            Definition::Message { name } => Some(name.as_str()) == message,
+                            Definition::Signal { name } => Some(name.as_str()) == signal,
+                            _ => false,
+                        })
+        };
+        let found = self.model[head.root].nodes.iter().find(fits)?;
+        Some(self.model[*found].id.to_string())
+    }
+
+    fn start(
+        &mut self,
+        process: usize,
+        at: Option<String>,
+        vars: Map<String, Value>,
+    ) -> io::Result<Result<(), String>> {
+        let Some(instance) = self.processes.get(process).map(Process::instance) else {
+            return Ok(Ok(()));
+        };
+        self.runs.push(Playing { process, instance });
+        let run = self.runs.len() - 1;
+        let started = self.input(run, Input::Start { at, vars })?;
+        if started.is_err() {
+            self.runs.pop();
+        }
+        Ok(started.map_err(|rejection| rejection.to_string()))
+    }
+
+    /// Gives an instance an input and prints what follows.
+    fn input(&mut self, run: usize, input: Input) -> io::Result<Result<(), Rejection>> {
+        let Some(playing) = self.runs.get(run) else {
+            return Ok(Ok(()));
+        };
+        let Some(process) = self.processes.get(playing.process) else {
+            return Ok(Ok(()));
+        };
+        match advance(process, playing.instance.clone(), input, self.now) {
+            Err(rejection) => Ok(Err(rejection)),
+            Ok((instance, effects)) => {
+                self.steps += 1;
+                if let Some(playing) = self.runs.get_mut(run) {
+                    playing.instance = instance;
+                }
+                for effect in effects {
+                    self.take(run, effect)?;
+                }
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    fn take(&mut self, run: usize, effect: Effect) -> io::Result<()> {
+        match effect {
+            Effect::Entered { element, scope } => {
+                self.line(run, "enter", &element, "", Some(&scope))
+            }
+            Effect::Left { element, scope } => self.line(run, "leave", &element, "", Some(&scope)),
+            Effect::Task { element, kind, .. } => self.line(run, "task", &element, kind, None),
+            Effect::Script { element, text } => self.line(run, "script", &element, &text, None),
+            Effect::Message {
+                element,
+                name,
+                vars,
+            } => {
+                self.line(run, "message", &element, &name, None)?;
+                self.mail.push_back(Mail {
+                    from: element.to_string(),
+                    name,
+                    vars,
+                });
+                Ok(())
+            }
+            Effect::Signal { element, name } => {
+                self.line(run, "signal", &element, &name, None)?;
+                self.broadcast(&name, Some(run))
+            }
+            Effect::Error { element, code } => self.line(run, "error", &element, &code, None),
+            Effect::Escalation { element, code } => {
+                self.line(run, "escalation", &element, &code, None)
+            }
+            Effect::Compensate { element, by } => self.line(
+                run,
+                "compensate",
+                &element,
+                by.as_deref().unwrap_or_default(),
+                None,
+            ),
+            Effect::Incident { element, text, .. } => {
+                self.line(run, "incident", &element, &text, None)
+            }
+            Effect::Ended { reason, .. } => {
+                let id = self
+                    .runs
+                    .get(run)
+                    .map(|playing| playing.instance.process.clone())
+                    .unwrap_or_default();
+                self.line(run, "end", &id, reason.as_deref().unwrap_or_default(), None)
+            }
+            Effect::Timer {
+                timer,
+                due: Due::WorkingDays(days),
+                ..
+            } => {
+                let due = after_weekdays(self.now, days);
+                self.days.insert((run, timer), due);
+                Ok(())
+            }
+            Effect::Timer { .. }
+            | Effect::TimerGone { .. }
+            | Effect::TaskGone { .. }
+            | Effect::Decision { .. } => Ok(()),
+        }
+    }
+
+    fn line(
+        &mut self,
+        run: usize,
+        event: &str,
+        element: &str,
+        text: &str,
+        scope: Option<&str>,
+    ) -> io::Result<()> {
+        let process = self
+            .runs
+            .get(run)
+            .map(|playing| playing.instance.process.to_string())
+            .unwrap_or_default();
+        let node = self.model.lookup(element);
+        let name = node
+            .map(|ix| self.model[ix].name.clone())
+            .or_else(|| Some(self.model.process(element)?.name.clone()));
+        let inner = node
+            .and_then(|ix| self.model[self.model[ix].scope].owner)
+            .map(|ix| self.model[ix].id.to_string());
+        let scope = scope
+            .map(str::to_owned)
+            .or(inner)
+            .unwrap_or_else(|| process.clone());
+        let line = json!({
+            "event": event, "element": element, "name": name.unwrap_or_default(), "text": text,
+            "process": process, "scope": scope,
+        });
+        writeln!(self.out, "{line}")
+    }
+
+    fn broadcast(&mut self, name: &str, but: Option<usize>) -> io::Result<()> {
+        for process in 0..self.processes.len() {
+            if let Some(at) = self.start_for(process, None, Some(name))
+                && let Err(reason) = self.start(process, Some(at), Map::new())?
+            {
+                note_failure(self.out, &reason)?;
+            }
+        }
+        for other in 0..self.runs.len() {
+            if Some(other) != but {
+                // An instance that is over hears nothing.
+                drop(self.input(
+                    other,
+                    Input::Signal {
+                        name: name.to_owned(),
+                        vars: Map::new(),
+                    },
+                )?);
+            }
+        }
+        Ok(())
+    }
+
+    // What happens by itself
+
+    fn settle(&mut self) -> io::Result<()> {
+        while !self.is_exhausted() {
+            if !(self.deliver()? || self.options.auto_complete && self.complete_one()?) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers the first message that somebody takes; others stay on their way.
+    fn deliver(&mut self) -> io::Result<bool> {
+        for at in 0..self.mail.len() {
+            let Some(mail) = self.mail.remove(at) else {
+                continue;
+            };
+            if self.hand_over(&mail)? {
+                return Ok(true);
+            }
+            self.mail.insert(at, mail);
+        }
+        Ok(false)
+    }
+
+    fn hand_over(&mut self, mail: &Mail) -> io::Result<bool> {
+        let flows = self
+            .model
+            .message_flows
+            .iter()
+            .filter(|flow| flow.from == mail.from);
+        let targets: Vec<String> = flows.map(|flow| flow.to.clone()).collect();
+        for target in &targets {
+            for process in 0..self.processes.len() {
+                if self.is_start_of(process, target) {
+                    return Ok(self
+                        .start(process, Some(target.clone()), mail.vars.clone())?
+                        .is_ok());
+                }
+            }
+            for run in 0..self.runs.len() {
+                let input = Input::Trigger {
+                    element: target.clone(),
+                    vars: mail.vars.clone(),
+                };
+                if self.input(run, input)?.is_ok() {
+                    return Ok(true);
+                }
+            }
+        }
+        if targets.is_empty() {
+            self.message(&mail.name, None, &mail.vars)
+                .map(|taken| taken.is_ok())
+        } else {
+            Ok(false)
+        }
+    }
+
+    fn message(
+        &mut self,
+        name: &str,
+        key: Option<&Value>,
+        vars: &Map<String, Value>,
+    ) -> io::Result<Result<(), String>> {
+        let mut reason = format!("nothing waits for the message `{name}`");
+        for run in 0..self.runs.len() {
+            let input = Input::Message {
+                name: name.to_owned(),
+                key: key.cloned(),
+                vars: vars.clone(),
+            };
+            match self.input(run, input)? {
+                Ok(()) => return Ok(Ok(())),
+                Err(rejection @ Rejection::Ambiguous(..)) => reason = rejection.to_string(),
+                Err(_) => {}
+            }
+        }
+        for process in 0..self.processes.len() {
+            if let Some(at) = self.start_for(process, Some(name), None) {
+                return self.start(process, Some(at), vars.clone());
+            }
+        }
+        Ok(Err(reason))
+    }
+
+    /// Completes the first task that the script does not speak of.
+    fn complete_one(&mut self) -> io::Result<bool> {
+        let rest = self
+            .options
+            .script
+            .get(self.next_step..)
+            .unwrap_or_default();
+        let is_scripted = |id: &str| {
+            rest.iter()
+                .any(|step| step.complete.as_deref() == Some(id) || step.at.as_deref() == Some(id))
+        };
+        for run in 0..self.runs.len() {
+            let Some(playing) = self.runs.get(run) else {
+                continue;
+            };
+            let mut waiting = playing.instance.waiting();
+            let task =
+                waiting.find(|(_, token)| token.state == State::Task && !is_scripted(&token.at));
+            let task = task.map(|(token, _)| token);
+            drop(waiting);
+            if let Some(token) = task {
+                let done = self.input(
+                    run,
+                    Input::Complete {
+                        token,
+                        vars: Map::new(),
+                    },
+                )?;
+                return Ok(done.is_ok());
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves the clock to the next timer (not beyond `until`) and fires it.
+    fn jump(&mut self, until: Option<DateTime<Utc>>) -> io::Result<bool> {
+        let mut next: Option<(DateTime<Utc>, usize, u32)> = None;
+        for (run, playing) in self.runs.iter().enumerate() {
+            for (id, timer) in &playing.instance.timers {
+                let due = timer
+                    .due
+                    .or_else(|| self.days.get(&(run, *id)).copied())
+                    .unwrap_or(self.now);
+                let candidate = (due, run, *id);
+                if next.is_none_or(|best| candidate < best) {
+                    next = Some(candidate);
+                }
+            }
+        }
+        let Some((due, run, timer)) =
+            next.filter(|(due, ..)| until.is_none_or(|until| *due <= until))
+        else {
+            return Ok(false);
+        };
+        self.now = self.now.max(due);
+        Ok(self.input(run, Input::Timer { timer })?.is_ok())
+    }
+
+    // Script
+
+    fn step(&mut self, step: &Step) -> io::Result<Result<(), String>> {
+        if let Some(at) = &step.start {
+            return self.step_start(at, step);
+        }
+        if let Some(name) = &step.message {
+            return self.message(name, step.key.as_ref(), &step.vars);
+        }
+        if let Some(name) = &step.signal {
+            self.broadcast(name, None)?;
+            return Ok(Ok(()));
+        }
+        if let Some(span) = &step.advance {
+            return self.step_advance(span);
+        }
+        if let Some(id) = &step.trigger {
+            for process in 0..self.processes.len() {
+                if self.runs.is_empty() && self.is_start_of(process, id) {
+                    return self.start(process, Some(id.clone()), step.vars.clone());
+                }
+            }
+            return self.first_that_takes(id, |_, _| Input::Trigger {
+                element: id.clone(),
+                vars: step.vars.clone(),
+            });
+        }
+        let id = step
+            .complete
+            .as_ref()
+            .or(step.at.as_ref())
+            .cloned()
+            .unwrap_or_default();
+        self.first_that_takes(&id, |token, _| match &step.error {
+            Some(code) => Input::Error {
+                token,
+                code: code.clone(),
+                message: String::new(),
+                vars: step.vars.clone(),
+            },
+            None => Input::Complete {
+                token,
+                vars: step.vars.clone(),
+            },
+        })
+    }
+
+    fn step_start(&mut self, at: &str, step: &Step) -> io::Result<Result<(), String>> {
+        let mut vars = self.options.vars.clone();
+        vars.extend(step.vars.clone());
+        let mut reason = format!("`{at}` is no start event");
+        for process in 0..self.processes.len() {
+            let is_process = self
+                .processes
+                .get(process)
+                .is_some_and(|process| *process.id == *at);
+            let at = (!is_process).then(|| at.to_owned());
+            match self.start(process, at, vars.clone())? {
+                Ok(()) => return Ok(Ok(())),
+                Err(why) => reason = why,
+            }
+        }
+        Ok(Err(reason))
+    }
+
+    fn step_advance(&mut self, span: &str) -> io::Result<Result<(), String>> {
+        let Some(until) = timer::span(span)
+            .map(|span| span.after(self.now))
+            .or_else(|| timer::date(span))
+        else {
+            return Ok(Err(format!("`{span}` is no ISO 8601 duration")));
+        };
+        while !self.is_exhausted() && self.jump(Some(until))? {
+            self.settle()?;
+        }
+        self.now = self.now.max(until);
+        Ok(Ok(()))
+    }
+
+    /// Gives the input to the first instance with a waiting token at the element that takes it.
+    fn first_that_takes(
+        &mut self,
+        id: &str,
+        input: impl Fn(u32, usize) -> Input,
+    ) -> io::Result<Result<(), String>> {
+        let mut reason = format!("nothing waits at `{id}`");
+        for run in 0..self.runs.len() {
+            let Some(playing) = self.runs.get(run) else {
+                continue;
+            };
+            let token = playing
+                .instance
+                .waiting()
+                .find(|(_, token)| *token.at == *id)
+                .map(|(token, _)| token);
+            let input = input(token.unwrap_or_default(), run);
+            if token.is_none() && !matches!(input, Input::Trigger { .. }) {
+                continue;
+            }
+            match self.input(run, input)? {
+                Ok(()) => return Ok(Ok(())),
+                Err(rejection) => reason = rejection.to_string(),
+            }
+        }
+        Ok(Err(reason))
+    }
+
+    fn outcome(&mut self, failure: Failure) -> io::Result<u8> {
+        let mut waiting: Vec<String> = Vec::new();
+        let mut reason = failure;
+        let mut is_running = false;
+        let mut is_stuck = false;
+        for playing in &self.runs {
+            let instance = &playing.instance;
+            if instance.status == Status::Failed && reason.is_none() {
+                reason.clone_from(&instance.reason);
+            }
+            if let Some((_, token, text)) = instance.incidents().next() {
+                reason.get_or_insert_with(|| format!("`{}`: {text}", token.at));
+            }
+            if instance.status != Status::Running {
+                continue;
+            }
+            is_running = true;
+            let joins = instance
+                .tokens
+                .values()
+                .filter(|token| matches!(token.state, State::Join(_)));
+            is_stuck |= instance.waiting().next().is_none() && instance.timers.is_empty();
+            let tokens = instance.waiting().map(|(_, token)| token).chain(joins);
+            for token in tokens {
+                if !waiting.contains(&token.at.to_string()) {
+                    waiting.push(token.at.to_string());
+                }
+            }
+        }
+        if self.runs.is_empty() && reason.is_none() {
+            reason = Some("nothing was started".to_owned());
+        }
+        let outcome = match (&reason, is_running) {
+            (Some(_), _) => "failed",
+            (None, true) => "waiting",
+            (None, false) => "completed",
+        };
+        if is_stuck && reason.is_none() {
+            reason = Some("a join waits for tokens that cannot come".to_owned());
+        }
+        let variables = self
+            .runs
+            .iter()
+            .find(|playing| playing.process == 0)
+            .map(|playing| playing.instance.variables());
+        let line = json!({
+            "outcome": outcome,
+            "reason": reason.unwrap_or_default(),
+            "waiting": waiting,
+            "variables": variables.unwrap_or_default(),
+        });
+        writeln!(self.out, "{line}")?;
+        Ok(if outcome == "failed" { FAILED } else { DONE })
+    }
+}
+
+/// A process that could not begin is told as an incident without an element.
+fn note_failure(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    let line = json!({ "event": "incident", "element": "", "name": "", "text": text, "process": "", "scope": "" });
+    writeln!(out, "{line}")
+}
+
+fn after_weekdays(from: DateTime<Utc>, days: u32) -> DateTime<Utc> {
+    let mut at = from;
+    let mut left = days;
+    while left > 0 {
+        at = at.checked_add_days(Days::new(1)).unwrap_or(at);
+        if !matches!(weekday_in_china(at), Weekday::Sat | Weekday::Sun) {
+            left -= 1;
+        }
+    }
+    at
+}
+
+fn weekday_in_china(at: DateTime<Utc>) -> Weekday {
+    // China has one zone without summer time, eight hours east.
+    (at + chrono::Duration::hours(8)).weekday()
+}

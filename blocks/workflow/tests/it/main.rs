@@ -1,0 +1,12 @@
+//! One binary of all tests of the crate.
+
+#[cfg(test)]
+mod decisions;
+#[cfg(test)]
+mod elements;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod steps;

@@ -1,0 +1,453 @@
+//! Every rule of the checker, with a model that breaks it.
+
+use workflow::{
+    check::{Severity, read_and_check},
+    simulate,
+};
+
+use crate::model::{file, flows, process};
+
+#[track_caller]
+fn found(xml: &str, rule: &str, element: &str) {
+    let (_, findings) = read_and_check(xml.as_bytes());
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.rule == rule && finding.element == element),
+        "{rule} at {element} not in {findings:#?}"
+    );
+}
+
+#[track_caller]
+fn breaks(body: &str, rule: &str, element: &str) {
+    found(&process(body), rule, element);
+}
+
+#[test]
+fn a_good_model_has_no_findings() {
+    let body = format!(
+        r#"<startEvent id="s"/><userTask id="t"/><endEvent id="e"/>{}"#,
+        flows("s>t>e")
+    );
+    let (model, findings) = read_and_check(process(&body).as_bytes());
+    assert!(model.is_some() && findings.is_empty(), "{findings:#?}");
+}
+
+#[test]
+fn references_must_lead_somewhere() {
+    let s = r#"<startEvent id="s"/><endEvent id="e"/>"#;
+    breaks(
+        &format!("{s}{}", flows("s>e; s>nowhere")),
+        "dangling-reference",
+        "s-nowhere",
+    );
+    breaks(
+        &format!("{s}<userTask id='s'/>{}", flows("s>e")),
+        "duplicate-id",
+        "s",
+    );
+    let body = r#"<startEvent id="s"><outgoing>lost</outgoing></startEvent>"#;
+    breaks(body, "dangling-reference", "s");
+    let body = format!(
+        r#"{s}<intermediateThrowEvent id="m"><messageEventDefinition messageRef="x"/></intermediateThrowEvent>{}"#,
+        flows("s>m>e")
+    );
+    breaks(&body, "dangling-reference", "m");
+    let body = format!(
+        r#"{s}<boundaryEvent id="b" attachedToRef="x"><errorEventDefinition/></boundaryEvent>{}"#,
+        flows("s>e; b>e")
+    );
+    breaks(&body, "dangling-reference", "b");
+    found(
+        &file(
+            r#"<collaboration id="c"><participant id="pp" processRef="x"/></collaboration><process id="p"/>"#,
+        ),
+        "dangling-reference",
+        "pp",
+    );
+}
+
+#[test]
+fn everything_is_reachable_and_something_ends() {
+    let s = r#"<startEvent id="s"/><endEvent id="e"/>"#;
+    breaks(
+        &format!(r#"{s}<task id="t"/>{}"#, flows("s>e")),
+        "unreachable",
+        "t",
+    );
+    breaks(
+        &format!(
+            r#"{s}<endEvent id="e2"/><task id="t"/>{}"#,
+            flows("s>e; t>e2")
+        ),
+        "unreachable-end",
+        "e2",
+    );
+    breaks(
+        &format!(r#"<startEvent id="s"/><task id="t"/>{}"#, flows("s>t>t")),
+        "no-end",
+        "s",
+    );
+    breaks("", "empty-process", "p");
+}
+
+#[test]
+fn events_stand_where_they_may() {
+    let s = r#"<startEvent id="s"/><endEvent id="e"/><task id="t"/>"#;
+    breaks(
+        &format!("{s}{}", flows("s>t>e; t>s")),
+        "start-with-incoming",
+        "s",
+    );
+    breaks(
+        &format!("{s}{}", flows("s>t>e>t")),
+        "end-with-outgoing",
+        "e",
+    );
+    breaks(r#"<startEvent id="s"/>"#, "start-without-outgoing", "s");
+    let with = |event: &str, list: &str| format!("{s}{event}{}", flows(list));
+    let timer_throw = r#"<intermediateThrowEvent id="x"><timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition></intermediateThrowEvent>"#;
+    breaks(&with(timer_throw, "s>t>x>e"), "trigger-not-allowed", "x");
+    breaks(
+        &with(
+            r#"<intermediateCatchEvent id="x"><errorEventDefinition/></intermediateCatchEvent>"#,
+            "s>t>x>e",
+        ),
+        "trigger-not-allowed",
+        "x",
+    );
+    breaks(
+        &with(
+            r#"<endEvent id="x"><linkEventDefinition name="l"/></endEvent>"#,
+            "s>t>x; t>e",
+        ),
+        "trigger-not-allowed",
+        "x",
+    );
+    breaks(
+        &with(r#"<intermediateCatchEvent id="x"/>"#, "s>t>x>e"),
+        "catch-untyped",
+        "x",
+    );
+    breaks(
+        &with(
+            r#"<intermediateCatchEvent id="x"><timerEventDefinition/></intermediateCatchEvent>"#,
+            "s>t>x>e",
+        ),
+        "timer-without-time",
+        "x",
+    );
+    breaks(
+        &with(
+            r#"<intermediateCatchEvent id="x"><conditionalEventDefinition/></intermediateCatchEvent>"#,
+            "s>t>x>e",
+        ),
+        "condition-missing",
+        "x",
+    );
+    breaks(
+        &with(
+            r#"<intermediateThrowEvent id="x"><linkEventDefinition name="l"/></intermediateThrowEvent>"#,
+            "s>t; t>x; t>e",
+        ),
+        "link-without-partner",
+        "x",
+    );
+    breaks(
+        &with(
+            r#"<intermediateCatchEvent id="x"><linkEventDefinition name="l"/></intermediateCatchEvent>"#,
+            "s>t>e; x>e",
+        ),
+        "link-without-partner",
+        "x",
+    );
+    breaks(
+        r#"<startEvent id="s" isInterrupting="false"><signalEventDefinition/></startEvent>"#,
+        "start-not-interrupting",
+        "s",
+    );
+    breaks(
+        &with(
+            r#"<endEvent id="x"><cancelEventDefinition/></endEvent>"#,
+            "s>t>e; t>x",
+        ),
+        "cancel-outside-transaction",
+        "x",
+    );
+    breaks(
+        &with(
+            r#"<startEvent id="x"><errorEventDefinition/></startEvent>"#,
+            "s>t>e; x>t",
+        ),
+        "trigger-not-allowed",
+        "x",
+    );
+}
+
+#[test]
+fn border_events_sit_on_activities() {
+    let s = r#"<startEvent id="s"/><endEvent id="e"/><task id="t"/><exclusiveGateway id="g"/>"#;
+    let with =
+        |event: &str, list: &str| format!("{s}{event}{}", flows(&format!("s>t>g>e; {list}")));
+    let border = |host: &str, more: &str, inner: &str| {
+        format!(r#"<boundaryEvent id="b" attachedToRef="{host}" {more}>{inner}</boundaryEvent>"#)
+    };
+    breaks(
+        &with(&border("g", "", "<errorEventDefinition/>"), "b>e"),
+        "boundary-host",
+        "b",
+    );
+    breaks(
+        &with(&border("t", "", "<errorEventDefinition/>"), "b>e; t>b"),
+        "boundary-with-incoming",
+        "b",
+    );
+    breaks(&with(&border("t", "", ""), "b>e"), "boundary-untyped", "b");
+    breaks(
+        &with(&border("t", "", "<errorEventDefinition/>"), ""),
+        "boundary-without-outgoing",
+        "b",
+    );
+    breaks(
+        &with(
+            &border("t", r#"cancelActivity="false""#, "<errorEventDefinition/>"),
+            "b>e",
+        ),
+        "boundary-must-interrupt",
+        "b",
+    );
+    breaks(
+        &with(&border("t", "", "<cancelEventDefinition/>"), "b>e"),
+        "cancel-outside-transaction",
+        "b",
+    );
+    breaks(
+        &with(&border("t", "", "<compensateEventDefinition/>"), ""),
+        "compensation-without-handler",
+        "b",
+    );
+    breaks(
+        &with(&border("t", "", "<compensateEventDefinition/>"), "b>e"),
+        "compensation-with-flow",
+        "b",
+    );
+}
+
+#[test]
+fn gateways_have_the_conditions_that_they_need() {
+    let s = r#"<startEvent id="s"/><endEvent id="e"/><task id="a"/><task id="b"/>"#;
+    let with = |gateway: &str, list: &str| format!("{s}{gateway}{}", flows(list));
+    breaks(
+        &with(
+            r#"<exclusiveGateway id="g"/>"#,
+            "s>g; g>a[x]; g>b; a>e; b>e",
+        ),
+        "branch-without-condition",
+        "g",
+    );
+    breaks(
+        &with(
+            r#"<exclusiveGateway id="g" default="s-g"/>"#,
+            "s>g; g>a[x]; g>b[y]; a>e; b>e",
+        ),
+        "default-not-outgoing",
+        "g",
+    );
+    breaks(
+        &with(
+            r#"<exclusiveGateway id="g"/>"#,
+            "s>g; g>a[x]; g>b[y]; a>e; b>e",
+        ),
+        "no-default",
+        "g",
+    );
+    breaks(
+        &with(r#"<parallelGateway id="g"/>"#, "s>g; g>a[x]; g>b; a>e; b>e"),
+        "condition-not-allowed",
+        "g-a",
+    );
+    breaks(
+        &with(
+            r#"<parallelGateway id="g" default="g-a"/>"#,
+            "s>g; g>a; g>b; a>e; b>e",
+        ),
+        "default-not-allowed",
+        "g",
+    );
+    breaks(
+        &with(
+            r#"<exclusiveGateway id="g" default="g-b"/>"#,
+            "s>g; g>a[x >]; g>b; a>e; b>e",
+        ),
+        "condition-syntax",
+        "g-a",
+    );
+    breaks(
+        &with(r#"<eventBasedGateway id="g"/>"#, "s>g; g>a; g>b; a>e; b>e"),
+        "event-gateway-targets",
+        "g",
+    );
+    breaks(
+        &with(
+            r#"<eventBasedGateway id="g" instantiate="true"/>"#,
+            "s>g; g>a; g>b; a>e; b>e",
+        ),
+        "instantiate-with-incoming",
+        "g",
+    );
+}
+
+#[test]
+fn sub_processes_keep_their_borders() {
+    let inner = flows("s1>e1");
+    let body = format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><subProcess id="sub"><startEvent id="s1"/><endEvent id="e1"/>{inner}{}</subProcess>{}"#,
+        r#"<sequenceFlow id="out" sourceRef="s1" targetRef="e"/>"#,
+        flows("s>sub>e")
+    );
+    breaks(&body, "flow-crosses-border", "out");
+    let event_sub = |start: &str, list: &str| {
+        format!(
+            r#"<startEvent id="s"/><endEvent id="e"/><subProcess id="sub" triggeredByEvent="true">{start}<endEvent id="e1"/>{inner}</subProcess>{}"#,
+            flows(list)
+        )
+    };
+    breaks(
+        &event_sub(r#"<startEvent id="s1"/>"#, "s>e"),
+        "event-sub-start",
+        "sub",
+    );
+    breaks(
+        &event_sub(
+            r#"<startEvent id="s1"><signalEventDefinition/></startEvent>"#,
+            "s>sub>e",
+        ),
+        "event-sub-with-flow",
+        "sub",
+    );
+    let body = format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><subProcess id="sub"><startEvent id="s1"><signalEventDefinition/></startEvent><endEvent id="e1"/>{inner}</subProcess>{}"#,
+        flows("s>sub>e")
+    );
+    breaks(&body, "sub-start-typed", "s1");
+    let body = format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><userTask id="t"><multiInstanceLoopCharacteristics/></userTask>{}"#,
+        flows("s>t>e")
+    );
+    breaks(&body, "multi-without-number", "t");
+}
+
+#[test]
+fn message_flows_go_between_pools() {
+    let body = |from: &str, to: &str| {
+        file(&format!(
+            r#"<collaboration id="c"><participant id="pp" processRef="p"/><participant id="pq"/>
+            <messageFlow id="f" sourceRef="{from}" targetRef="{to}"/></collaboration>
+            <process id="p"><startEvent id="s"/><task id="t"/><task id="u"/><exclusiveGateway id="g"/><endEvent id="e"/>{}</process>"#,
+            flows("s>t>u>g>e")
+        ))
+    };
+    found(&body("t", "u"), "message-flow-inside-pool", "f");
+    found(&body("t", "lost"), "dangling-reference", "f");
+    found(&body("pq", "g"), "message-flow-end", "f");
+    found(&body("s", "pq"), "message-flow-end", "f");
+    let (model, _) = read_and_check(body("t", "pq").as_bytes());
+    assert!(model.is_some());
+}
+
+#[test]
+fn hostile_xml_is_refused() {
+    for (xml, rule) in [
+        ("", "xml-malformed"),
+        ("<a", "xml-malformed"),
+        ("<a><b></a>", "xml-malformed"),
+        ("<a/>", "xml-not-bpmn"),
+        (
+            "<!DOCTYPE d SYSTEM \"file:///etc/passwd\"><d/>",
+            "xml-doctype",
+        ),
+        ("<d>&x;</d>", "xml-entity"),
+        ("<d a=\"&x;\"/>", "xml-entity"),
+    ] {
+        found(xml, rule, "");
+    }
+    found(&"<a>".repeat(100_000), "xml-malformed", "");
+    let (_, findings) = read_and_check(&[0xff, 0xfe, 0x3c]);
+    assert_eq!(findings[0].rule, "xml-encoding");
+    let (_, findings) = read_and_check(&vec![b' '; 21 * 1024 * 1024]);
+    assert_eq!(findings[0].rule, "xml-too-large");
+}
+
+#[test]
+fn any_prefix_is_read_and_lines_are_counted() {
+    let xml = "<x:definitions xmlns:x=\"http://www.omg.org/spec/BPMN/20100524/MODEL\">\n<x:process id=\"p\">\n\
+               <x:startEvent id=\"s\"/>\n<x:task id=\"t\"/></x:process></x:definitions>";
+    let (_, findings) = read_and_check(xml.as_bytes());
+    let lines: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding.rule, finding.line))
+        .collect();
+    assert!(
+        lines.contains(&("start-without-outgoing", 3)) && lines.contains(&("unreachable", 4)),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn the_command_line_prints_findings_and_says_if_one_refuses() {
+    let good = process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/>{}"#,
+        flows("s>e")
+    ));
+    let files = [
+        ("good.bpmn".to_owned(), good.into_bytes()),
+        ("bad.bpmn".to_owned(), b"<a/>".to_vec()),
+    ];
+    let mut out = Vec::new();
+    assert_eq!(
+        simulate::check_all(&files[..1], false, &mut out).unwrap(),
+        0
+    );
+    assert_eq!(simulate::check_all(&files, false, &mut out).unwrap(), 1);
+    assert!(
+        String::from_utf8(out)
+            .unwrap()
+            .contains("bad.bpmn:line 1: error [xml-not-bpmn]")
+    );
+    let mut out = Vec::new();
+    assert_eq!(simulate::check_all(&files, true, &mut out).unwrap(), 1);
+    assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+}
+
+#[test]
+fn a_refused_model_is_not_simulated() {
+    let mut out = Vec::new();
+    let code = simulate::run(b"<a/>", &simulate::Options::default(), &mut out).unwrap();
+    assert_eq!(code, simulate::REFUSED);
+    assert!(
+        String::from_utf8(out)
+            .unwrap()
+            .contains(r#""outcome":"failed""#)
+    );
+}
+
+#[test]
+fn foreign_attributes_are_taken_over_or_reported() {
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><userTask id="t" camunda:candidateGroups="examiner" camunda:formKey="f1" camunda:taskListener="x"/><endEvent id="e"/>{}"#,
+        flows("s>t>e")
+    ));
+    let (model, findings) = read_and_check(xml.as_bytes());
+    let model = model.unwrap();
+    let node = &model[model.lookup("t").unwrap()];
+    assert_eq!(
+        (node.attribute("candidates"), node.attribute("form")),
+        (Some("examiner"), Some("f1"))
+    );
+    assert_eq!(model.ignored[0].what, "camunda:taskListener=\"x\"");
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.severity == Severity::Warning)
+    );
+}
