@@ -77,6 +77,24 @@ const SYSTEM: &str = "System";
 #[derive(Default)]
 pub struct Gate(RwLock<Arc<Loaded>>);
 
+/// Everything wrong with a set of policy files; the field of a finding is the file's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyMistakes(pub Vec<Finding>);
+
+impl std::fmt::Display for PolicyMistakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (n, finding) in self.0.iter().enumerate() {
+            let reason = finding.text.args.iter().map(|(_, value)| value.as_str());
+            let reason: Vec<_> = reason.collect();
+            let mark = if n == 0 { "" } else { "\n" };
+            write!(f, "{mark}{}: {}", finding.field, reason.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PolicyMistakes {}
+
 /// Policies by the action they speak of, so that a question costs only what concerns it.
 #[derive(Default)]
 struct Loaded {
@@ -92,7 +110,7 @@ impl Gate {
     /// A gate with these policies, each `(file name, text)`.
     pub fn of<'a>(
         policies: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Vec<Finding>> {
+    ) -> Result<Self, PolicyMistakes> {
         let gate = Self::default();
         gate.load(policies)?;
         Ok(gate)
@@ -102,7 +120,7 @@ impl Gate {
     pub fn load<'a>(
         &self,
         policies: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<(), Vec<Finding>> {
+    ) -> Result<(), PolicyMistakes> {
         let mut all = Vec::new();
         let mut findings = Vec::new();
         for (name, text) in policies {
@@ -116,10 +134,10 @@ impl Gate {
                 *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
                 Ok(())
             }
-            Ok(_) => Err(findings),
+            Ok(_) => Err(PolicyMistakes(findings)),
             Err(finding) => {
                 findings.push(finding);
-                Err(findings)
+                Err(PolicyMistakes(findings))
             }
         }
     }

@@ -190,7 +190,7 @@ fn every_unreadable_policy_file_is_reported_and_the_old_ones_stay() {
             ("c.cedar", POLICIES),
         ])
         .unwrap_err();
-    let fields: Vec<_> = findings.iter().map(|f| f.field.as_str()).collect();
+    let fields: Vec<_> = findings.0.iter().map(|f| f.field.as_str()).collect();
     assert_eq!(fields, ["a.cedar", "b.cedar"]);
     assert!(gate.actions().contains(&"service.case.accept".to_owned()));
 }

@@ -1,0 +1,169 @@
+//! Who there is: what other crates ask about parties, organisations, officers and users.
+
+use kernel::{Error, Result};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use store::fault;
+
+use crate::{
+    OrgId, Party, PartyId, UserId,
+    schema::{organisation, post, user},
+    store::{
+        id, kind_of, lookup_organisation, lookup_party, lookup_party_by_code, organisation_of,
+        party_of,
+    },
+};
+
+/// A body or department.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Organisation {
+    pub id: OrgId,
+    /// Unified social credit code.
+    pub code: String,
+    pub parent: Option<OrgId>,
+    /// 6 digits.
+    pub region: String,
+    pub name_zh: String,
+    pub name_en: String,
+    pub short_name: String,
+}
+
+/// Somebody who can sign in, as others may know him.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub login: String,
+    pub name: String,
+    /// Empty for officers.
+    pub party: Option<PartyId>,
+    pub is_disabled: bool,
+}
+
+fn user_of(row: user::Model) -> Result<User> {
+    Ok(User {
+        id: id(&row.id)?,
+        login: row.login,
+        name: row.name,
+        party: row.party_id.as_deref().map(id).transpose()?,
+        is_disabled: row.disabled_at.is_some(),
+    })
+}
+
+/// The party with that id, which must exist.
+pub async fn party(db: &impl ConnectionTrait, id: PartyId) -> Result<Party> {
+    let row = lookup_party(db, &id.to_string()).await?;
+    Ok(party_of(row.ok_or(Error::NotFound { what: "party" })?)?)
+}
+
+/// By citizen number or unified social credit code, typed as people do.
+pub async fn party_by_code(db: &impl ConnectionTrait, code: &str) -> Result<Option<Party>> {
+    let row = lookup_party_by_code(db, &kernel::code::normalise(code)).await?;
+    Ok(row.map(party_of).transpose()?)
+}
+
+/// The user who is that natural person, if she has an account.
+pub async fn user_of_party(db: &impl ConnectionTrait, party: PartyId) -> Result<Option<User>> {
+    let row = crate::store::lookup_user_of_party(db, &party.to_string()).await?;
+    row.map(user_of).transpose()
+}
+
+/// Everybody who reads what is written to a party: its own user, or a firm's representative and
+/// agents of today.
+pub async fn readers_of_party(
+    db: &impl ConnectionTrait,
+    party: PartyId,
+    today: chrono::NaiveDate,
+) -> Result<Vec<UserId>> {
+    let own = user_of_party(db, party).await?;
+    let is_firm = lookup_party(db, &party.to_string())
+        .await?
+        .is_some_and(|row| kind_of(&row.kind) == crate::PartyKind::Legal);
+    let mut users: Vec<_> = own.into_iter().map(|user| user.id).collect();
+    if is_firm {
+        for agent in crate::agent::list_of_party(db, party).await? {
+            if agent.is_valid(today) && !users.contains(&agent.user) {
+                users.push(agent.user);
+            }
+        }
+    }
+    Ok(users)
+}
+
+/// By login name.
+pub async fn user_by_name(db: &impl ConnectionTrait, login: &str) -> Result<Option<User>> {
+    let row = crate::store::lookup_user_by_name(db, login).await?;
+    row.map(user_of).transpose()
+}
+
+/// The user with that id, which must exist.
+pub async fn user(db: &impl ConnectionTrait, id: UserId) -> Result<User> {
+    user_of(crate::store::get_user(db, &id.to_string()).await?)
+}
+
+/// By unified social credit code.
+pub async fn organisation(db: &impl ConnectionTrait, code: &str) -> Result<Option<Organisation>> {
+    let row = lookup_organisation(db, code).await?;
+    Ok(row.map(organisation_of).transpose()?)
+}
+
+/// Those in a region and everything it covers, by code; all for an empty region.
+pub async fn organisations(db: &impl ConnectionTrait, region: &str) -> Result<Vec<Organisation>> {
+    let stem = region
+        .strip_suffix("0000")
+        .or_else(|| region.strip_suffix("00"))
+        .unwrap_or(region);
+    let rows = organisation::Entity::find()
+        .filter(organisation::Column::Region.starts_with(stem))
+        .order_by_asc(organisation::Column::Code)
+        .all(db)
+        .await
+        .map_err(|e| fault("list organisations", e))?;
+    Ok(rows
+        .into_iter()
+        .map(organisation_of)
+        .collect::<Result<_, _>>()?)
+}
+
+/// Officers who hold the post at the organisation (credit code) and may sign in, by login.
+pub async fn officers_with_post(
+    db: &impl ConnectionTrait,
+    post: &str,
+    org: &str,
+) -> Result<Vec<User>> {
+    let Some(org) = lookup_organisation(db, org).await? else {
+        return Ok(Vec::new());
+    };
+    let holders: Vec<String> = post::Entity::find()
+        .select_only()
+        .column(post::Column::UserId)
+        .filter(post::Column::OrgId.eq(org.id))
+        .filter(post::Column::Post.eq(post))
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list officers", e))?;
+    let rows = user::Entity::find()
+        .filter(user::Column::Id.is_in(holders))
+        .filter(user::Column::DisabledAt.is_null())
+        .order_by_asc(user::Column::Login)
+        .all(db)
+        .await
+        .map_err(|e| fault("list officers", e))?;
+    rows.into_iter().map(user_of).collect()
+}
+
+/// Sets how many unread messages the head of the user's pages shows; `notify` keeps it.
+pub async fn set_unread(tx: &store::Tx, user: UserId, unread: i32) -> Result<()> {
+    use sea_orm::ActiveValue::Set;
+    let change = user::ActiveModel {
+        id: Set(user.to_string()),
+        unread: Set(unread),
+        ..user::ActiveModel::default()
+    };
+    user::Entity::update_many()
+        .set(change)
+        .filter(user::Column::Id.eq(user.to_string()))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("update a user", e))?;
+    Ok(())
+}
