@@ -300,8 +300,8 @@ struct Created {
     id: String,
 }
 
-fn created(id: impl ToString) -> (StatusCode, Json<Created>) {
-    (StatusCode::CREATED, Json(Created { id: id.to_string() }))
+fn created(id: impl Into<String>) -> (StatusCode, Json<Created>) {
+    (StatusCode::CREATED, Json(Created { id: id.into() }))
 }
 
 /// Makes an account for a natural person.

@@ -218,28 +218,25 @@ pub struct OfficerSeed {
 }
 
 pub async fn officer(tx: &Tx, seed: &OfficerSeed, password_hash: &str) -> Result<UserId> {
-    let user = match lookup_user_by_name(&**tx, &seed.login).await? {
-        Some(row) => {
-            let change = user_table::ActiveModel {
-                name: Set(seed.name.clone()),
-                ..Default::default()
-            };
-            update_user(tx, &row.id, change).await?;
-            id(&row.id)?
-        }
-        None => {
-            let user = UserId::from_moment(tx.now());
-            let new = NewUser {
-                id: user.to_string(),
-                login: seed.login.clone(),
-                name: seed.name.clone(),
-                party_id: None,
-                assurance: 4,
-                password_hash: password_hash.to_owned(),
-            };
-            insert_user(tx, new).await?;
-            user
-        }
+    let user = if let Some(row) = lookup_user_by_name(&**tx, &seed.login).await? {
+        let change = user_table::ActiveModel {
+            name: Set(seed.name.clone()),
+            ..Default::default()
+        };
+        update_user(tx, &row.id, change).await?;
+        id(&row.id)?
+    } else {
+        let user = UserId::from_moment(tx.now());
+        let new = NewUser {
+            id: user.to_string(),
+            login: seed.login.clone(),
+            name: seed.name.clone(),
+            party_id: None,
+            assurance: 4,
+            password_hash: password_hash.to_owned(),
+        };
+        insert_user(tx, new).await?;
+        user
     };
     for (post, org) in &seed.posts {
         insert_post(tx, user, post, org).await?;

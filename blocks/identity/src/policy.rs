@@ -34,6 +34,10 @@ pub struct Resource {
     pub region: Option<String>,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers pass identifiers, which are small and copied"
+)]
 impl Resource {
     pub fn new(kind: &'static str, id: impl ToString) -> Self {
         Self {
@@ -207,9 +211,9 @@ impl Loaded {
         let request = request(actor, action, resource)?;
         let entities = entities(actor, resource)?;
         let answer = Authorizer::new().is_authorized(&request, policies, &entities);
-        for error in answer.diagnostics().errors() {
-            // A policy that cannot be evaluated neither permits nor forbids: Cedar's rule. A
-            // broken `forbid` must not open a door, so any error refuses.
+        // A policy that cannot be evaluated neither permits nor forbids: Cedar's rule. A broken
+        // `forbid` must not open a door, so any error refuses.
+        if let Some(error) = answer.diagnostics().errors().next() {
             tracing::error!(%error, action, "policy cannot be evaluated");
             return Ok(false);
         }

@@ -334,7 +334,7 @@ pub async fn bind_firm(identity: &Identity, actor: &Actor, form: &Firm) -> Resul
         return Err(Error::refused("identity-firm-not-representative"));
     }
     let party = party_of(row)?;
-    let firm = party.id;
+    let id = party.id;
     let (user, trace) = (actor.user, actor.trace());
     identity
         .db
@@ -343,7 +343,7 @@ pub async fn bind_firm(identity: &Identity, actor: &Actor, form: &Firm) -> Resul
             async move { represent(&tx, &party, user, &trace).await }
         })
         .await?;
-    Ok(firm)
+    Ok(id)
 }
 
 /// The last day a chain of dates can hold in `YYYY-MM-DD`.

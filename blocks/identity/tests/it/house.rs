@@ -266,7 +266,10 @@ impl Visitor<'_> {
     }
 
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        let encode = |text: &str| -> String { text.bytes().map(|b| format!("%{b:02X}")).collect() };
+        let encode = |text: &str| {
+            let bytes: Vec<_> = text.bytes().map(|b| format!("%{b:02X}")).collect();
+            bytes.concat()
+        };
         let body: Vec<_> = fields
             .iter()
             .map(|(k, v)| format!("{}={}", encode(k), encode(v)))

@@ -1,4 +1,5 @@
 //! Identity's tests, one binary.
+#![cfg(test)]
 
 mod account;
 mod admin;
