@@ -62,7 +62,7 @@ pub struct House {
     pub router: axum::Router,
     consumers: Vec<Arc<dyn store::Consumer>>,
     handlers: Vec<Arc<dyn store::Handler>>,
-    signer: Arc<dyn store::seal::HeadSigner>,
+    signer: Arc<dyn store::HeadSigner>,
 }
 
 impl House {
@@ -83,7 +83,7 @@ impl House {
         Self::assemble(app, signer)
     }
 
-    fn assemble(app: App, signer: Arc<dyn store::seal::HeadSigner>) -> anyhow::Result<Self> {
+    fn assemble(app: App, signer: Arc<dyn store::HeadSigner>) -> anyhow::Result<Self> {
         let modules = vec![
             identity::module(&app)?,
             forms::module(&app)?,
@@ -105,17 +105,17 @@ impl House {
     /// Seals events, feeds consumers and runs jobs until told to stop.
     pub fn work(&self, stop: CancellationToken) -> JoinHandle<()> {
         store::work::start(
-            self.app.db().clone(),
+            self.app.db(),
             self.signer.clone(),
-            self.consumers.clone(),
-            self.handlers.clone(),
+            &self.consumers,
+            &self.handlers,
             stop,
         )
     }
 
     /// Does all that is due now, and returns when nothing is left.
     pub async fn settle(&self) -> anyhow::Result<()> {
-        store::work::settle(self.app.db(), &*self.signer, &self.consumers, &self.handlers).await?;
+        store::work::settle(self.app.db(), &self.consumers, &self.handlers).await?;
         Ok(())
     }
 }
@@ -124,6 +124,7 @@ impl House {
 fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
     app.put(blobs(&config.data.dir)?);
     app.put(config.identity.clone());
+    app.put(crate::keys::vault(&config.data.dir)?);
     app.put(config.notify.clone());
     app.put(credential::Settings { keys: config.data.dir.join("keys"), demo: config.web.demo });
     Ok(())
@@ -134,9 +135,10 @@ fn blobs(data: &Path) -> anyhow::Result<store::blob::Blobs> {
 }
 
 fn load_policies(app: &App, modules: &[Module]) -> anyhow::Result<()> {
-    let policies = modules.iter().flat_map(|m| m.policies.iter().copied()).collect();
+    let policies = modules.iter().flat_map(|m| m.policies.iter().copied());
     let gate = app.part::<identity::Gate>()?;
-    gate.load(policies).map_err(|e| anyhow::anyhow!("policies: {e}"))
+    gate.load(policies).context("the policies hold mistakes")?;
+    Ok(())
 }
 
 fn without_password(url: &str) -> String {

@@ -5,6 +5,7 @@
 mod assemble;
 mod command;
 mod config;
+mod keys;
 mod out;
 
 use std::{path::PathBuf, process::ExitCode};

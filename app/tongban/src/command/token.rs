@@ -18,7 +18,7 @@ pub enum Token {
         label: String,
         /// Days until it ends
         #[arg(long, default_value_t = 90)]
-        days: u32,
+        days: i64,
         /// Print JSON
         #[arg(long)]
         json: bool,
