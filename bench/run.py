@@ -1,0 +1,146 @@
+"""All benchmarks, in order. Each function measures one thing and adds its results."""
+
+import csv
+import json
+import pathlib
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import certificates
+from result import Results
+from server import TONGBAN, demo, environment
+
+REPEATS = 3
+
+
+def start(results: Results) -> None:
+    """From the command to the first answer, on a data folder that is already filled."""
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        data = pathlib.Path(folder)
+        with demo(data) as server:
+            first = server.started_ms
+        times = []
+        for _ in range(REPEATS):
+            with demo(data) as server:
+                times.append(server.started_ms)
+        note = f"median of {REPEATS}; the very first start, which fills the city, {first:.0f} ms"
+        results.add("start_ms", sorted(times)[REPEATS // 2], "ms", note=note)
+
+
+def hey(url: str, seconds: int, rate: int | None, headers: list[str]) -> dict:
+    """Runs `hey` with four workers; returns requests a second, p99 in ms and failures."""
+    workers = 4
+    command = ["hey", "-z", f"{seconds}s", "-c", str(workers)]
+    if rate:
+        command += ["-q", str(rate / workers)]
+    for header in headers:
+        command += ["-H", header]
+    text = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+    p99 = float(re.search(r"99% in ([\d.]+) secs", text).group(1)) * 1000
+    rps = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
+    failed = sum(int(n) for code, n in re.findall(r"\[(\d+)\]\s+(\d+) responses", text) if code != "200")
+    return {"rps": rps, "p99": p99, "failed": failed}
+
+
+def token(data: pathlib.Path, user: str) -> str:
+    command = [TONGBAN, "token", "create", "--user", user]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment(data)).stdout.strip()
+
+
+def pages(results: Results, seconds: int = 20, soak: int = 600) -> None:
+    """A guide page and a case page at 200 requests a second, then as fast as they go."""
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        data = pathlib.Path(folder)
+        with demo(data) as server:
+            guide = re.search(rb'href="(/guide/[^"?]+)"', server.get("/guide")).group(1).decode()
+            clerk = next(a["user"] for a in server.accounts if a["role"] == "clerk")
+            headers = [f"Authorization: Bearer {token(data, clerk)}"]
+            case = first_case(server, headers[0])
+            for name, path, with_headers in (("guide", guide, []), ("case", case, headers)):
+                steady = hey(server.address + path, seconds, 200, with_headers)
+                full = hey(server.address + path, seconds, None, with_headers)
+                note = f"at 200/s, {steady['failed']} failed; saturates at {full['rps']:.0f}/s"
+                results.add(f"{name}_p99_ms", steady["p99"], "ms", note=note)
+            hey(server.address + guide, soak, 100, [])
+            results.add("rss_mb", server.resident_mb(), "MB", note=f"after {soak} s at 100 requests/s and the pages above")
+
+
+def first_case(server, authorization: str) -> str:
+    """The path of some case page that the clerk may see."""
+    import urllib.request
+
+    header, value = authorization.split(": ", 1)
+    request = urllib.request.Request(server.address + "/work?tab=org", headers={header: value})
+    with urllib.request.urlopen(request) as answer:
+        return re.search(rb'href="(/work/cases/[^"?#]+)"', answer.read()).group(1).decode()
+
+
+def cases(results: Results) -> None:
+    """Whole restaurant cases through the acts, durable at every step."""
+    postgres = subprocess.run(["tools/postgres.sh", "start"], check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        for engine, url in (("sqlite", None), ("postgres", postgres)):
+            with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+                url = url or f"sqlite://{folder}/tongban.db"
+                command = [TONGBAN, "bench", "cases", "--data", folder, "--database", url, "--json"]
+                line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                measured = json.loads(line)
+                note = f"{measured['cases']} cases; completing a task p99 {measured['complete_p99_ms']:.1f} ms"
+                results.add(f"restaurant_cases_per_s.{engine}", measured["cases_per_s"], "cases/s", note=note)
+    finally:
+        subprocess.run(["tools/postgres.sh", "stop"], check=True)
+
+
+def certificate(results: Results) -> None:
+    """Signed certificates, rendered one after another, beside WeasyPrint with pyHanko."""
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        command = [TONGBAN, "bench", "certificates", "--data", folder, "--json"]
+        line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peer = certificates.per_second()
+        results.add("certificates_per_s", json.loads(line)["per_s"], "certificates/s", "weasyprint", round(peer, 2))
+
+
+def matters(results: Results, rows: int = 1_000_000) -> None:
+    """A list of matters at list level, from CSV."""
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        data = pathlib.Path(folder)
+        source = data / "matters.csv"
+        write_matters(source, rows)
+        begin = time.monotonic()
+        subprocess.run(
+            [TONGBAN, "import", "matters", str(source), "--json"],
+            check=True, stdout=subprocess.DEVNULL, env=environment(data),
+        )
+        seconds = time.monotonic() - begin
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        results.add("import_rows_per_s", rows / seconds, "rows/s", note=f"{rows} rows in {seconds:.1f} s")
+        results.add("import_peak_mb", peak, "MB", note="largest child of this run so far")
+
+
+def write_matters(path: pathlib.Path, rows: int) -> None:
+    columns = ["department", "main_item", "name", "area_code", "item_code", "task_type", "dept_code", "link"]
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(columns)
+        for i in range(rows):
+            department = f"合成部门{i % 40}"
+            writer.writerow([department, f"合成主项{i // 10}", f"合成事项{i}", "321000", f"S{i:012}", "行政许可", f"D{i % 40:03}", ""])
+
+
+ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "pages": pages}
+
+
+def main() -> None:
+    results = Results()
+    for name in sys.argv[1:] or ALL:
+        print(f"\n==> {name}", flush=True)
+        ALL[name](results)
+    print()
+    results.table()
+
+
+main()
