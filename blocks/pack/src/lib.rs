@@ -1,0 +1,51 @@
+//! Packs: folders of data that make an application out of the blocks.
+//!
+//! Owns the tables `pack_*`: what is installed, and the base data that packs bring (calendars,
+//! code tables, regions). Promises: a pack is checked whole before anything is written, every
+//! mistake is told with file, line and remedy, installing is one transaction, and installing the
+//! same pack again changes nothing. Never knows what a matter or a case is: blocks and apps bring
+//! a [`Loader`] for each of their folders.
+
+mod base;
+mod calendars;
+mod catalog;
+mod check;
+mod install;
+mod load;
+mod schema;
+mod source;
+
+pub use base::{codes, form, lookup_region, regions_below};
+pub use calendars::Calendars;
+pub use catalog::Catalog;
+pub use catalog::line_of;
+pub use check::{Finding, check, read_toml};
+pub use install::{Installed, PackError, Report, install, installed};
+pub use load::{Loader, Loaders};
+pub use schema::migrations;
+pub use source::{File, Manifest, Source, Title};
+
+/// Tables and words.
+pub fn foundation() -> web::module::Foundation {
+    web::module::Foundation {
+        name: "pack",
+        migrations: migrations(),
+        texts: &[
+            ("zh-CN", include_str!("../locales/zh-CN/pack.ftl")),
+            ("en", include_str!("../locales/en/pack.ftl")),
+        ],
+    }
+}
+
+/// Puts [`Loaders`] and [`Calendars`] into the application, and the calendar itself
+/// (`kernel::calendar::Calendar`) as the executable carries it, for modules that read it while
+/// they are assembled.
+pub fn module(app: &web::App) -> kernel::Result<web::Module> {
+    let calendars = app.put(Calendars::embedded()?);
+    app.put((*calendars.now()).clone());
+    app.put(Loaders::of_blocks());
+    Ok(web::Module {
+        name: "pack",
+        ..web::Module::default()
+    })
+}

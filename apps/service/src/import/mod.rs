@@ -56,6 +56,50 @@ pub struct Report {
     pub is_refused_whole: bool,
 }
 
+impl Report {
+    /// Whether every row was good.
+    pub fn is_clean(&self) -> bool {
+        self.finding_count == 0
+    }
+
+    fn put_words(&mut self, app: &web::App) {
+        let words = |text: &Text| {
+            let args: Vec<_> = text
+                .args
+                .iter()
+                .map(|(name, value)| (*name, value.clone()))
+                .collect();
+            app.texts().text(web::Language::ZhCn, text.key, &args)
+        };
+        for finding in &mut self.findings {
+            finding.message = words(&finding.text);
+        }
+        for lack in &mut self.lacks {
+            lack.message = words(&lack.text);
+        }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for finding in &self.findings {
+            writeln!(
+                f,
+                "{}: {}: {}",
+                finding.row, finding.column, finding.message
+            )?;
+        }
+        for lack in &self.lacks {
+            writeln!(f, "{} × {}", lack.matters, lack.message)?;
+        }
+        write!(
+            f,
+            "{} rows: {} new, {} changed, {} unchanged, {} kept, {} refused",
+            self.rows, self.inserted, self.updated, self.unchanged, self.kept, self.refused
+        )
+    }
+}
+
 /// One thing wrong in one row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowFinding {
@@ -63,12 +107,16 @@ pub struct RowFinding {
     pub column: String,
     /// States the rule and the remedy.
     pub text: Text,
+    /// The same in words, for programs that have no message catalogue.
+    pub message: String,
 }
 
 /// A publication check that listed matters do not pass yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lack {
     pub text: Text,
+    /// The same in words.
+    pub message: String,
     pub matters: u64,
 }
 
@@ -88,11 +136,29 @@ const BATCH: usize = 1000;
 /// Rows among which the header is looked for, below titles and merged group heads.
 const HEADER_WITHIN: u64 = 10;
 
-/// Reads a list of matters from a CSV (UTF-8 with or without mark, GB18030) or XLSX file.
+/// Reads a list of matters from a CSV (UTF-8 with or without mark, GB18030) or XLSX file, telling
+/// how far it is as `(done, of)`: bytes where the format tells them, else rows of an unknown
+/// number (0).
 ///
 /// Invalid when the file is no table or its header cannot be understood; bad rows are in the
 /// report. Memory stays small whatever the file's size.
 pub async fn matters(
+    app: &web::App,
+    path: &Path,
+    options: &Options,
+    progress: impl Fn(u64, u64) + Send + Sync + 'static,
+) -> Result<Report> {
+    let tell = move |now: Progress| match now.total_bytes {
+        0 => progress(now.rows, 0),
+        total => progress(now.bytes, total),
+    };
+    let mut report = into_db(app.db(), path, options, tell).await?;
+    report.put_words(app);
+    Ok(report)
+}
+
+/// The same without words in the report.
+pub async fn into_db(
     db: &Db,
     path: &Path,
     options: &Options,
@@ -261,6 +327,7 @@ impl Reading {
                         row: row.line,
                         column,
                         text,
+                        message: String::new(),
                     }]);
                 }
             },
@@ -298,6 +365,7 @@ fn lacks(types: &HashMap<String, u64>) -> Vec<Lack> {
                 Some(lack) => lack.matters += matters,
                 None => all.push(Lack {
                     text: finding.text,
+                    message: String::new(),
                     matters: *matters,
                 }),
             }
@@ -500,6 +568,7 @@ impl Columns {
                 row: row.line,
                 column,
                 text,
+                message: String::new(),
             });
         };
         if row.is_ragged(self.titles.len()) {

@@ -108,5 +108,5 @@ async fn receive(app: &App, mut body: Multipart) -> kernel::Result<Report> {
     let Some(file) = file else {
         return Err(Error::invalid("file", Text::new("service-import-no-file")));
     };
-    super::matters(app.db(), file.path(), &options, |_| {}).await
+    super::matters(app, file.path(), &options, |_, _| {}).await
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use kernel::Error;
 use service::{
-    import::{Options, Report, matters},
+    import::{Options, Report, into_db as matters},
     matter::{
         self,
         store::{Search, list},

@@ -1,0 +1,171 @@
+//! Packs good and bad, checked and installed on both databases.
+
+use std::sync::Arc;
+
+use pack::{Loaders, PackError, Source, check, install, installed};
+use store::Db;
+use web::{App, Settings, Texts};
+
+fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+    let mut all = identity::migrations();
+    all.extend(pack::migrations());
+    all
+}
+
+/// The application as far as this block needs it.
+fn app(db: Db) -> App {
+    let app = App::new(db, Settings::default(), Texts::new([]));
+    app.put(Loaders::of_blocks());
+    app
+}
+
+const MANIFEST: &str = r#"
+id = "small"
+version = "1.0.0"
+title = { zh = "小", en = "Small" }
+"#;
+
+const FORM: &str = r#"{
+  "$id": "f",
+  "title": "表",
+  "type": "object",
+  "properties": {
+    "licence": {
+      "type": "array",
+      "title": "营业执照",
+      "x-tongban": { "file": { "certificate_type": "nobody" } }
+    }
+  }
+}"#;
+
+fn a_pack(files: &[(&str, &str)]) -> Source {
+    let own = files
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+    let has_manifest = files.iter().any(|(path, _)| *path == "pack.toml");
+    let manifest = (!has_manifest).then(|| ("pack.toml".to_owned(), MANIFEST.into()));
+    Source::of_files("test", own.chain(manifest))
+}
+
+fn found(app: &App, files: &[(&str, &str)]) -> Vec<String> {
+    let findings = check(app, &a_pack(files)).unwrap();
+    findings.iter().map(ToString::to_string).collect()
+}
+
+#[store::db_test]
+async fn mistakes_are_told_with_file_line_and_remedy(db: Db) {
+    let app = app(db);
+    // Nothing wrong.
+    assert_eq!(found(&app, &[]), [""; 0]);
+    // A reference to nothing, on its line.
+    let dangling = found(&app, &[("forms/f.json", FORM)]);
+    assert_eq!(dangling.len(), 1);
+    assert!(
+        dangling[0].starts_with("forms/f.json:9: there is no certificate type \"nobody\"; "),
+        "{dangling:?}"
+    );
+    // JSON that ends too early.
+    let broken = found(&app, &[("forms/f.json", "{\n\"a\":\n")]);
+    assert!(broken[0].starts_with("forms/f.json:3: "), "{broken:?}");
+    // TOML with an unknown key.
+    let wrong = found(
+        &app,
+        &[("organisations/a.toml", "organisation = []\n\nfoo = 1\n")],
+    );
+    assert!(
+        wrong[0].starts_with("organisations/a.toml:3: unknown field `foo`"),
+        "{wrong:?}"
+    );
+    // A file that nobody reads.
+    let stray = found(&app, &[("matrix/a.txt", "")]);
+    assert!(
+        stray[0].contains("nothing here reads files in \"matrix\""),
+        "{stray:?}"
+    );
+    // A needed pack that is nowhere.
+    let manifest = format!("{MANIFEST}needs = [\"elsewhere\"]\n");
+    let needs = found(&app, &[("pack.toml", &manifest)]);
+    assert!(needs[0].contains("\"elsewhere\""), "{needs:?}");
+    // A calendar with a day that does not exist.
+    let day = found(
+        &app,
+        &[(
+            "calendars/2026.toml",
+            "year = 2026\noff = [\"02-30\"]\nwork = []\n",
+        )],
+    );
+    assert_eq!(day.len(), 1, "{day:?}");
+}
+
+#[store::db_test]
+async fn one_login_name_is_given_once(db: Db) {
+    let app = app(db);
+    let officers = "officer = [{ login = \"a\", name = \"甲\" }, { login = \"a\", name = \"乙\" }]";
+    let double = found(&app, &[("officers/a.toml", officers)]);
+    assert!(
+        double[0].contains("the login name \"a\" is defined already"),
+        "{double:?}"
+    );
+}
+
+#[store::db_test(migrations = crate::migrations)]
+async fn the_demo_city_installs_once_and_again_changes_nothing(db: Db) {
+    let app = app(db.clone());
+    let base = Source::embedded("base-cn").unwrap();
+    let city = Source::embedded("demo-city").unwrap();
+    assert_eq!(check(&app, &base).unwrap(), []);
+    assert_eq!(check(&app, &city).unwrap(), []);
+    let refused = install(&app, &city).await;
+    assert!(matches!(refused, Err(PackError::Needs(id)) if id == "base-cn"));
+    install(&app, &base).await.unwrap();
+    let report = install(&app, &city).await.unwrap();
+    assert_eq!(report.changed["parties"], 381);
+    let again = install(&app, &city).await.unwrap();
+    assert!(again.was_there && again.changed.is_empty());
+    let ids: Vec<_> = installed(&db)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|p| p.id)
+        .collect();
+    assert_eq!(ids, ["base-cn", "demo-city"]);
+    let sexes = pack::codes(&db, "sex").await.unwrap();
+    assert_eq!(sexes[1].1, "男性");
+}
+
+#[store::db_test(migrations = crate::migrations)]
+async fn an_upgrade_replaces_and_nothing_is_taken_back(db: Db) {
+    let app = app(db);
+    let of = |version: &str, title: &str| {
+        let manifest = MANIFEST.replace("1.0.0", version);
+        let form = format!(
+            r#"{{"$id":"f","title":"{title}","type":"object","properties":{{"a":{{"type":"string","title":"甲"}}}}}}"#
+        );
+        a_pack(&[("pack.toml", &manifest), ("forms/f.json", &form)])
+    };
+    install(&app, &of("1.0.0", "旧")).await.unwrap();
+    install(&app, &of("1.1.0", "新")).await.unwrap();
+    let form = pack::form(app.db().read(), "f").await.unwrap();
+    assert_eq!(form.title.zh, "新");
+    let back = install(&app, &of("1.0.0", "旧")).await;
+    assert!(matches!(back, Err(PackError::Older { .. })), "{back:?}");
+}
+
+#[store::db_test(migrations = crate::migrations)]
+async fn a_pack_with_a_mistake_leaves_nothing_behind(db: Db) {
+    let app = app(db.clone());
+    let refused = install(&app, &a_pack(&[("forms/f.json", FORM)])).await;
+    assert!(matches!(refused, Err(PackError::Mistakes(f)) if f.len() == 1));
+    assert_eq!(installed(&db).await.unwrap(), []);
+    assert!(pack::form(db.read(), "f").await.is_err());
+}
+
+#[test]
+fn a_folder_without_manifest_is_no_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Source::folder(folder.path()).is_err());
+    std::fs::write(folder.path().join("pack.toml"), MANIFEST).unwrap();
+    let source = Source::folder(folder.path()).unwrap();
+    assert_eq!(source.files().count(), 1);
+    let _ = Arc::new(source);
+}
