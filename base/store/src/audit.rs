@@ -257,7 +257,10 @@ impl<'a> Audit<'a> {
             if head.root != hex::encode(self.edge.root()) {
                 // The stored leaves may still tell which event it is.
                 self.compare(self.edge.unfinished()).await?;
-                return Err(Problem::Root { position: head.size }.into());
+                return Err(Problem::Root {
+                    position: head.size,
+                }
+                .into());
             }
             self.check_signature(&head)?;
             if self.waiting.is_empty() {

@@ -4,7 +4,11 @@
 //! repeated when the server says so. On SQLite one task owns the only writing connection and runs
 //! waiting writes one after another in one transaction (`writer.rs`).
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kernel::{Clock, Fault};
 use sea_orm::{
@@ -50,6 +54,7 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     reader: DatabaseConnection,
+    settings: Settings,
     engine: Engine,
     clock: Arc<dyn Clock>,
     /// `None` on `PostgreSQL`, where every write has its connection.
@@ -78,8 +83,8 @@ impl Isolation {
     }
 }
 
-/// How often a `PostgreSQL` write is repeated before its caller is told to come back.
-const CONFLICT_ATTEMPTS: u32 = 16;
+/// How long a `PostgreSQL` write is repeated before its caller is told to come back.
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a write goes looking for another connection after one broke; a server that is down
 /// must not keep its callers waiting long.
 const CONNECTION_ATTEMPTS: u32 = 3;
@@ -106,6 +111,7 @@ impl Db {
         let (sealed, _) = watch::channel(0);
         Ok(Self(Arc::new(Inner {
             reader,
+            settings: settings.clone(),
             engine,
             clock,
             writer,
@@ -116,6 +122,11 @@ impl Db {
 
     pub fn engine(&self) -> Engine {
         self.0.engine
+    }
+
+    /// What it was opened with, password included.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     pub fn clock(&self) -> &dyn Clock {
@@ -197,34 +208,44 @@ impl Db {
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = kernel::Result<T>>,
     {
-        let (mut conflicts, mut breaks) = (0, 0);
+        let started = Instant::now();
+        let (mut conflicts, mut breaks, mut unbegun) = (0_u32, 0, 0);
         loop {
-            match self.write_once(isolation, &body).await {
-                Err(End::Before(kernel::Error::Fault(fault))) if is_conflict(&fault) => {
-                    conflicts += 1;
-                    if conflicts == CONFLICT_ATTEMPTS {
-                        return Err(fault.transient().into());
+            let fault = match self.write_once(isolation, &body).await {
+                Ok(written) => return Ok(written),
+                Err(End::Before(kernel::Error::Fault(fault))) => {
+                    breaks += u32::from(fault.is_transient);
+                    if fault.is_transient && breaks < CONNECTION_ATTEMPTS {
+                        continue;
                     }
-                    let pause = rand::random_range(0..(2_u64 << conflicts.min(7)));
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    fault
                 }
-                Err(End::Before(kernel::Error::Fault(fault))) if fault.is_transient => {
-                    breaks += 1;
-                    if breaks == CONNECTION_ATTEMPTS {
+                // Each try takes a broken connection out of the pool, until a new one is made or
+                // the server does not answer.
+                Err(End::NotBegun(fault)) if fault.is_transient => {
+                    unbegun += 1;
+                    let is_over = unbegun > self.0.settings.connections
+                        || started.elapsed() >= ACQUIRE_TIMEOUT;
+                    if is_over {
                         return Err(fault.into());
                     }
+                    continue;
                 }
+                Err(End::NotBegun(fault)) => return Err(fault.into()),
                 Err(End::Before(error)) => return Err(error),
-                // Nobody knows whether it took effect, so it must not run again.
-                Err(End::AtCommit(fault)) if !is_conflict(&fault) => return Err(fault.into()),
-                Err(End::AtCommit(fault)) => {
-                    conflicts += 1;
-                    if conflicts == CONFLICT_ATTEMPTS {
-                        return Err(fault.transient().into());
-                    }
-                }
-                Ok(written) => return Ok(written),
+                // Unless it was a conflict, nobody knows whether it took effect, so it must not
+                // run again.
+                Err(End::AtCommit(fault)) => fault,
+            };
+            if !is_conflict(&fault) {
+                return Err(fault.into());
             }
+            if started.elapsed() > CONFLICT_PATIENCE {
+                return Err(fault.transient().into());
+            }
+            conflicts += 1;
+            let pause = rand::random_range(0..(2_u64 << conflicts.min(6)));
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
     }
 
@@ -238,7 +259,7 @@ impl Db {
             .reader
             .begin_with_config(Some(isolation.level()), None)
             .await;
-        let transaction = begun.map_err(|e| End::Before(fault("begin", e).into()))?;
+        let transaction = begun.map_err(|e| End::NotBegun(fault("begin", e)))?;
         let tx = Tx::new(transaction, Engine::Postgres, self.0.clock.now());
         let outcome = while_writing(body(tx.clone())).await;
         let outcome = tx.flush_after(outcome).await;
@@ -270,6 +291,7 @@ pub(crate) struct Written<T> {
 
 /// How a transaction ended that did not take effect, or perhaps did.
 enum End {
+    NotBegun(Fault),
     /// Certainly nothing happened.
     Before(kernel::Error),
     AtCommit(Fault),

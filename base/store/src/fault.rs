@@ -1,7 +1,7 @@
 //! What an error of a database means for its caller.
 
 use kernel::Fault;
-use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, SqlxError, sqlx::error::DatabaseError};
 
 /// Wraps a database error; one that means "out of reach", "full" or "too busy" is marked
 /// transient, and becomes a 503.
@@ -70,10 +70,18 @@ pub(crate) fn is_conflict(fault: &Fault) -> bool {
             DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)),
         ) = error.downcast_ref::<DbErr>()
         {
-            let code = e.as_database_error().and_then(|e| e.code());
+            let code = e.as_database_error().and_then(DatabaseError::code);
             return matches!(code.as_deref(), Some("40001" | "40P01"));
         }
         source = error.source();
     }
     false
+}
+
+/// Everything that is known about an error, in one line for an operator.
+pub(crate) fn chain_of(error: &kernel::Error) -> String {
+    match error {
+        kernel::Error::Fault(fault) | kernel::Error::Unavailable(fault) => fault.chain(),
+        other => other.to_string(),
+    }
 }

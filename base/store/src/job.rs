@@ -3,9 +3,17 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::Fault;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::OnConflict,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Tx, fault};
+use crate::{
+    Db, Tx, fault,
+    page::{PageOf, PageRequest},
+    schema::job as table,
+};
 
 /// Rows of one statement at the most; engines bound the number of its parameters.
 const ROWS: usize = 500;
@@ -39,8 +47,6 @@ impl NewJob {
 }
 
 pub(crate) async fn insert(tx: &Tx, jobs: Vec<NewJob>) -> kernel::Result<()> {
-    use crate::schema::job as table;
-    use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
     let mut rows = jobs.into_iter().map(|j| table::ActiveModel {
         id: Set(j.id),
         kind: Set(j.kind.to_owned()),
@@ -120,4 +126,127 @@ pub trait Handler: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure>;
+}
+
+/// How many jobs there are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Not begun, or to be tried again; `due` of them now.
+    pub waiting: i64,
+    pub due: i64,
+    pub running: i64,
+    /// Given up; they wait for an operator.
+    pub failed: i64,
+}
+
+/// A job as an operator sees it. The payload is left out: it may name people.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobRow {
+    pub id: String,
+    pub kind: String,
+    pub state: String,
+    pub due: DateTime<Utc>,
+    pub created: DateTime<Utc>,
+    pub attempts: i32,
+    pub last_error: Option<String>,
+}
+
+pub async fn count(db: &Db) -> kernel::Result<Counts> {
+    let rows: Vec<(String, i64)> = table::Entity::find()
+        .select_only()
+        .column(table::Column::State)
+        .column_as(table::Column::Id.count(), "number")
+        .group_by(table::Column::State)
+        .into_tuple()
+        .all(db.read())
+        .await
+        .map_err(|e| fault("count jobs", e))?;
+    let of = |state: &str| rows.iter().find(|(s, _)| s == state).map_or(0, |(_, n)| *n);
+    let due = table::Entity::find()
+        .filter(table::Column::State.eq("waiting"))
+        .filter(table::Column::DueAt.lte(kernel::clock::micros(db.clock().now())))
+        .count(db.read())
+        .await
+        .map_err(|e| fault("count jobs", e))?;
+    Ok(Counts {
+        waiting: of("waiting"),
+        due: i64::try_from(due).unwrap_or(i64::MAX),
+        running: of("running"),
+        failed: of("failed"),
+    })
+}
+
+/// Jobs in one state (`waiting`, `running`, `failed`), a page at a time, the newest first.
+pub async fn list(db: &Db, state: &str, page: &PageRequest) -> kernel::Result<PageOf<JobRow>> {
+    let mut query = table::Entity::find()
+        .filter(table::Column::State.eq(state))
+        .order_by_desc(table::Column::Id)
+        .limit(page.fetch());
+    if let Some(after) = &page.after {
+        query = query.filter(table::Column::Id.lt(after));
+    }
+    let rows = query
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list jobs", e))?;
+    let rows = rows.into_iter().map(|row| JobRow {
+        id: row.id,
+        kind: row.kind,
+        state: row.state,
+        due: kernel::clock::from_micros(row.due_at),
+        created: kernel::clock::from_micros(row.created_at),
+        attempts: row.attempts,
+        last_error: row.last_error,
+    });
+    Ok(page.cut(rows, |row| row.id.clone()))
+}
+
+/// Lets a failed job try again from the beginning, now.
+pub async fn retry(db: &Db, id: &str) -> kernel::Result<()> {
+    let id = id.to_owned();
+    db.write(move |tx| {
+        let id = id.clone();
+        async move {
+            let change = table::ActiveModel {
+                state: Set("waiting".to_owned()),
+                due_at: Set(kernel::clock::micros(tx.now())),
+                attempts: Set(0),
+                ..Default::default()
+            };
+            let updated = table::Entity::update_many()
+                .set(change)
+                .filter(table::Column::Id.eq(id))
+                .filter(table::Column::State.eq("failed"))
+                .exec(&*tx)
+                .await
+                .map_err(|e| fault("retry a job", e))?;
+            if updated.rows_affected == 0 {
+                return Err(kernel::Error::refused("store-job-not-failed"));
+            }
+            tx.leave_work();
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Removes a failed job for good.
+pub async fn remove(db: &Db, id: &str) -> kernel::Result<()> {
+    let id = id.to_owned();
+    db.write(move |tx| {
+        let id = id.clone();
+        async move {
+            let removed = table::Entity::delete_many()
+                .filter(table::Column::Id.eq(id))
+                .filter(table::Column::State.eq("failed"))
+                .exec(&*tx)
+                .await
+                .map_err(|e| fault("remove a job", e))?;
+            if removed.rows_affected == 0 {
+                return Err(kernel::Error::refused("store-job-not-failed"));
+            }
+            Ok(())
+        }
+    })
+    .await
 }

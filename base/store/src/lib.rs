@@ -6,6 +6,7 @@
 //! Never knows what the rows mean.
 
 pub mod audit;
+pub mod consume;
 pub mod db;
 pub mod dialect;
 pub mod event;
@@ -13,10 +14,13 @@ mod fault;
 pub mod job;
 mod log;
 mod migrate;
+pub mod page;
 pub mod schema;
 pub mod seal;
 pub mod testing;
 mod tx;
+pub mod work;
+mod worker;
 mod writer;
 
 pub use db::{Db, Engine, Settings};
@@ -27,3 +31,10 @@ pub use migrate::{migrate, migrations};
 pub use seal::{HeadSigner, KeySigner, Sealer};
 pub use store_macros::db_test;
 pub use tx::Tx;
+pub use worker::{GIVE_UP_AFTER, Worker};
+
+/// Words that users see, by language.
+pub const TEXTS: &[(&str, &str)] = &[
+    ("zh-CN", include_str!("../locales/zh-CN/store.ftl")),
+    ("en", include_str!("../locales/en/store.ftl")),
+];

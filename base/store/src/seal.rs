@@ -113,7 +113,7 @@ pub(crate) fn head_text(size: i64, root: &str, at: i64, key_id: &str) -> String 
 /// number of processes; they take turns by a lock.
 #[derive(Clone)]
 pub struct Sealer {
-    signer: Arc<dyn HeadSigner>,
+    signer: Option<Arc<dyn HeadSigner>>,
     /// The edge after the last batch; used while nobody else has sealed since.
     edge: Arc<Mutex<Edge>>,
 }
@@ -132,7 +132,15 @@ const BATCH: u64 = 512;
 impl Sealer {
     pub fn new(signer: Arc<dyn HeadSigner>) -> Self {
         Self {
-            signer,
+            signer: Some(signer),
+            edge: Arc::default(),
+        }
+    }
+
+    /// Seals without signing; a sealer with a key signs the same log later.
+    pub fn without_key() -> Self {
+        Self {
+            signer: None,
             edge: Arc::default(),
         }
     }
@@ -154,17 +162,17 @@ impl Sealer {
     pub async fn seal(&self, db: &Db, sign: bool) -> kernel::Result<Sealed> {
         let sealer = self.clone();
         // Not serializable: the lock is enough, and writers must not fail because of the sealer.
-        let (sealed, edge) = db
+        let (done, edge) = db
             .write_at(Isolation::ReadCommitted, move |tx| {
                 let sealer = sealer.clone();
                 async move { sealer.seal_in(&tx, sign).await }
             })
             .await?;
         *self.edge.lock().unwrap_or_else(PoisonError::into_inner) = edge;
-        if sealed.events > 0 {
+        if done.events > 0 {
             db.ring_sealed();
         }
-        Ok(sealed)
+        Ok(done)
     }
 
     async fn seal_in(&self, tx: &Tx, sign: bool) -> kernel::Result<(Sealed, Edge)> {
@@ -212,15 +220,16 @@ impl Sealer {
 
     async fn sign_in(&self, tx: &Tx, edge: &Edge) -> kernel::Result<()> {
         let size = i64::try_from(edge.size()).unwrap_or(i64::MAX);
+        let Some(signer) = &self.signer else {
+            return Ok(());
+        };
         if size == 0 || last_head_size(&**tx).await? >= size {
             return Ok(());
         }
         let root = hex::encode(edge.root());
         let at = kernel::clock::micros(tx.now());
-        let key_id = self.signer.key_id().to_owned();
-        let signature = self
-            .signer
-            .sign(head_text(size, &root, at, &key_id).as_bytes())?;
+        let key_id = signer.key_id().to_owned();
+        let signature = signer.sign(head_text(size, &root, at, &key_id).as_bytes())?;
         let row = head::ActiveModel {
             size: Set(size),
             root: Set(root),
@@ -234,8 +243,8 @@ impl Sealer {
             .map_err(|e| fault("insert a head", e))?;
         let row = key::ActiveModel {
             id: Set(key_id),
-            algorithm: Set(self.signer.algorithm().to_owned()),
-            public_key: Set(self.signer.public_key().to_owned()),
+            algorithm: Set(signer.algorithm().to_owned()),
+            public_key: Set(signer.public_key().to_owned()),
         };
         key::Entity::insert(row)
             .on_conflict(OnConflict::column(key::Column::Id).do_nothing().to_owned())

@@ -62,6 +62,10 @@ impl Tx {
 
     /// Appends an event in this transaction. `subject` is what it happened to (`case:0192…`),
     /// `actor` who did it (`user:0192…`, `system`).
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers pass ids and words as they are"
+    )]
     pub fn emit<B: EventBody>(
         &self,
         subject: impl ToString,
@@ -85,7 +89,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Enqueues a job unless one of its kind with the same key is waiting, running or failed.
+    /// Enqueues a job unless one of its kind with the same key is waiting. One that is running
+    /// does not count: it may have read before this change.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers pass ids and words as they are"
+    )]
     pub fn enqueue_unique<B: JobBody>(
         &self,
         key: impl ToString,
@@ -121,6 +130,11 @@ impl Tx {
         };
         event::insert(self, events).await?;
         job::insert(self, jobs).await
+    }
+
+    /// Tells the workers to look, though this write enqueued nothing.
+    pub(crate) fn leave_work(&self) {
+        self.pending().left_work = true;
     }
 
     pub(crate) fn left_work(&self) -> bool {

@@ -82,6 +82,7 @@ fn expand(arguments: &Arguments, mut function: ItemFn) -> syn::Result<Tokens> {
         ReturnType::Type(..) => quote!(.map(|outcome| outcome.unwrap());),
     };
     Ok(quote! {
+        #[cfg(test)]
         #function
 
         #[test]

@@ -1,38 +1,16 @@
 //! The sealed log: positions, proofs, and what an audit finds.
 
-use std::sync::Arc;
-
-use kernel::crypto::{GuoMi, Suite};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
 use store::{
-    Db, KeySigner, Sealer,
+    Db, Sealer,
     audit::{self, Flaw, Problem, Trust},
     schema::{event, head},
 };
 
-use crate::note::Noted;
+use crate::note::{note, signer};
 
 fn sealer() -> Sealer {
-    Sealer::new(Arc::new(
-        KeySigner::new(GuoMi.generate_key().unwrap()).unwrap(),
-    ))
-}
-
-async fn note(db: &Db, count: usize) {
-    db.write(move |tx| async move {
-        for n in 0..count {
-            tx.emit(
-                format!("note:{n}"),
-                "system",
-                &Noted {
-                    text: format!("第{n}条"),
-                },
-            )?;
-        }
-        Ok(())
-    })
-    .await
-    .unwrap();
+    Sealer::new(signer())
 }
 
 async fn events(db: &Db) -> Vec<event::Model> {

@@ -1,0 +1,346 @@
+//! Runs jobs.
+//!
+//! A job is claimed with a lease and an epoch in one short write, runs outside of any
+//! transaction, and is completed only if the epoch still matches. Claims take turns by
+//! `SKIP LOCKED` on `PostgreSQL` and by the single writer on SQLite. A worker is woken by writes
+//! of its own process and looks once a second for those of others and for what has come due.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time};
+
+use chrono::Duration;
+use futures::FutureExt;
+use kernel::Fault;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, LockBehavior, LockType, Query},
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Db, Handler, Job, JobFailure, Tx, db::Isolation, fault, schema::job as table};
+
+/// How long a claim holds; renewed while the job runs.
+const LEASE: Duration = Duration::seconds(60);
+/// Tries after which a job is given up; with the pauses below, after about three hours.
+pub const GIVE_UP_AFTER: i32 = 12;
+const FIRST_PAUSE: Duration = Duration::seconds(5);
+const LONGEST_PAUSE: Duration = Duration::hours(1);
+const POLL: time::Duration = time::Duration::from_secs(1);
+/// How long running jobs may go on after the stop signal; then their lease runs out by itself.
+const GRACE: time::Duration = time::Duration::from_secs(20);
+/// Jobs that run side by side.
+const PARALLEL: usize = 8;
+
+/// Runs jobs of the kinds that it has handlers for. Jobs of other kinds stay, and are seen in
+/// [`crate::job::count`].
+#[derive(Clone)]
+pub struct Worker {
+    handlers: Arc<HashMap<&'static str, Arc<dyn Handler>>>,
+}
+
+impl Worker {
+    pub fn new(handlers: &[Arc<dyn Handler>]) -> Self {
+        let handlers = handlers.iter().map(|h| (h.kind(), h.clone())).collect();
+        Self {
+            handlers: Arc::new(handlers),
+        }
+    }
+
+    /// Runs what is due now, one job after another, until nothing is; answers how many ran. For
+    /// tests and demos; the clock decides what is due.
+    pub async fn run_due(&self, db: &Db) -> kernel::Result<usize> {
+        let mut count = 0;
+        loop {
+            let jobs = self.claim(db, 1).await?;
+            if jobs.is_empty() {
+                return Ok(count);
+            }
+            for job in jobs {
+                count += 1;
+                self.run_one(db, job).await?;
+            }
+        }
+    }
+
+    /// Runs jobs until the token fires, then waits a little for those under way.
+    pub async fn run(&self, db: &Db, token: &CancellationToken) {
+        let places = Arc::new(Semaphore::new(PARALLEL));
+        let mut running = JoinSet::new();
+        // Subscribed before looking, so that nothing slips between.
+        let mut changes = db.changes();
+        while !token.is_cancelled() {
+            changes.mark_unchanged();
+            let free = places.available_permits();
+            let started = match self.claim(db, free).await {
+                Ok(jobs) => self.start(db, &places, &mut running, jobs),
+                Err(error) => {
+                    tracing::error!(error = %crate::fault::chain_of(&error), "cannot claim jobs");
+                    0
+                }
+            };
+            if started > 0 && places.available_permits() > 0 {
+                continue;
+            }
+            tokio::select! {
+                () = token.cancelled() => {}
+                _ = changes.changed() => {}
+                Some(_) = running.join_next() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+        let ending = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ending).await.is_err() {
+            tracing::warn!("jobs still running were left to their lease");
+        }
+    }
+
+    fn start(
+        &self,
+        db: &Db,
+        places: &Arc<Semaphore>,
+        running: &mut JoinSet<()>,
+        jobs: Vec<Job>,
+    ) -> usize {
+        let count = jobs.len();
+        for job in jobs {
+            let (worker, db, places) = (self.clone(), db.clone(), places.clone());
+            // Claimed no more than there are places, so this does not fail.
+            let place = places.try_acquire_owned();
+            running.spawn(async move {
+                if let Err(error) = worker.run_one(&db, job).await {
+                    let error = crate::fault::chain_of(&error);
+                    tracing::error!(error, "cannot note the end of a job; it will run again");
+                }
+                drop(place);
+            });
+        }
+        count
+    }
+
+    /// Claims due jobs, the longest due first, and those whose lease has run out.
+    pub async fn claim(&self, db: &Db, limit: usize) -> kernel::Result<Vec<Job>> {
+        if limit == 0 || !self.is_anything_due(db).await? {
+            return Ok(Vec::new());
+        }
+        let kinds = self.kinds();
+        // Not serializable: the row locks are enough, and a skipped row must not be a conflict.
+        let rows = db
+            .write_at(Isolation::ReadCommitted, move |tx| {
+                let kinds = kinds.clone();
+                async move { claim_in(&tx, kinds, limit).await }
+            })
+            .await?;
+        rows.into_iter().map(|row| Ok(job_of(row)?)).collect()
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        self.handlers.keys().copied().collect()
+    }
+
+    async fn is_anything_due(&self, db: &Db) -> kernel::Result<bool> {
+        let due = table::Entity::find()
+            .select_only()
+            .column(table::Column::Id)
+            .filter(table::Column::State.is_in(["waiting", "running"]))
+            .filter(table::Column::DueAt.lte(kernel::clock::micros(db.clock().now())))
+            .filter(table::Column::Kind.is_in(self.kinds()))
+            .limit(1)
+            .into_tuple::<String>()
+            .one(db.read())
+            .await
+            .map_err(|e| fault("look for jobs", e))?;
+        Ok(due.is_some())
+    }
+
+    /// Runs one claimed job and notes how it ended.
+    pub async fn run_one(&self, db: &Db, job: Job) -> kernel::Result<()> {
+        let started = time::Instant::now();
+        let outcome = match self.handlers.get(job.kind.as_str()) {
+            Some(_) if job.attempts >= GIVE_UP_AFTER => Err(JobFailure::Fail(Fault::new(
+                "given up: the lease ran out too often",
+            ))),
+            Some(handler) => run_renewing(db, handler, &job).await,
+            None => Err(JobFailure::Fail(Fault::new("no handler"))),
+        };
+        metrics::histogram!("store_job_seconds", "kind" => job.kind.clone())
+            .record(started.elapsed());
+        end(db, job, outcome).await
+    }
+}
+
+/// Runs the handler, renewing the lease as long as it takes. A panic fails the job.
+async fn run_renewing(db: &Db, handler: &Arc<dyn Handler>, job: &Job) -> Result<(), JobFailure> {
+    let running = AssertUnwindSafe(handler.run(job)).catch_unwind();
+    tokio::pin!(running);
+    let third = time::Duration::from_secs(LEASE.num_seconds().unsigned_abs() / 3);
+    loop {
+        tokio::select! {
+            outcome = &mut running => {
+                return outcome
+                    .unwrap_or_else(|_| Err(JobFailure::Fail(Fault::new("the job panicked"))));
+            }
+            () = tokio::time::sleep(third) => {
+                if let Err(error) = renew(db, job).await {
+                    let error = crate::fault::chain_of(&error);
+                    tracing::warn!(job = job.id, error, "cannot renew a lease");
+                }
+            }
+        }
+    }
+}
+
+async fn claim_in(
+    tx: &Tx,
+    kinds: Vec<&'static str>,
+    limit: usize,
+) -> kernel::Result<Vec<table::Model>> {
+    let now = tx.now();
+    let due = Query::select()
+        .column(table::Column::Id)
+        .from(table::Entity)
+        .and_where(Expr::col(table::Column::State).is_in(["waiting", "running"]))
+        .and_where(Expr::col(table::Column::DueAt).lte(kernel::clock::micros(now)))
+        .and_where(Expr::col(table::Column::Kind).is_in(kinds))
+        .order_by(table::Column::DueAt, sea_orm::sea_query::Order::Asc)
+        .order_by(table::Column::Id, sea_orm::sea_query::Order::Asc)
+        .limit(limit as u64)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .to_owned();
+    let until = kernel::clock::micros(now + LEASE);
+    let mut rows = table::Entity::update_many()
+        .col_expr(table::Column::State, "running".into())
+        .col_expr(table::Column::Epoch, Expr::col(table::Column::Epoch).add(1))
+        .col_expr(
+            table::Column::Attempts,
+            Expr::col(table::Column::Attempts).add(1),
+        )
+        .col_expr(table::Column::LeaseUntil, until.into())
+        // A running job comes due again when its lease runs out.
+        .col_expr(table::Column::DueAt, until.into())
+        // From now on another with the key may be enqueued: this one may have read too early.
+        .col_expr(
+            table::Column::UniqueKey,
+            Expr::value(Option::<String>::None),
+        )
+        .filter(table::Column::Id.in_subquery(due))
+        .exec_with_returning(&**tx)
+        .await
+        .map_err(|e| fault("claim jobs", e))?;
+    rows.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(rows)
+}
+
+fn job_of(row: table::Model) -> Result<Job, Fault> {
+    let payload = serde_json::from_str(&row.payload)
+        .map_err(|e| Fault::caused_by(format!("read the payload of job {}", row.id), e))?;
+    Ok(Job {
+        id: row.id,
+        kind: row.kind,
+        payload,
+        attempts: row.attempts - 1,
+        epoch: row.epoch,
+    })
+}
+
+async fn renew(db: &Db, job: &Job) -> kernel::Result<()> {
+    let (id, epoch) = (job.id.clone(), job.epoch);
+    db.write(move |tx| {
+        let id = id.clone();
+        async move {
+            let until = kernel::clock::micros(tx.now() + LEASE);
+            let change = table::ActiveModel {
+                lease_until: Set(Some(until)),
+                due_at: Set(until),
+                ..Default::default()
+            };
+            update_if_held(&tx, id, epoch, change).await
+        }
+    })
+    .await
+}
+
+/// Notes the end of a job, if its lease still stands.
+async fn end(db: &Db, job: Job, outcome: Result<(), JobFailure>) -> kernel::Result<()> {
+    let (word, reason, is_over) = match outcome {
+        Ok(()) => ("done", None, false),
+        Err(JobFailure::Retry(fault)) => ("retry", Some(fault.chain()), false),
+        Err(JobFailure::Fail(fault)) => ("failed", Some(fault.chain()), true),
+    };
+    metrics::counter!("store_jobs_total", "kind" => job.kind.clone(), "end" => word).increment(1);
+    if let Some(reason) = &reason {
+        tracing::warn!(
+            job = job.id,
+            kind = job.kind,
+            attempts = job.attempts,
+            error = reason,
+            "a job failed"
+        );
+    }
+    let is_over = is_over || job.attempts + 1 >= GIVE_UP_AFTER;
+    let pause = pause_after(job.attempts);
+    db.write_at(Isolation::ReadCommitted, move |tx| {
+        let (id, epoch, reason) = (job.id.clone(), job.epoch, reason.clone());
+        async move {
+            let Some(reason) = reason else {
+                return remove_if_held(&tx, id, epoch).await;
+            };
+            let state = if is_over { "failed" } else { "waiting" };
+            let change = table::ActiveModel {
+                state: Set(state.to_owned()),
+                due_at: Set(kernel::clock::micros(tx.now() + pause)),
+                lease_until: Set(None),
+                last_error: Set(Some(reason)),
+                ..Default::default()
+            };
+            update_if_held(&tx, id, epoch, change).await
+        }
+    })
+    .await
+}
+
+/// Doubles with every try, and differs by up to a half so that jobs that failed together do not
+/// come back together.
+fn pause_after(attempts: i32) -> Duration {
+    let pause = FIRST_PAUSE * (1 << attempts.clamp(0, 12));
+    let pause = pause.min(LONGEST_PAUSE);
+    let jitter = rand::random_range(0..=pause.num_milliseconds() / 2);
+    pause + Duration::milliseconds(jitter)
+}
+
+async fn update_if_held(
+    tx: &Tx,
+    id: String,
+    epoch: i64,
+    change: table::ActiveModel,
+) -> kernel::Result<()> {
+    let updated = table::Entity::update_many()
+        .set(change)
+        .filter(table::Column::Id.eq(&id))
+        .filter(table::Column::Epoch.eq(epoch))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("update a job", e))?;
+    warn_if_lost(&id, updated.rows_affected);
+    Ok(())
+}
+
+async fn remove_if_held(tx: &Tx, id: String, epoch: i64) -> kernel::Result<()> {
+    let removed = table::Entity::delete_many()
+        .filter(table::Column::Id.eq(&id))
+        .filter(table::Column::Epoch.eq(epoch))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("complete a job", e))?;
+    warn_if_lost(&id, removed.rows_affected);
+    Ok(())
+}
+
+fn warn_if_lost(id: &str, rows: u64) {
+    if rows == 0 {
+        tracing::warn!(
+            job = id,
+            "a job ended after its lease; another worker has it"
+        );
+    }
+}
