@@ -6,6 +6,7 @@
 //! Never knows what the rows mean.
 
 pub mod audit;
+pub mod blob;
 pub mod consume;
 pub mod db;
 pub mod dialect;
@@ -23,6 +24,7 @@ pub mod work;
 mod worker;
 mod writer;
 
+pub use blob::Blobs;
 pub use db::{Db, Engine, Settings};
 pub use event::{Consumer, Event, EventBody};
 pub use fault::{fault, is_unique_violation};

@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod background;
 #[cfg(test)]
+mod dialect;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod files;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
