@@ -52,7 +52,8 @@ async function purged(css) {
     content,
     css: [{ raw: css }],
     defaultExtractor: (text) => text.match(/[A-Za-z0-9_-]+/g) ?? [],
-    safelist: { greedy: [/^htmx-/] },
+    // Our own classes all start with tb-, and some are put together from two words.
+    safelist: { greedy: [/tb-/, /^htmx-/] },
     keyframes: true,
     variables: false,
   });

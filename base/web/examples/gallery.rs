@@ -10,9 +10,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:8090".to_owned());
+    let file = std::env::temp_dir().join(format!("tongban-gallery-{}.db", std::process::id()));
     let database = store::Settings {
-        url: "sqlite::memory:".into(),
-        connections: 1,
+        url: format!("sqlite://{}", file.display()),
+        ..store::Settings::default()
     };
     let db = store::Db::open(&database, Arc::new(kernel::SystemClock)).await?;
     let settings = Settings {

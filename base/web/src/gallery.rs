@@ -81,6 +81,7 @@ struct Gallery {
 /// Fields of each state have names of their own, so that labels find their field.
 fn filled(value: &str) -> Fields {
     FIELDS.iter().fold(Fields::new(), |fields, name| {
+        let value = if *name == "date" { "2026-03-02" } else { value };
         STATES.iter().fold(fields, |fields, state| {
             fields.with(format!("{name}-{state}"), value)
         })

@@ -1,0 +1,128 @@
+// Starts `tongban demo` on a folder of its own and a free port, and opens browsers in front of it.
+// TONGBAN names the executable; TONGBAN_URL with TONGBAN_ACCOUNTS (a file with what `--json`
+// printed) takes a running demo instead.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const root = new URL("../..", import.meta.url).pathname;
+export const screens = join(root, "target/screens");
+mkdirSync(screens, { recursive: true });
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--force-color-profile=srgb",
+];
+
+export const desktop = { width: 1366, height: 768 };
+export const phone = { width: 360, height: 780 };
+
+const words = { "zh-CN": "zh-CN,zh;q=0.9", "zh-TW": "zh-TW", en: "en" };
+
+/** A running demo city: `address`, `accounts`, and `stop()`. */
+export async function demo() {
+  if (process.env.TONGBAN_URL) {
+    const { accounts } = JSON.parse(readFileSync(process.env.TONGBAN_ACCOUNTS, "utf8"));
+    return { address: process.env.TONGBAN_URL, accounts, stop: async () => {} };
+  }
+  const program = process.env.TONGBAN ?? join(root, "target/debug/tongban");
+  assert.ok(existsSync(program), `${program} is missing: cargo build -p tongban`);
+  const data = mkdtempSync(join(tmpdir(), "tongban-demo-"));
+  const child = spawn(program, ["demo", "--data", data, "--listen", "127.0.0.1:0", "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const lines = createInterface({ input: child.stdout });
+  const first = await Promise.race([
+    new Promise((resolve) => lines.once("line", resolve)),
+    ended.then((code) => Promise.reject(new Error(`tongban demo ended with ${code}`))),
+  ]);
+  const { address, accounts } = JSON.parse(first);
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended;
+    rmSync(data, { recursive: true, force: true });
+  };
+  return { address, accounts, stop };
+}
+
+/** A browser with an empty profile for the test `t`; its pages speak one language. */
+export async function browser(t, { size = desktop, language = "zh-CN", script = true, address } = {}) {
+  const profile = mkdtempSync(join(tmpdir(), "tongban-chromium-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: flags,
+    viewport: size,
+    locale: language,
+    javaScriptEnabled: script,
+    baseURL: address,
+    extraHTTPHeaders: { "accept-language": words[language] },
+  });
+  context.setDefaultTimeout(15000);
+  const page = context.pages()[0] ?? (await context.newPage());
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`error on ${page.url()}: ${error.message}`));
+  page.on("console", (message) => {
+    // An answer of 4xx is what some journeys come for.
+    const wanted = /status of (401|403|404|409|413|422)/.test(message.text());
+    if (message.type() === "error" && !wanted) complaints.push(`${page.url()}: ${message.text()}`);
+  });
+  page.on("response", (response) => {
+    if (response.status() >= 500) complaints.push(`${response.status()} ${response.url()}`);
+  });
+  t.after(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+  return { context, page, complaints };
+}
+
+/** Looks at a page as a careful reader would: axe-core, width, screenshot. */
+export async function look(page, name, { keep = true, full = true } = {}) {
+  const size = page.viewportSize();
+  const suffix = `${size.width <= 400 ? "-phone" : ""}-${await page.locator("html").getAttribute("lang")}`;
+  if (keep) await page.screenshot({ path: join(screens, `${name}${suffix}.png`), fullPage: full });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${name}: ${wide} px wider than the window`);
+  const left = await page.evaluate(() => document.body.innerText.match(/\b(web|identity|forms|workflow|credential|notify|service|supervise|store|kernel|pack)-[a-z]+(-[a-z]+)*\b/g));
+  assert.equal(left, null, `${name}: keys without words`);
+  const findings = await findingsOf(page);
+  assert.deepEqual(findings, [], `${name}: axe-core`);
+}
+
+/** What axe-core finds against WCAG 2.1 A and AA. */
+export async function findingsOf(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() =>
+    window.axe.run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    }),
+  );
+  return violations.map(
+    (v) => `${v.id}: ${v.help} — ${v.nodes.slice(0, 3).map((n) => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")}`,
+  );
+}
+
+/** Signs in through the form, with a second factor where the account has one. */
+export async function signIn(page, account) {
+  await page.goto("/sign-in");
+  await page.fill("#name", account.name);
+  await page.fill("#password", account.password);
+  await page.locator("main form button[type=submit]").first().click();
+  await page.waitForLoadState();
+}
