@@ -6,6 +6,7 @@
 //! a certificate is: it gets their forms and certificates handed in.
 
 mod answer;
+mod api;
 pub mod check;
 pub mod condition;
 pub mod draft;
@@ -13,6 +14,7 @@ pub mod file;
 pub mod form;
 pub mod merge;
 pub mod prefill;
+pub mod receive;
 pub mod render;
 mod schema;
 mod words;
@@ -24,6 +26,7 @@ pub use file::File;
 pub use form::{Answer, Field, FileRule, Form, Group, Part, Widget};
 pub use merge::{merge, split};
 pub use prefill::{Known, Provenance, Provenances, Source, prefill};
+pub use receive::{Pressed, Received, receive};
 pub use render::{
     Offer, Offers, Sheet, attach_certificates, render_all, render_review, render_step,
 };
@@ -48,4 +51,14 @@ pub fn foundation() -> web::module::Foundation {
             ("en", include_str!("../locales/en/forms.ftl")),
         ],
     }
+}
+
+/// Takes [`store::Blobs`] from the application where files are handed in.
+pub fn module(_: &web::App) -> kernel::Result<web::Module> {
+    Ok(web::Module {
+        name: "forms",
+        routes: api::routes(),
+        policies: vec![("forms.cedar", include_str!("../policies/forms.cedar"))],
+        ..web::Module::default()
+    })
 }

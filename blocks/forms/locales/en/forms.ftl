@@ -39,12 +39,9 @@ forms-unusable = The rule for “{ $en }” is broken, so it cannot be submitted
 
 forms-file-few = “{ $en }” needs at least { $limit } files; please upload more.
 forms-file-count = “{ $en }” takes at most { $limit } files; remove some first.
-forms-file-empty = File { $name } at “{ $en }” is empty; please choose it again.
-forms-file-too-big = File { $name } at “{ $en }” is larger than { $limit }; compress it and upload it again.
-forms-file-kind = “{ $en }” takes { $kinds } only, and { $name } is none; convert it and upload it again.
-forms-file-content = The content of { $name } at “{ $en }” does not fit its ending; export it again and upload it.
-forms-file-name = A file at “{ $en }” has a name that cannot be used; remove paths and special characters from it.
 forms-file-field = There is no file question called { $name }; reload the page and upload again.
+
+forms-upload-broken = The upload broke off; what was saved before is kept. Choose the file again.
 
 forms-draft-changed = This draft was changed on another device. Reload the page, look at it, and save again.
 forms-draft-closed = This draft was submitted and cannot be changed. See it under “My cases”.

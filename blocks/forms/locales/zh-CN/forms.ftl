@@ -39,12 +39,9 @@ forms-unusable = “{ $zh }”的校验规则有误，暂时无法提交，请�
 
 forms-file-few = “{ $zh }”至少需要 { $limit } 个文件，请继续上传。
 forms-file-count = “{ $zh }”最多 { $limit } 个文件，请先移除多余的文件。
-forms-file-empty = “{ $zh }”中的文件 { $name } 是空文件，请重新选择。
-forms-file-too-big = “{ $zh }”中的文件 { $name } 超过 { $limit }，请压缩后再上传。
-forms-file-kind = “{ $zh }”只接受 { $kinds } 文件，{ $name } 不是，请转换格式后再上传。
-forms-file-content = “{ $zh }”中的文件 { $name } 的内容与扩展名不符，请重新导出后再上传。
-forms-file-name = “{ $zh }”中有文件名不能使用，请去掉路径和特殊字符后再上传。
 forms-file-field = 没有名为 { $name } 的文件问题，请刷新页面后再上传。
+
+forms-upload-broken = 上传中断，已保存之前的内容。请重新选择文件后再提交。
 
 forms-draft-changed = 这份草稿已在另一台设备上修改。请刷新页面，看过最新内容后再保存。
 forms-draft-closed = 这份草稿已经提交，不能再修改。请在“我的办件”中查看。

@@ -25,11 +25,23 @@ pub async fn create(app: &App, actor: &Actor, new: NewDraft) -> Result<Draft> {
         .write(move |tx| {
             let new = new.clone();
             async move {
+                clear(&tx).await?;
                 let id = store::insert(&tx, &new).await?;
                 store::load(&*tx, id).await
             }
         })
         .await
+}
+
+/// Drafts whose time is over go, a few whenever one is made, so that they never pile up and
+/// nothing has to be scheduled.
+async fn clear(tx: &Tx) -> Result<()> {
+    const AT_ONCE: u64 = 10;
+    for id in store::expired(tx, AT_ONCE).await? {
+        crate::file::store::remove_of_draft(tx, id).await?;
+        store::remove(tx, id).await?;
+    }
+    Ok(())
 }
 
 /// The draft, if it is the actor's; nobody else learns that it exists.

@@ -1,5 +1,6 @@
 //! Queries on `forms_file`.
 
+use ::store::{Tx, fault};
 use kernel::{
     Error, Fault, Result,
     clock::{from_micros, micros},
@@ -8,7 +9,6 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     sea_query::Expr,
 };
-use store::{Tx, fault};
 
 use super::File;
 use crate::{DraftId, FileId, schema::file as table};
@@ -110,12 +110,18 @@ pub async fn remove(tx: &Tx, id: FileId) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the files of a draft that was not submitted; what is left is who kept which content.
 pub async fn remove_of_draft(tx: &Tx, draft: DraftId) -> Result<()> {
-    table::Entity::delete_many()
-        .filter(table::Column::DraftId.eq(draft.to_string()))
-        .filter(table::Column::Subject.is_null())
-        .exec(&**tx)
-        .await
-        .map_err(|e| fault("remove files of a draft", e))?;
+    for file in list_of_draft(&**tx, draft).await? {
+        if file.subject.is_none() {
+            ::store::blob::release(tx, &file.blob, &holder(file.id)).await?;
+            remove(tx, file.id).await?;
+        }
+    }
     Ok(())
+}
+
+/// How the store of files knows us.
+pub fn holder(id: FileId) -> String {
+    format!("forms_file:{id}")
 }
