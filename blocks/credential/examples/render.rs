@@ -15,7 +15,7 @@ fn main() {
     });
     for i in 0..20 {
         let start = std::time::Instant::now();
-        let pdf = setter.render("#import \"/tongban/certificate.typ\": *\n#face(json(\"/data.json\"))", &data, Some("http://127.0.0.1:8080/verify/1.2"), now).expect("render");
+        let pdf = setter.render(&credential::typeset::Sheet { template: "#import \"/tongban/certificate.typ\": *\n#face(json(\"/data.json\"))", data: &data, qr: Some("http://127.0.0.1:8080/verify/1.2"), metadata: Some("{\"a\":1}"), now }).expect("render");
         let rendered = start.elapsed();
         std::fs::write(format!("{path}.plain"), &pdf).expect("write");
         let signed = credential::pdf::sign(&pdf, &seal, &credential::pdf::Statement { organ: "示范市场监督管理局（合成）", reason: "证照签发", at: now }).expect("sign");

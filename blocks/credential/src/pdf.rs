@@ -475,6 +475,23 @@ fn fits(signed: &SignedData, digest: &[u8; 32]) -> bool {
     check().is_some()
 }
 
+/// The certificate identifier that the reason of a file's last signature names.
+pub fn named_identifier(pdf: &[u8]) -> Option<String> {
+    let at = rfind(pdf, b"/Reason<")? + b"/Reason<".len();
+    let end = find(pdf, b">", at)?;
+    let bytes = hex::decode(pdf.get(at..end)?).ok()?;
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)))
+        .collect();
+    let words = String::from_utf16(&units).ok()?;
+    let at = words.find(kernel::code::certificate::ROOT)?;
+    let named = words.get(at..)?.split_whitespace().next()?;
+    kernel::code::certificate::parse(named)
+        .ok()
+        .map(|id| id.to_string())
+}
+
 /// The byte range and CMS of the last signature.
 fn last_signature(pdf: &[u8]) -> Option<([usize; 4], Vec<u8>)> {
     let at = rfind(pdf, b"/ByteRange")?;

@@ -1,13 +1,13 @@
 //! Typst in-process: a template and data become a PDF.
 //!
-//! Fonts are found once and read when a document first needs them. A render sees three files
-//! besides its template: `/data.json`, `/qr.svg` and the house's own `/tongban/*.typ`; it reaches
+//! Fonts are found once and read when a document first needs them. Besides its template a render
+//! sees `/data.json`, `/qr.svg`, `/metadata.json` and the house's own `/tongban/*.typ`; it reaches
 //! neither disk nor network.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 use chrono::Datelike;
@@ -50,6 +50,7 @@ pub struct Typesetter {
     main: FileId,
     data: FileId,
     code: FileId,
+    metadata: FileId,
 }
 
 struct Fonts {
@@ -88,6 +89,7 @@ impl Typesetter {
             main: file_id("/main.typ")?,
             data: file_id("/data.json")?,
             code: file_id("/qr.svg")?,
+            metadata: file_id("/metadata.json")?,
         })
     }
 
@@ -115,31 +117,24 @@ impl Typesetter {
         })
     }
 
-    /// Sets `template` with `data` as `/data.json` and, when `qr` is given, its code as
-    /// `/qr.svg`. `now` becomes the PDF's date. The error tells the template's author line by
-    /// line what is wrong.
-    pub fn render(
-        &self,
-        template: &str,
-        data: &serde_json::Value,
-        qr: Option<&str>,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Vec<u8>, Fault> {
+    /// Sets a document. The error tells the template's author line by line what is wrong.
+    pub fn render(&self, sheet: &Sheet<'_>) -> Result<Vec<u8>, Fault> {
         self.check_fonts()?;
-        let code = qr.map(qr_svg).transpose()?.unwrap_or_default();
+        let code = sheet.qr.map(qr_svg).transpose()?.unwrap_or_default();
         let world = Desk {
             setter: self,
             fonts: self.fonts(),
-            main: Source::new(self.main, template.to_owned()),
-            data: Bytes::from_string(data.to_string()),
+            main: Source::new(self.main, sheet.template.to_owned()),
+            data: Bytes::from_string(sheet.data.to_string()),
             code: Bytes::from_string(code),
-            today: kernel::clock::local_date(now),
+            metadata: Bytes::from_string(sheet.metadata.unwrap_or("{}").to_owned()),
+            today: kernel::clock::local_date(sheet.now),
         };
         let document = typst::compile::<PagedDocument>(&world)
             .output
             .map_err(|errors| explain(&world, "set the document", &errors))?;
         let options = typst_pdf::PdfOptions {
-            timestamp: timestamp(now),
+            timestamp: timestamp(sheet.now),
             creator: typst::foundations::Smart::Custom(Some("Tongban".to_owned())),
             tagged: false,
             ..typst_pdf::PdfOptions::default()
@@ -149,6 +144,21 @@ impl Typesetter {
         typst::comemo::evict(MEMORY);
         pdf
     }
+}
+
+/// What is to be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet<'a> {
+    /// Typst source.
+    pub template: &'a str,
+    /// Read by the template as `/data.json`.
+    pub data: &'a serde_json::Value,
+    /// Text of the two-dimensional code at `/qr.svg`.
+    pub qr: Option<&'a str>,
+    /// JSON at `/metadata.json`, which templates attach to the file.
+    pub metadata: Option<&'a str>,
+    /// Becomes the PDF's date.
+    pub now: chrono::DateTime<chrono::Utc>,
 }
 
 impl Fonts {
@@ -232,6 +242,7 @@ struct Desk<'a> {
     main: Source,
     data: Bytes,
     code: Bytes,
+    metadata: Bytes,
     today: chrono::NaiveDate,
 }
 
@@ -261,6 +272,9 @@ impl World for Desk<'_> {
         }
         if id == self.setter.code {
             return Ok(self.code.clone());
+        }
+        if id == self.setter.metadata {
+            return Ok(self.metadata.clone());
         }
         let source = self.source(id)?;
         Ok(Bytes::from_string(source.text().to_owned()))
@@ -335,6 +349,3 @@ pub fn qr_svg(text: &str) -> Result<String, Fault> {
         .min_dimensions(120, 120)
         .build())
 }
-
-/// A typesetter that blocks share.
-pub type SharedTypesetter = Arc<Typesetter>;
