@@ -1,11 +1,89 @@
 //! BPMN 2.0 processes and DMN decisions: tasks, deadlines, working days.
+//!
+//! Owns the tables `workflow_*`. Promises: a step happens whole or not at all, in the caller's
+//! write; of two who complete one task one wins; a timer fires once; an instance keeps the
+//! version it began with. The core ([`core::advance`]) knows no clock, database or network.
+//! Never knows what a case, matter or certificate is.
 
+mod act;
+mod api;
 pub mod check;
 pub mod core;
 pub mod decision;
+mod engine;
+pub mod event;
 pub mod expr;
 mod juel;
 pub mod model;
+mod react;
 pub mod read;
+mod schema;
 pub mod simulate;
+mod step;
+mod store;
+mod trail;
 mod tree;
+
+use std::sync::Arc;
+
+pub use act::{
+    Officer, Version, call_done, call_failed, cancel, claim, complete, complete_by_system, deploy,
+    message, release, relocate, retry, set, signal, start, start_by, start_version, task, task_in,
+    tasks, tasks_in, transfer, variables,
+};
+pub use engine::{Calendars, Call, Engine, Outcome, ServiceHandler, TaskListener};
+pub use schema::migrations;
+pub use store::{Filter, Task};
+pub use trail::{Stay, Trail, picture, trail, trail_of};
+
+kernel::typed_id!(
+    /// A running or ended process.
+    pub InstanceId
+);
+kernel::typed_id!(
+    /// A task that a person carries out.
+    pub TaskId
+);
+kernel::typed_id!(
+    /// A service call under way.
+    pub CallId
+);
+
+/// Tables and words.
+pub fn foundation() -> web::module::Foundation {
+    web::module::Foundation {
+        name: "workflow",
+        migrations: migrations(),
+        texts: TEXTS,
+    }
+}
+
+const TEXTS: &[(&str, &str)] = &[
+    ("zh-CN", include_str!("../locales/zh-CN/workflow.ftl")),
+    ("en", include_str!("../locales/en/workflow.ftl")),
+];
+
+/// Cedar policies of this crate, by file name.
+pub const POLICIES: &[(&str, &str)] =
+    &[("workflow.cedar", include_str!("../policies/workflow.cedar"))];
+
+/// The job handlers of an engine over a database.
+pub fn jobs(db: &::store::Db, engine: &Arc<Engine>) -> Vec<Arc<dyn ::store::Handler>> {
+    vec![Arc::new(react::Timers {
+        db: db.clone(),
+        engine: engine.clone(),
+    })]
+}
+
+/// Puts [`Engine`] into the application. Later modules register service handlers and listeners
+/// with it, and say by [`Engine::use_calendars`] where working days are counted.
+pub fn module(app: &web::App) -> kernel::Result<web::Module> {
+    let engine = app.put(Engine::default());
+    Ok(web::Module {
+        name: "workflow",
+        routes: api::routes(),
+        jobs: jobs(app.db(), &engine),
+        policies: POLICIES.to_vec(),
+        ..web::Module::default()
+    })
+}

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod durable;
+#[cfg(test)]
 mod elements;
 #[cfg(test)]
 mod model;

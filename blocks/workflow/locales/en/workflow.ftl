@@ -1,0 +1,16 @@
+workflow-model-finding = Line { $line } of the process model, element “{ $element }”, breaks the rule { $rule }: { $reason }. What to do: { $remedy }.
+workflow-unknown-process = No process is deployed under the key “{ $key }”. Deploy it first, or correct the key.
+workflow-no-calendar = There is no calendar of working days, so no deadline can be counted. Import this year's holiday notice first.
+workflow-not-running = The process has ended, so nothing more can be done in it. Reload the page to see the result.
+workflow-rejected = The process cannot take this step now: { $reason }. Reload the page and try again.
+workflow-changed-meanwhile = Somebody else has just moved the process on. Reload the page and act on its present state.
+workflow-circle = The process runs in a circle without waiting for anybody and was stopped. Ask the process administrator to correct the model.
+workflow-task-already-done = Somebody else has completed this task already. Reload the page to see the result.
+workflow-task-gone = This task is needed no longer. Reload the page to see where the process stands.
+workflow-task-changed = This task has just changed. Reload the page and act again.
+workflow-task-taken = Another officer has taken this task. Speak to them, or choose another task.
+workflow-task-no-candidates = This task was assigned to you directly, so there is no post to give it back to. Transfer it instead.
+workflow-transfer-reason = A transfer needs a reason. Fill in why.
+workflow-outcome-unknown = This outcome is not among those allowed. Choose one of: { $known }.
+workflow-call-already-done = This service call has its result already; it cannot be given twice.
+workflow-no-incident = Nothing has stopped in this process, so there is nothing to try again.

@@ -1,0 +1,16 @@
+workflow-model-finding = 流程模型第 { $line } 行，元素“{ $element }”违反规则 { $rule }：{ $reason }。处理办法：{ $remedy }。
+workflow-unknown-process = 没有部署名为“{ $key }”的流程。请先部署该流程，或检查流程标识。
+workflow-no-calendar = 没有可用的工作日历，无法计算工作日。请先导入当年的节假日安排。
+workflow-not-running = 该流程已经结束，不能再办理。请刷新页面查看结果。
+workflow-rejected = 流程现在不能执行这一步：{ $reason }。请刷新页面后重试。
+workflow-changed-meanwhile = 流程刚刚被他人推进。请刷新页面，按最新状态办理。
+workflow-circle = 流程在不等待任何人的情况下循环执行，已停止。请联系流程管理员修改模型。
+workflow-task-already-done = 这项任务已经由他人办结。请刷新页面查看结果。
+workflow-task-gone = 这项任务已不再需要办理。请刷新页面查看流程现状。
+workflow-task-changed = 这项任务刚刚发生变化。请刷新页面后重新办理。
+workflow-task-taken = 这项任务已由其他工作人员领取。请联系对方，或办理其他任务。
+workflow-task-no-candidates = 这项任务直接指派给您，没有可退回的候选岗位。请改用转办。
+workflow-transfer-reason = 转办必须说明理由。请填写理由。
+workflow-outcome-unknown = 办理结果不在允许的范围内。请从以下结果中选择：{ $known }。
+workflow-call-already-done = 该服务调用已经有了结果，不能重复提交。
+workflow-no-incident = 该流程没有停滞的步骤，无需重试。

@@ -1,0 +1,612 @@
+//! What can be done to definitions, instances and tasks. Every act runs in the caller's write:
+//! the caller authorises, and adds its own rows, events and jobs to the same transaction.
+
+use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
+use sea_orm::ActiveValue::Set;
+use serde_json::{Map, Value};
+use store::{
+    Tx,
+    page::{PageOf, PageRequest},
+};
+
+use crate::{
+    CallId, InstanceId, TaskId,
+    check::{self, Severity},
+    core::Input,
+    decision::Decisions,
+    engine::Engine,
+    event,
+    model::{Kind, Model, Task as TaskKind},
+    schema::{definition, task},
+    simulate::check_file,
+    step,
+    store::{self as tables, Filter, Task},
+};
+
+/// Who acts on tasks: identifier, and groups as `post@org`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Officer {
+    pub id: String,
+    pub groups: Vec<String>,
+    /// How events and the trail name the actor.
+    pub trace: String,
+}
+
+impl From<&identity::Actor> for Officer {
+    fn from(actor: &identity::Actor) -> Self {
+        Self {
+            id: actor.user.to_string(),
+            groups: actor.groups(),
+            trace: actor.trace(),
+        }
+    }
+}
+
+/// A deployed version.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Version {
+    /// `key:version`.
+    pub definition: String,
+    pub key: String,
+    pub version: i64,
+    /// False when the same content was deployed before.
+    pub is_new: bool,
+}
+
+/// Deploys a BPMN or DMN file under a key. A file that the standard forbids is refused with all
+/// findings. The same content with the same links is the same version. Called processes and
+/// decisions are those deployed at this moment; deploy what is called first.
+pub async fn deploy(tx: &Tx, key: &str, xml: &str) -> Result<Version> {
+    let errors: Vec<_> = check_file(xml.as_bytes())
+        .into_iter()
+        .filter(|f| f.severity == Severity::Error)
+        .collect();
+    if !errors.is_empty() {
+        return Err(Error::Invalid(errors.iter().map(finding).collect()));
+    }
+    let content = Content::of(xml)?;
+    let links = links(tx, key, &content).await?;
+    let links = serde_json::to_string(&links).map_err(|e| Fault::caused_by("write links", e))?;
+    let latest = tables::latest_definition(&**tx, key).await?;
+    if let Some(latest) = &latest
+        && latest.xml == xml
+        && latest.links == links
+    {
+        return Ok(Version {
+            definition: latest.id.clone(),
+            key: key.to_owned(),
+            version: latest.version,
+            is_new: false,
+        });
+    }
+    let version = latest.map_or(0, |latest| latest.version) + 1;
+    let id = format!("{key}:{version}");
+    tables::insert_definition(
+        tx,
+        definition::Model {
+            id: id.clone(),
+            key: key.to_owned(),
+            version,
+            kind: content.kind.to_owned(),
+            names: serde_json::to_string(&content.names)
+                .map_err(|e| Fault::caused_by("write names", e))?,
+            links,
+            xml: xml.to_owned(),
+            deployed_at: micros(tx.now()),
+        },
+    )
+    .await?;
+    let deployed = event::DefinitionDeployed {
+        key: key.to_owned(),
+        version,
+    };
+    tx.emit(format!("process:{key}"), "system", &deployed)?;
+    Ok(Version {
+        definition: id,
+        key: key.to_owned(),
+        version,
+        is_new: true,
+    })
+}
+
+fn finding(found: &check::Finding) -> Finding {
+    let text = Text::new("workflow-model-finding")
+        .with("rule", found.rule)
+        .with("element", &found.element)
+        .with("line", found.line)
+        .with("reason", &found.text)
+        .with("remedy", found.remedy);
+    Finding::new(format!("line {}", found.line), text)
+}
+
+/// What a file offers to others and what it wants of them.
+struct Content {
+    kind: &'static str,
+    names: Vec<String>,
+    wanted: Vec<String>,
+}
+
+impl Content {
+    fn of(xml: &str) -> Result<Self> {
+        if let (Some(model), _) = check::read_and_check(xml.as_bytes()) {
+            let names = model
+                .processes
+                .iter()
+                .map(|head| head.id.to_string())
+                .collect();
+            return Ok(Self {
+                kind: "bpmn",
+                names,
+                wanted: wanted(&model),
+            });
+        }
+        let decisions = Decisions::read(xml).map_err(Fault::new)?;
+        let names = decisions.names().map(str::to_owned).collect();
+        Ok(Self {
+            kind: "dmn",
+            names,
+            wanted: Vec::new(),
+        })
+    }
+}
+
+/// Processes that are called and decisions that are asked.
+fn wanted(model: &Model) -> Vec<String> {
+    let mut wanted = Vec::new();
+    for node in &model.nodes {
+        match &node.kind {
+            Kind::Call {
+                called: Some(called),
+            } if model.process(called).is_none() => wanted.push(called.clone()),
+            Kind::Task(TaskKind::Rule) => {
+                wanted.extend(node.attribute("decision").map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    wanted
+}
+
+async fn links(tx: &Tx, key: &str, content: &Content) -> Result<Vec<String>> {
+    if content.wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut links = Vec::new();
+    for (id, _, names) in tables::latest_names(&**tx).await? {
+        let own = id.rsplit_once(':').map(|(other, _)| other);
+        if own != Some(key) && names.iter().any(|name| content.wanted.contains(name)) {
+            links.push(id);
+        }
+    }
+    Ok(links)
+}
+
+/// Starts the newest version of a process; `subject` is what it is about, as `case:0192…`.
+pub async fn start(
+    tx: &Tx,
+    engine: &Engine,
+    key: &str,
+    subject: &str,
+    vars: Map<String, Value>,
+) -> Result<InstanceId> {
+    start_by(tx, engine, key, subject, vars, "system").await
+}
+
+/// As [`start`], naming who started it.
+pub async fn start_by(
+    tx: &Tx,
+    engine: &Engine,
+    key: &str,
+    subject: &str,
+    vars: Map<String, Value>,
+    by: &str,
+) -> Result<InstanceId> {
+    let latest = tables::latest_definition(&**tx, key)
+        .await?
+        .filter(|latest| latest.kind == "bpmn");
+    let latest = latest
+        .ok_or_else(|| Error::Refused(Text::new("workflow-unknown-process").with("key", key)))?;
+    step::begin(tx, engine, &latest.id, subject, None, vars, by).await
+}
+
+/// Starts a certain version, as cases do that keep the version they began with.
+pub async fn start_version(
+    tx: &Tx,
+    engine: &Engine,
+    definition: &str,
+    subject: &str,
+    vars: Map<String, Value>,
+    by: &str,
+) -> Result<InstanceId> {
+    step::begin(tx, engine, definition, subject, None, vars, by).await
+}
+
+// Tasks
+
+/// The task if it can still be acted on.
+async fn open_task(tx: &Tx, id: TaskId, expected: Option<i64>) -> Result<task::Model> {
+    let row = tables::get_task(&**tx, id).await?;
+    match row.state.as_str() {
+        "done" => Err(Error::refused("workflow-task-already-done")),
+        "gone" => Err(Error::refused("workflow-task-gone")),
+        _ if expected.is_some_and(|expected| expected != row.version) => {
+            Err(Error::refused("workflow-task-changed"))
+        }
+        _ => Ok(row),
+    }
+}
+
+fn is_candidate(row: &task::Model, officer: &Officer) -> bool {
+    tables::list(&row.candidates)
+        .iter()
+        .any(|group| officer.groups.contains(group))
+}
+
+fn forbidden(action: &str) -> Error {
+    Error::Forbidden {
+        action: action.to_owned(),
+    }
+}
+
+/// An officer of one of the candidate posts takes an open task.
+pub async fn claim(tx: &Tx, id: TaskId, officer: &Officer, expected: Option<i64>) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    if row.assignee.as_deref() == Some(&officer.id) {
+        return Ok(());
+    }
+    if !is_candidate(&row, officer) {
+        return Err(forbidden("workflow.task.claim"));
+    }
+    if row.assignee.is_some() {
+        return Err(Error::refused("workflow-task-taken"));
+    }
+    if expected.is_some_and(|expected| expected != row.version) {
+        return Err(Error::refused("workflow-task-changed"));
+    }
+    assign(tx, &row, Some(&officer.id)).await?;
+    let mut task = tables::facts(&row)?;
+    task.assignee = Some(officer.id.clone());
+    tx.emit(
+        &row.subject,
+        &officer.trace,
+        &event::TaskClaimed {
+            task,
+            by: officer.id.clone(),
+        },
+    )
+}
+
+async fn assign(tx: &Tx, row: &task::Model, to: Option<&str>) -> Result<()> {
+    let change = task::ActiveModel {
+        assignee: Set(to.map(str::to_owned)),
+        state: Set(if to.is_some() { "claimed" } else { "open" }.to_owned()),
+        claimed_at: Set(to.map(|_| micros(tx.now()))),
+        ..Default::default()
+    };
+    if tables::update_task(tx, row, change).await? {
+        Ok(())
+    } else {
+        Err(Error::refused("workflow-task-changed"))
+    }
+}
+
+/// The one who has a task gives it back to its candidates.
+pub async fn release(tx: &Tx, id: TaskId, officer: &Officer) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    if row.assignee.is_none() {
+        return Ok(());
+    }
+    if row.assignee.as_deref() != Some(&officer.id) {
+        return Err(forbidden("workflow.task.release"));
+    }
+    if row.candidates.is_empty() {
+        return Err(Error::refused("workflow-task-no-candidates"));
+    }
+    assign(tx, &row, None).await?;
+    let mut task = tables::facts(&row)?;
+    task.assignee = None;
+    tx.emit(
+        &row.subject,
+        &officer.trace,
+        &event::TaskReleased {
+            task,
+            by: officer.id.clone(),
+        },
+    )
+}
+
+/// The one who has a task gives it to another officer, saying why. Whether the other may have
+/// it is the caller's to decide.
+pub async fn transfer(
+    tx: &Tx,
+    id: TaskId,
+    officer: &Officer,
+    to: &str,
+    reason: &str,
+) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let may = match &row.assignee {
+        Some(assignee) => *assignee == officer.id,
+        None => is_candidate(&row, officer),
+    };
+    if !may {
+        return Err(forbidden("workflow.task.transfer"));
+    }
+    if reason.trim().is_empty() {
+        return Err(Error::invalid(
+            "reason",
+            Text::new("workflow-transfer-reason"),
+        ));
+    }
+    assign(tx, &row, Some(to)).await?;
+    let mut task = tables::facts(&row)?;
+    task.assignee = Some(to.to_owned());
+    let transferred = event::TaskTransferred {
+        task,
+        by: officer.id.clone(),
+        to: to.to_owned(),
+        reason: reason.to_owned(),
+    };
+    tx.emit(&row.subject, &officer.trace, &transferred)
+}
+
+/// The one who has a task (or, where nobody has it, one who could) completes it, and the process
+/// goes on with the variables. Of two who complete one task the second is refused.
+pub async fn complete(
+    tx: &Tx,
+    engine: &Engine,
+    id: TaskId,
+    officer: &Officer,
+    expected: Option<i64>,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    let row = open_task(tx, id, expected).await?;
+    let may = match &row.assignee {
+        Some(assignee) => *assignee == officer.id,
+        None => is_candidate(&row, officer),
+    };
+    if !may {
+        return Err(match row.assignee {
+            Some(_) if is_candidate(&row, officer) => Error::refused("workflow-task-taken"),
+            _ => forbidden("workflow.task.complete"),
+        });
+    }
+    complete_row(tx, engine, row, &officer.id, &officer.trace, vars).await
+}
+
+/// The system completes a task, as an automatic rule or a consumer does.
+pub async fn complete_by_system(
+    tx: &Tx,
+    engine: &Engine,
+    id: TaskId,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    complete_row(tx, engine, row, "system", "system", vars).await
+}
+
+async fn complete_row(
+    tx: &Tx,
+    engine: &Engine,
+    row: task::Model,
+    by: &str,
+    trace: &str,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    let outcomes = tables::list(&row.outcomes);
+    if let Some(outcome) = vars.get("outcome")
+        && !outcomes.is_empty()
+        && !outcomes.iter().any(|known| outcome == known)
+    {
+        return Err(Error::invalid(
+            "outcome",
+            Text::new("workflow-outcome-unknown").with("known", outcomes.join(", ")),
+        ));
+    }
+    let change = task::ActiveModel {
+        state: Set("done".to_owned()),
+        assignee: Set(Some(by.to_owned())),
+        done_at: Set(Some(micros(tx.now()))),
+        done_by: Set(Some(by.to_owned())),
+        ..Default::default()
+    };
+    if !tables::update_task(tx, &row, change).await? {
+        return Err(Error::refused("workflow-task-changed"));
+    }
+    tables::remove_candidates(tx, std::slice::from_ref(&row.id)).await?;
+    let mut task = tables::facts(&row)?;
+    task.assignee = Some(by.to_owned());
+    for listener in engine.listeners() {
+        listener.completed(tx, &task, by, &vars).await?;
+    }
+    let instance = task.instance;
+    let created_at = kernel::clock::from_micros(row.created_at);
+    let done = event::TaskCompleted {
+        task,
+        by: by.to_owned(),
+        created_at,
+        vars: vars.clone(),
+    };
+    tx.emit(&row.subject, trace, &done)?;
+    let token = u32::try_from(row.token).unwrap_or_default();
+    step::step(tx, engine, instance, Input::Complete { token, vars }, trace).await
+}
+
+// What comes from outside
+
+/// A service call that was left waiting is done. A second answer is refused.
+pub async fn call_done(
+    tx: &Tx,
+    engine: &Engine,
+    id: CallId,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    end_call(tx, engine, id, |token| Input::Complete { token, vars }).await
+}
+
+/// A service call that was left waiting ended in a business error.
+pub async fn call_failed(
+    tx: &Tx,
+    engine: &Engine,
+    id: CallId,
+    code: &str,
+    message: &str,
+) -> Result<()> {
+    let (code, message) = (code.to_owned(), message.to_owned());
+    end_call(tx, engine, id, |token| Input::Error {
+        token,
+        code,
+        message,
+        vars: Map::new(),
+    })
+    .await
+}
+
+async fn end_call(
+    tx: &Tx,
+    engine: &Engine,
+    id: CallId,
+    input: impl FnOnce(u32) -> Input,
+) -> Result<()> {
+    let row = tables::get_call(tx, &id.to_string()).await?;
+    if !tables::end_call(tx, &row.id).await? {
+        return Err(Error::refused("workflow-call-already-done"));
+    }
+    let instance = row
+        .instance
+        .parse()
+        .map_err(|_| Fault::new("a call without an instance"))?;
+    let token = u32::try_from(row.token).unwrap_or_default();
+    step::step(tx, engine, instance, input(token), "system").await
+}
+
+/// A message comes to an instance; refused when nothing waits for it, or two places do.
+pub async fn message(
+    tx: &Tx,
+    engine: &Engine,
+    instance: InstanceId,
+    name: &str,
+    key: Option<Value>,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    let input = Input::Message {
+        name: name.to_owned(),
+        key,
+        vars,
+    };
+    step::step(tx, engine, instance, input, "system").await
+}
+
+/// A signal reaches whatever in the instance waits for it, which may be nothing.
+pub async fn signal(
+    tx: &Tx,
+    engine: &Engine,
+    instance: InstanceId,
+    name: &str,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    step::step(
+        tx,
+        engine,
+        instance,
+        Input::Signal {
+            name: name.to_owned(),
+            vars,
+        },
+        "system",
+    )
+    .await
+}
+
+/// Variables change from outside, and conditional events look again.
+pub async fn set(
+    tx: &Tx,
+    engine: &Engine,
+    instance: InstanceId,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    step::step(tx, engine, instance, Input::Set { vars }, "system").await
+}
+
+/// Ends an instance here, as withdrawal does; open tasks go.
+pub async fn cancel(
+    tx: &Tx,
+    engine: &Engine,
+    instance: InstanceId,
+    reason: &str,
+    by: &str,
+) -> Result<()> {
+    step::step(
+        tx,
+        engine,
+        instance,
+        Input::Cancel {
+            reason: reason.to_owned(),
+        },
+        by,
+    )
+    .await
+}
+
+/// Everything that stopped in an instance tries again.
+pub async fn retry(tx: &Tx, engine: &Engine, instance: InstanceId, by: &str) -> Result<()> {
+    let row = tables::get_instance(&**tx, instance).await?;
+    let stopped: Vec<u32> = step::read_state(&row)?
+        .incidents()
+        .map(|(token, ..)| token)
+        .collect();
+    if stopped.is_empty() {
+        return Err(Error::refused("workflow-no-incident"));
+    }
+    for token in stopped {
+        step::step(tx, engine, instance, Input::Retry { token }, by).await?;
+    }
+    Ok(())
+}
+
+/// An administrator takes a waiting task away and puts the process at another step of its scope.
+pub async fn relocate(tx: &Tx, engine: &Engine, id: TaskId, to: &str, by: &str) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let instance = row
+        .instance
+        .parse()
+        .map_err(|_| Fault::new("a task without an instance"))?;
+    let token = u32::try_from(row.token).unwrap_or_default();
+    step::step(
+        tx,
+        engine,
+        instance,
+        Input::Move {
+            token,
+            to: to.to_owned(),
+        },
+        by,
+    )
+    .await
+}
+
+// Reading
+
+/// Tasks as the filter says, the oldest first.
+pub async fn tasks(db: &store::Db, filter: &Filter, page: &PageRequest) -> Result<PageOf<Task>> {
+    tables::list_tasks(db.read(), filter, page).await
+}
+
+/// As [`tasks`], inside a write.
+pub async fn tasks_in(tx: &Tx, filter: &Filter, page: &PageRequest) -> Result<PageOf<Task>> {
+    tables::list_tasks(&**tx, filter, page).await
+}
+
+pub async fn task(db: &store::Db, id: TaskId) -> Result<Task> {
+    Task::of(&tables::get_task(db.read(), id).await?)
+}
+
+/// As [`task`], inside a write.
+pub async fn task_in(tx: &Tx, id: TaskId) -> Result<Task> {
+    Task::of(&tables::get_task(&**tx, id).await?)
+}
+
+/// Variables of an instance's process.
+pub async fn variables(tx: &Tx, instance: InstanceId) -> Result<Map<String, Value>> {
+    Ok(step::read_state(&tables::get_instance(&**tx, instance).await?)?.variables())
+}

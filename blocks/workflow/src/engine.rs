@@ -1,0 +1,180 @@
+//! The part that all doors share: parsed definitions, service handlers, listeners, calendars.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use async_trait::async_trait;
+use kernel::{Error, Fault, Result, calendar::Calendar};
+use serde_json::{Map, Value};
+use store::Tx;
+
+use crate::{CallId, InstanceId, core::Process, event::TaskFacts, store as tables};
+
+/// What a service task asks for.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub id: CallId,
+    pub instance: InstanceId,
+    /// What the instance is about, as `case:0192…`.
+    pub subject: String,
+    pub element: String,
+    pub name: String,
+    /// The variables that the task sees, its mapped inputs before all others.
+    pub vars: Map<String, Value>,
+    /// Attributes of our namespace, `call` among them; templates `${…}` are filled in.
+    pub attributes: std::collections::BTreeMap<String, String>,
+}
+
+/// What became of a service call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Done at once; the process goes on with these variables.
+    Done(Map<String, Value>),
+    /// Under way; [`crate::call_done`] ends it.
+    Wait,
+    /// Ended in a business error that the model may catch on the task's border.
+    Error { code: String, message: String },
+}
+
+/// Carries out service tasks of one `tongban:call` name, in the transaction of the step.
+///
+/// A refusal stops the task as an incident; a fault undoes the whole step. The instance itself is
+/// not saved yet while the handler runs: it must not act on it.
+#[async_trait]
+pub trait ServiceHandler: Send + Sync + 'static {
+    async fn call(&self, tx: &Tx, call: &Call) -> Result<Outcome>;
+}
+
+/// Hears of tasks in the transaction of the step, to suspend a clock or to assign.
+#[async_trait]
+pub trait TaskListener: Send + Sync + 'static {
+    async fn created(&self, _tx: &Tx, _task: &TaskFacts) -> Result<()> {
+        Ok(())
+    }
+
+    async fn completed(
+        &self,
+        _tx: &Tx,
+        _task: &TaskFacts,
+        _by: &str,
+        _vars: &Map<String, Value>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// The task went away without being done.
+    async fn gone(&self, _tx: &Tx, _task: &TaskFacts) -> Result<()> {
+        Ok(())
+    }
+
+    /// The instance is over; `status` as in [`crate::event::InstanceEnded`].
+    async fn ended(
+        &self,
+        _tx: &Tx,
+        _instance: InstanceId,
+        _subject: &str,
+        _status: &str,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The official calendar of a region, by its code.
+pub type Calendars = dyn Fn(&str) -> Result<Arc<Calendar>> + Send + Sync;
+
+/// The process engine; an [`App`](web::App) part. Later modules register with it while they are
+/// assembled.
+#[derive(Default)]
+pub struct Engine {
+    definitions: RwLock<HashMap<String, Arc<Process>>>,
+    handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
+    listeners: RwLock<Vec<Arc<dyn TaskListener>>>,
+    calendars: RwLock<Option<Arc<Calendars>>>,
+}
+
+/// Parsed definitions kept; more than any city has in use at one time.
+const DEFINITIONS_KEPT: usize = 2_000;
+
+impl Engine {
+    /// Carries out the service tasks whose `tongban:call` is `name`.
+    pub fn register(&self, name: impl Into<String>, handler: Arc<dyn ServiceHandler>) {
+        self.handlers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.into(), handler);
+    }
+
+    pub fn listen(&self, listener: Arc<dyn TaskListener>) {
+        self.listeners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(listener);
+    }
+
+    /// Says where working days are counted.
+    pub fn use_calendars(&self, calendars: Arc<Calendars>) {
+        *self
+            .calendars
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(calendars);
+    }
+
+    pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn ServiceHandler>> {
+        self.handlers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    pub(crate) fn listeners(&self) -> Vec<Arc<dyn TaskListener>> {
+        self.listeners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn calendar(&self, region: &str) -> Result<Arc<Calendar>> {
+        let calendars = self
+            .calendars
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let calendars = calendars.ok_or_else(|| Error::refused("workflow-no-calendar"))?;
+        calendars(region)
+    }
+
+    /// The process of a definition, parsed once.
+    pub(crate) async fn process<C: sea_orm::ConnectionTrait>(
+        &self,
+        connection: &C,
+        definition: &str,
+    ) -> Result<Arc<Process>> {
+        let known = self
+            .definitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(definition)
+            .cloned();
+        if let Some(process) = known {
+            return Ok(process);
+        }
+        let process = Arc::new(tables::load_process(connection, definition).await?);
+        let mut definitions = self
+            .definitions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if definitions.len() >= DEFINITIONS_KEPT {
+            definitions.clear();
+        }
+        definitions.insert(definition.to_owned(), process.clone());
+        Ok(process)
+    }
+}
+
+/// A definition that was checked before it was stored and does not read now.
+pub(crate) fn broken(definition: &str) -> Fault {
+    Fault::new(format!("the stored definition {definition} cannot be read"))
+}

@@ -1,0 +1,98 @@
+//! What this block tells the others, whole enough that no reader has to ask back.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::EventBody;
+
+use crate::{InstanceId, TaskId};
+
+/// A task as events and lists show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskFacts {
+    pub task: TaskId,
+    pub instance: InstanceId,
+    pub definition: String,
+    pub subject: String,
+    pub element: String,
+    pub name: String,
+    /// `userTask`, …: its name in the standard.
+    pub kind: String,
+    /// Groups as `post@org`.
+    pub candidates: Vec<String>,
+    pub org: String,
+    pub assignee: Option<String>,
+    pub form: String,
+    pub outcomes: Vec<String>,
+    /// Why the clock of the subject stands still while the task is open; empty if it does not.
+    pub suspends: String,
+    pub officers: u32,
+    pub days: Option<u32>,
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! event {
+    ($(#[$doc:meta])* $name:ident, $kind:literal { $($field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct $name { $(pub $field: $type),* }
+
+        impl EventBody for $name {
+            const KIND: &'static str = $kind;
+        }
+    };
+}
+
+event!(TaskCreated, "workflow.task_created.v1" { task: TaskFacts });
+event!(TaskClaimed, "workflow.task_claimed.v1" { task: TaskFacts, by: String });
+event!(TaskReleased, "workflow.task_released.v1" { task: TaskFacts, by: String });
+event!(TaskTransferred, "workflow.task_transferred.v1" { task: TaskFacts, by: String, to: String, reason: String });
+event!(TaskCompleted, "workflow.task_completed.v1" {
+    task: TaskFacts,
+    by: String,
+    created_at: DateTime<Utc>,
+    vars: Map<String, Value>,
+});
+event!(
+    /// The task is needed no longer: a border event or the end of its process took it away.
+    TaskGone, "workflow.task_gone.v1" { task: TaskFacts }
+);
+event!(InstanceStarted, "workflow.instance_started.v1" {
+    instance: InstanceId,
+    definition: String,
+    process: String,
+    subject: String,
+});
+event!(InstanceEnded, "workflow.instance_ended.v1" {
+    instance: InstanceId,
+    definition: String,
+    process: String,
+    subject: String,
+    status: String,
+    reason: Option<String>,
+});
+event!(IncidentRaised, "workflow.incident_raised.v1" {
+    instance: InstanceId,
+    definition: String,
+    subject: String,
+    element: String,
+    text: String,
+});
+event!(MessageSent, "workflow.message_sent.v1" {
+    instance: InstanceId,
+    subject: String,
+    element: String,
+    name: String,
+});
+event!(
+    /// What a decision said and which of its rules matched, kept as the reason for what followed.
+    DecisionMade, "workflow.decision_made.v1" {
+        instance: InstanceId,
+        subject: String,
+        element: String,
+        decision: String,
+        value: Value,
+        rules: Option<Vec<usize>>,
+    }
+);
+event!(DefinitionDeployed, "workflow.definition_deployed.v1" { key: String, version: i64 });

@@ -1,0 +1,60 @@
+//! The job that fires timers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::Error;
+use serde::{Deserialize, Serialize};
+use store::{Db, Handler, Job, JobBody, JobFailure};
+
+use crate::{InstanceId, core::Input, engine::Engine, step, store as tables};
+
+/// A timer of an instance is due.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FireTimer {
+    pub instance: InstanceId,
+    pub timer: u32,
+}
+
+impl JobBody for FireTimer {
+    const KIND: &'static str = "workflow.fire_timer.v1";
+}
+
+/// Fires timers. Runs again after a crash: a timer that fired or is needed no longer is gone from
+/// the instance, and the job then does nothing.
+pub(crate) struct Timers {
+    pub db: Db,
+    pub engine: Arc<Engine>,
+}
+
+#[async_trait]
+impl Handler for Timers {
+    fn kind(&self) -> &'static str {
+        FireTimer::KIND
+    }
+
+    async fn run(&self, job: &Job) -> Result<(), JobFailure> {
+        let FireTimer { instance, timer } = job.body::<FireTimer>()?;
+        let engine = self.engine.clone();
+        let fired = self
+            .db
+            .write(move |tx| {
+                let engine = engine.clone();
+                async move { fire(&tx, &engine, instance, timer).await }
+            })
+            .await;
+        Ok(fired?)
+    }
+}
+
+async fn fire(tx: &store::Tx, engine: &Engine, id: InstanceId, timer: u32) -> kernel::Result<()> {
+    let row = match tables::get_instance(&**tx, id).await {
+        Err(Error::NotFound { .. }) => return Ok(()),
+        row => row?,
+    };
+    let instance = step::read_state(&row)?;
+    if instance.is_over() || !instance.timers.contains_key(&timer) {
+        return Ok(());
+    }
+    step::step(tx, engine, id, Input::Timer { timer }, "system").await
+}

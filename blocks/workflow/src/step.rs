@@ -1,0 +1,633 @@
+//! One step of a stored instance: the core decides, and everything that follows from it is
+//! written in the caller's transaction.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use kernel::{
+    Error, Fault, Result, Text,
+    clock::{local_date, micros},
+};
+use sea_orm::ActiveValue::Set;
+use serde_json::{Map, Value};
+use store::Tx;
+
+use crate::{
+    CallId, InstanceId, TaskId,
+    core::{Due, Effect, Input, Instance, Process, Rejection, State, Status, advance},
+    engine::{Call, Engine, Outcome},
+    event,
+    expr::Expr,
+    model::{Kind, Node, Task},
+    react::FireTimer,
+    schema::{call, instance, task, trail},
+    store as tables,
+};
+
+/// Service tasks carried out one after another in one step; more is a circle.
+const MAX_CALLS: usize = 1_000;
+
+pub(crate) struct Step<'a> {
+    tx: &'a Tx,
+    engine: &'a Engine,
+    row: instance::Model,
+    id: InstanceId,
+    process: Arc<Process>,
+    instance: Instance,
+    by: String,
+    trail: Vec<trail::ActiveModel>,
+    tasks: Vec<task::Model>,
+    gone: Vec<i64>,
+    follow_ups: VecDeque<Input>,
+    is_new: bool,
+}
+
+/// Takes a stored instance one step further.
+pub(crate) async fn step(
+    tx: &Tx,
+    engine: &Engine,
+    id: InstanceId,
+    input: Input,
+    by: &str,
+) -> Result<()> {
+    let row = tables::get_instance(&**tx, id).await?;
+    let process = engine.process(&**tx, &row.definition).await?;
+    let instance = read_state(&row)?;
+    let step = Step::new(tx, engine, row, id, process, instance, by, false);
+    step.run(input).await
+}
+
+/// Begins an instance and takes its first step.
+pub(crate) async fn begin(
+    tx: &Tx,
+    engine: &Engine,
+    definition: &str,
+    subject: &str,
+    at: Option<String>,
+    vars: Map<String, Value>,
+    by: &str,
+) -> Result<InstanceId> {
+    let process = engine.process(&**tx, definition).await?;
+    let id = InstanceId::at(tx.now());
+    let row = instance::Model {
+        id: id.to_string(),
+        definition: definition.to_owned(),
+        process: process.id.to_string(),
+        subject: subject.to_owned(),
+        status: String::new(),
+        state: String::new(),
+        version: 0,
+        trail_length: 0,
+        incidents: 0,
+        started_by: by.to_owned(),
+        started_at: micros(tx.now()),
+        ended_at: None,
+    };
+    tx.emit(
+        subject,
+        by,
+        &event::InstanceStarted {
+            instance: id,
+            definition: definition.to_owned(),
+            process: process.id.to_string(),
+            subject: subject.to_owned(),
+        },
+    )?;
+    let instance = process.instance();
+    let step = Step::new(tx, engine, row, id, process, instance, by, true);
+    step.run(Input::Start { at, vars }).await?;
+    Ok(id)
+}
+
+pub(crate) fn read_state(row: &instance::Model) -> Result<Instance> {
+    let read = serde_json::from_str(&row.state);
+    Ok(read.map_err(|e| Fault::caused_by(format!("read the state of instance {}", row.id), e))?)
+}
+
+fn refusal(rejection: &Rejection) -> Error {
+    match rejection {
+        Rejection::NotRunning => Error::refused("workflow-not-running"),
+        Rejection::NoSuchTask(_) => Error::refused("workflow-task-already-done"),
+        other => Error::Refused(Text::new("workflow-rejected").with("reason", other)),
+    }
+}
+
+/// How a status is called in tables and events.
+pub(crate) fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Created | Status::Running => "running",
+        Status::Completed => "completed",
+        Status::Terminated => "terminated",
+        Status::Cancelled => "cancelled",
+        Status::Failed => "failed",
+    }
+}
+
+impl<'a> Step<'a> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a step, named at two calls above"
+    )]
+    fn new(
+        tx: &'a Tx,
+        engine: &'a Engine,
+        row: instance::Model,
+        id: InstanceId,
+        process: Arc<Process>,
+        instance: Instance,
+        by: &str,
+        is_new: bool,
+    ) -> Self {
+        Self {
+            tx,
+            engine,
+            row,
+            id,
+            process,
+            instance,
+            by: by.to_owned(),
+            trail: Vec::new(),
+            tasks: Vec::new(),
+            gone: Vec::new(),
+            follow_ups: VecDeque::new(),
+            is_new,
+        }
+    }
+
+    async fn run(mut self, input: Input) -> Result<()> {
+        let mut next = Some(input);
+        let mut calls = 0;
+        while let Some(input) = next {
+            let instance = std::mem::replace(&mut self.instance, self.process.instance());
+            let (instance, effects) =
+                advance(&self.process, instance, input, self.tx.now()).map_err(|r| refusal(&r))?;
+            self.instance = instance;
+            self.take_all(effects).await?;
+            next = self.next_follow_up();
+            calls += 1;
+            if calls > MAX_CALLS {
+                return Err(Error::refused("workflow-circle"));
+            }
+        }
+        self.save().await
+    }
+
+    /// The next result of a service task whose token still waits for it.
+    fn next_follow_up(&mut self) -> Option<Input> {
+        while let Some(input) = self.follow_ups.pop_front() {
+            let (Input::Complete { token, .. }
+            | Input::Error { token, .. }
+            | Input::Fail { token, .. }) = &input
+            else {
+                continue;
+            };
+            if self
+                .instance
+                .tokens
+                .get(token)
+                .is_some_and(|held| held.state == State::Task)
+            {
+                return Some(input);
+            }
+        }
+        None
+    }
+
+    async fn take_all(&mut self, effects: Vec<Effect>) -> Result<()> {
+        let mut tasks_gone = HashSet::new();
+        let mut timers_gone = HashSet::new();
+        for effect in &effects {
+            match effect {
+                Effect::TaskGone { token, .. } => drop(tasks_gone.insert(*token)),
+                Effect::TimerGone { timer } => drop(timers_gone.insert(*timer)),
+                _ => {}
+            }
+        }
+        for effect in effects {
+            match effect {
+                // What the same step takes away again was never there.
+                Effect::Task { token, .. } if tasks_gone.contains(&token) => {}
+                Effect::Timer { timer, .. } if timers_gone.contains(&timer) => {}
+                effect => self.take(effect).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, effect: Effect) -> Result<()> {
+        let subject = self.row.subject.clone();
+        match effect {
+            Effect::Entered { element, .. } => self.trace(&element, "entered", ""),
+            Effect::Left { element, .. } => self.trace(&element, "left", ""),
+            Effect::Task {
+                token,
+                element,
+                vars,
+                ..
+            } => self.task(token, &element, vars).await?,
+            Effect::TaskGone { token, .. } => {
+                self.tasks.retain(|row| row.token != i64::from(token));
+                self.gone.push(i64::from(token));
+            }
+            Effect::Timer { timer, due, .. } => self.timer(timer, due)?,
+            Effect::Message { element, name, .. } => {
+                let sent = event::MessageSent {
+                    instance: self.id,
+                    subject: subject.clone(),
+                    element: element.to_string(),
+                    name,
+                };
+                self.tx.emit(subject, &self.by, &sent)?;
+            }
+            Effect::Decision {
+                element,
+                decision,
+                value,
+                rules,
+            } => {
+                let element = element.to_string();
+                let made = event::DecisionMade {
+                    instance: self.id,
+                    subject: subject.clone(),
+                    element,
+                    decision,
+                    value,
+                    rules,
+                };
+                self.tx.emit(subject, &self.by, &made)?;
+            }
+            Effect::Incident { element, text, .. } => {
+                self.trace(&element, "stopped", &text);
+                let raised = event::IncidentRaised {
+                    instance: self.id,
+                    definition: self.row.definition.clone(),
+                    subject: subject.clone(),
+                    element: element.to_string(),
+                    text,
+                };
+                self.tx.emit(subject, &self.by, &raised)?;
+            }
+            Effect::Ended { status, reason } => self.ended(status, reason).await?,
+            Effect::Script { .. }
+            | Effect::TimerGone { .. }
+            | Effect::Signal { .. }
+            | Effect::Error { .. }
+            | Effect::Escalation { .. }
+            | Effect::Compensate { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn trace(&mut self, element: &str, what: &str, note: &str) {
+        self.row.trail_length += 1;
+        self.trail.push(trail::ActiveModel {
+            instance: Set(self.row.id.clone()),
+            seq: Set(self.row.trail_length),
+            subject: Set(self.row.subject.clone()),
+            element: Set(element.to_owned()),
+            what: Set(what.to_owned()),
+            at: Set(micros(self.tx.now())),
+            by: Set(self.by.clone()),
+            note: Set(note.to_owned()),
+        });
+    }
+
+    async fn ended(&mut self, status: Status, reason: Option<String>) -> Result<()> {
+        let name = status_name(status);
+        self.row.ended_at = Some(micros(self.tx.now()));
+        self.tx.emit(
+            &self.row.subject,
+            &self.by,
+            &event::InstanceEnded {
+                instance: self.id,
+                definition: self.row.definition.clone(),
+                process: self.row.process.clone(),
+                subject: self.row.subject.clone(),
+                status: name.to_owned(),
+                reason,
+            },
+        )?;
+        for listener in self.engine.listeners() {
+            listener
+                .ended(self.tx, self.id, &self.row.subject, name)
+                .await?;
+        }
+        Ok(())
+    }
+
+    // Timers
+
+    fn timer(&mut self, timer: u32, due: Due) -> Result<()> {
+        let at = match due {
+            Due::At(at) => at,
+            Due::WorkingDays(days) => self.working_days(days)?,
+        };
+        self.tx.enqueue_at(
+            at,
+            &FireTimer {
+                instance: self.id,
+                timer,
+            },
+        )
+    }
+
+    /// The end of the n-th working day from today, by the calendar of the instance's region.
+    fn working_days(&self, days: u32) -> Result<chrono::DateTime<chrono::Utc>> {
+        let region = self
+            .instance
+            .variables()
+            .get("region")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let calendar = self.engine.calendar(&region)?;
+        let last = calendar.add_working_days(local_date(self.tx.now()), days)?;
+        end_of(last)
+    }
+
+    // Tasks
+
+    async fn task(&mut self, token: u32, element: &str, inputs: Map<String, Value>) -> Result<()> {
+        let process = self.process.clone();
+        let Some(node) = process.model.lookup(element).map(|ix| &process.model[ix]) else {
+            return Ok(());
+        };
+        let frame = self
+            .instance
+            .tokens
+            .get(&token)
+            .map_or(0, |held| held.frame);
+        let mut vars = inputs;
+        for (name, value) in self.instance.visible(frame) {
+            vars.entry(name).or_insert(value);
+        }
+        match &node.kind {
+            Kind::Task(Task::User) => {
+                if let Err(reason) = self.user_task(token, node, &vars)? {
+                    self.follow_ups.push_back(Input::Fail { token, reason });
+                }
+            }
+            Kind::Task(Task::Receive { .. }) => {}
+            _ => self.service_task(token, node, vars).await?,
+        }
+        Ok(())
+    }
+
+    /// Puts a task on the list; the inner error is one of the model's or its variables'.
+    fn user_task(
+        &mut self,
+        token: u32,
+        node: &Node,
+        vars: &Map<String, Value>,
+    ) -> Result<Result<(), String>> {
+        let filled = match filled(node, vars) {
+            Ok(filled) => filled,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let get = |name: &str| filled.get(name).cloned().unwrap_or_default();
+        let org = match filled.get("org") {
+            Some(org) => org.clone(),
+            None => vars
+                .get("org")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        let groups = tables::list(&get("candidates"));
+        if org.is_empty() && groups.iter().any(|group| !group.contains('@')) {
+            return Ok(Err(
+                "neither `tongban:org` nor the variable `org` says whose posts are meant"
+                    .to_owned(),
+            ));
+        }
+        let groups: Vec<String> = groups
+            .into_iter()
+            .map(|group| {
+                if group.contains('@') {
+                    group
+                } else {
+                    format!("{group}@{org}")
+                }
+            })
+            .collect();
+        let days = match filled.get("days").filter(|days| !days.is_empty()) {
+            Some(days) => match days.parse::<u32>() {
+                Ok(days) => Some(days),
+                Err(_) => {
+                    return Ok(Err(format!(
+                        "`tongban:days` is no number of days but `{days}`"
+                    )));
+                }
+            },
+            None => None,
+        };
+        let due_at = days.map(|days| self.working_days(days)).transpose()?;
+        let assignee = Some(get("assignee")).filter(|assignee| !assignee.is_empty());
+        let now = micros(self.tx.now());
+        self.tasks.push(task::Model {
+            id: TaskId::at(self.tx.now()).to_string(),
+            instance: self.row.id.clone(),
+            definition: self.row.definition.clone(),
+            subject: self.row.subject.clone(),
+            token: i64::from(token),
+            element: node.id.to_string(),
+            name: node.title().to_owned(),
+            kind: node.type_name().to_owned(),
+            state: if assignee.is_some() {
+                "claimed"
+            } else {
+                "open"
+            }
+            .to_owned(),
+            candidates: groups.join(","),
+            org,
+            claimed_at: assignee.as_ref().map(|_| now),
+            assignee,
+            form: get("form"),
+            outcomes: get("outcomes"),
+            suspends: get("suspends"),
+            officers: get("officers").parse().unwrap_or(1),
+            days: days.map(i64::from),
+            due_at: due_at.map(micros),
+            attributes: serde_json::to_string(&filled)
+                .map_err(|e| Fault::caused_by("write task attributes", e))?,
+            created_at: now,
+            done_at: None,
+            done_by: None,
+            version: 1,
+        });
+        Ok(Ok(()))
+    }
+
+    async fn service_task(
+        &mut self,
+        token: u32,
+        node: &Node,
+        vars: Map<String, Value>,
+    ) -> Result<()> {
+        let attributes = match filled(node, &vars) {
+            Ok(attributes) => attributes,
+            Err(reason) => {
+                self.follow_ups.push_back(Input::Fail { token, reason });
+                return Ok(());
+            }
+        };
+        let Some(name) = attributes.get("call").cloned() else {
+            let follow_up = match node.kind {
+                // Its message goes out when it completes.
+                Kind::Task(Task::Send { .. }) => Input::Complete {
+                    token,
+                    vars: Map::new(),
+                },
+                _ => Input::Fail {
+                    token,
+                    reason: "the task names no service to call".to_owned(),
+                },
+            };
+            self.follow_ups.push_back(follow_up);
+            return Ok(());
+        };
+        let Some(handler) = self.engine.handler(&name) else {
+            let reason = format!("no service is registered under the name `{name}`");
+            self.follow_ups.push_back(Input::Fail { token, reason });
+            return Ok(());
+        };
+        let call = Call {
+            id: CallId::at(self.tx.now()),
+            instance: self.id,
+            subject: self.row.subject.clone(),
+            element: node.id.to_string(),
+            name: node.title().to_owned(),
+            vars,
+            attributes,
+        };
+        let follow_up = match handler.call(self.tx, &call).await {
+            Ok(Outcome::Done(vars)) => Input::Complete { token, vars },
+            Ok(Outcome::Error { code, message }) => Input::Error {
+                token,
+                code,
+                message,
+                vars: Map::new(),
+            },
+            Ok(Outcome::Wait) => return self.wait_for(&call, token, &name).await,
+            // After a fault the transaction cannot be trusted: nothing of the step holds.
+            Err(error @ (Error::Fault(_) | Error::Unavailable(_))) => return Err(error),
+            Err(refusal) => Input::Fail {
+                token,
+                reason: format!("`{name}`: {refusal}"),
+            },
+        };
+        self.follow_ups.push_back(follow_up);
+        Ok(())
+    }
+
+    async fn wait_for(&self, call: &Call, token: u32, name: &str) -> Result<()> {
+        let row = call::Model {
+            id: call.id.to_string(),
+            instance: self.row.id.clone(),
+            token: i64::from(token),
+            element: call.element.clone(),
+            name: name.to_owned(),
+            state: "waiting".to_owned(),
+            created_at: micros(self.tx.now()),
+            done_at: None,
+        };
+        tables::insert_call(self.tx, row).await
+    }
+
+    // Writing
+
+    async fn save(mut self) -> Result<()> {
+        let before = self.row.version;
+        self.row.version += 1;
+        status_name(self.instance.status).clone_into(&mut self.row.status);
+        self.row.incidents = i64::try_from(self.instance.incidents().count()).unwrap_or(i64::MAX);
+        self.row.state = serde_json::to_string(&self.instance)
+            .map_err(|e| Fault::caused_by("write an instance", e))?;
+        if self.is_new {
+            tables::insert_instance(self.tx, self.row.clone()).await?;
+        } else {
+            tables::update_instance(self.tx, &self.row, before).await?;
+        }
+        tables::insert_trail(self.tx, std::mem::take(&mut self.trail)).await?;
+        self.save_gone().await?;
+        let created = std::mem::take(&mut self.tasks);
+        let facts: Vec<_> = created.iter().map(tables::facts).collect::<Result<_>>()?;
+        tables::insert_tasks(self.tx, created).await?;
+        let listeners = self.engine.listeners();
+        for task in facts {
+            for listener in &listeners {
+                listener.created(self.tx, &task).await?;
+            }
+            self.tx
+                .emit(&self.row.subject, &self.by, &event::TaskCreated { task })?;
+        }
+        Ok(())
+    }
+
+    async fn save_gone(&mut self) -> Result<()> {
+        let gone = std::mem::take(&mut self.gone);
+        if gone.is_empty() || self.is_new {
+            return Ok(());
+        }
+        let rows = tables::open_tasks_at(self.tx, &self.row.id, &gone).await?;
+        tables::mark_gone(self.tx, &self.row.id, &gone).await?;
+        let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+        tables::remove_candidates(self.tx, &ids).await?;
+        let listeners = self.engine.listeners();
+        for row in &rows {
+            let task = tables::facts(row)?;
+            for listener in &listeners {
+                listener.gone(self.tx, &task).await?;
+            }
+            self.tx
+                .emit(&self.row.subject, &self.by, &event::TaskGone { task })?;
+        }
+        Ok(())
+    }
+}
+
+/// Midnight after a day in China: until then the day is not over.
+fn end_of(day: chrono::NaiveDate) -> Result<chrono::DateTime<chrono::Utc>> {
+    let next = day.succ_opt().and_then(|next| next.and_hms_opt(0, 0, 0));
+    let china = chrono::FixedOffset::east_opt(8 * 3600);
+    let end = next
+        .zip(china)
+        .and_then(|(next, china)| next.and_local_timezone(china).single());
+    end.map(|end| end.to_utc())
+        .ok_or_else(|| Fault::new("a day beyond all calendars").into())
+}
+
+/// The attributes with `${…}` filled in from the variables.
+fn filled(
+    node: &Node,
+    vars: &Map<String, Value>,
+) -> Result<std::collections::BTreeMap<String, String>, String> {
+    let mut filled = std::collections::BTreeMap::new();
+    for (name, text) in &node.attributes {
+        let value = if text.contains("${") {
+            match Expr::parse(text).and_then(|expr| expr.evaluate(vars)) {
+                Ok(Value::String(value)) => value,
+                Ok(Value::Null) => return Err(format!("`{name}=\"{text}\"` has no value")),
+                Ok(Value::Array(items)) => {
+                    let items: Vec<_> = items
+                        .iter()
+                        .map(|item| {
+                            item.as_str()
+                                .map_or_else(|| item.to_string(), str::to_owned)
+                        })
+                        .collect();
+                    items.join(",")
+                }
+                Ok(other) => other.to_string(),
+                Err(reason) => return Err(format!("`{name}=\"{text}\"`: {reason}")),
+            }
+        } else {
+            text.clone()
+        };
+        filled.insert(name.clone(), value);
+    }
+    Ok(filled)
+}

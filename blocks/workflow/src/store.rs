@@ -1,0 +1,465 @@
+//! Queries on the tables `workflow_*`; nothing else reads or writes them.
+
+use std::sync::Arc;
+
+use kernel::{Error, Result, clock::from_micros};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
+};
+use store::{
+    Db, Tx, fault,
+    page::{PageOf, PageRequest},
+};
+
+use crate::{
+    InstanceId, TaskId,
+    check::read_and_check,
+    core::Process,
+    decision::Decisions,
+    engine::broken,
+    event::TaskFacts,
+    schema::{call, candidate, definition, instance, task, trail},
+};
+
+/// Rows of one statement at the most; engines bound the number of its parameters.
+const ROWS: usize = 200;
+
+fn parse<T: std::str::FromStr>(id: &str) -> Result<T> {
+    id.parse()
+        .map_err(|_| kernel::Fault::new(format!("`{id}` is no identifier")).into())
+}
+
+// Definitions
+
+pub(crate) async fn latest_definition<C: ConnectionTrait>(
+    db: &C,
+    key: &str,
+) -> Result<Option<definition::Model>> {
+    let query = definition::Entity::find()
+        .filter(definition::Column::Key.eq(key))
+        .order_by_desc(definition::Column::Version)
+        .limit(1);
+    Ok(query
+        .one(db)
+        .await
+        .map_err(|e| fault("look up a definition", e))?)
+}
+
+/// The newest version of every key, without the files.
+pub(crate) async fn latest_names<C: ConnectionTrait>(
+    db: &C,
+) -> Result<Vec<(String, String, Vec<String>)>> {
+    let rows: Vec<(String, String, String, String)> = definition::Entity::find()
+        .select_only()
+        .columns([
+            definition::Column::Id,
+            definition::Column::Key,
+            definition::Column::Kind,
+            definition::Column::Names,
+        ])
+        .order_by_asc(definition::Column::Version)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list definitions", e))?;
+    let mut latest = std::collections::BTreeMap::new();
+    for (id, key, kind, names) in rows {
+        let names: Vec<String> = serde_json::from_str(&names).unwrap_or_default();
+        latest.insert(key, (id, kind, names));
+    }
+    Ok(latest.into_values().collect())
+}
+
+pub(crate) async fn get_definition<C: ConnectionTrait>(
+    db: &C,
+    id: &str,
+) -> Result<definition::Model> {
+    let found = definition::Entity::find_by_id(id)
+        .one(db)
+        .await
+        .map_err(|e| fault("get a definition", e))?;
+    found.ok_or(Error::NotFound { what: "definition" })
+}
+
+pub(crate) async fn insert_definition(tx: &Tx, row: definition::Model) -> Result<()> {
+    let row: definition::ActiveModel = row.into();
+    definition::Entity::insert(row)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("insert a definition", e))?;
+    Ok(())
+}
+
+/// Reads a stored definition and everything it is linked to.
+pub(crate) async fn load_process<C: ConnectionTrait>(db: &C, id: &str) -> Result<Process> {
+    let row = get_definition(db, id).await?;
+    let (model, _) = read_and_check(row.xml.as_bytes());
+    let mut model = model.ok_or_else(|| broken(id))?;
+    let main = model.main().map(|head| head.id.to_string());
+    let mut waiting: Vec<String> = serde_json::from_str(&row.links).unwrap_or_default();
+    let mut seen = vec![id.to_owned()];
+    while let Some(link) = waiting.pop() {
+        if seen.contains(&link) {
+            continue;
+        }
+        let linked = get_definition(db, &link).await?;
+        if linked.kind == "dmn" {
+            model
+                .decisions
+                .link(Decisions::read(&linked.xml).map_err(|_| broken(&link))?);
+        } else {
+            let (other, _) = read_and_check(linked.xml.as_bytes());
+            model.link(other.ok_or_else(|| broken(&link))?);
+        }
+        waiting.extend(serde_json::from_str::<Vec<String>>(&linked.links).unwrap_or_default());
+        seen.push(link);
+    }
+    Process::new(Arc::new(model), main.as_deref()).ok_or_else(|| broken(id).into())
+}
+
+// Instances
+
+pub(crate) async fn get_instance<C: ConnectionTrait>(
+    db: &C,
+    id: InstanceId,
+) -> Result<instance::Model> {
+    let found = instance::Entity::find_by_id(id.to_string())
+        .one(db)
+        .await
+        .map_err(|e| fault("get an instance", e))?;
+    found.ok_or(Error::NotFound {
+        what: "process instance",
+    })
+}
+
+pub(crate) async fn insert_instance(tx: &Tx, row: instance::Model) -> Result<()> {
+    let row: instance::ActiveModel = row.into();
+    instance::Entity::insert(row)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("insert an instance", e))?;
+    Ok(())
+}
+
+/// Writes the instance after a step, unless another step came first.
+pub(crate) async fn update_instance(tx: &Tx, row: &instance::Model, before: i64) -> Result<()> {
+    let updated = instance::Entity::update_many()
+        .set(instance::ActiveModel {
+            status: Set(row.status.clone()),
+            state: Set(row.state.clone()),
+            version: Set(row.version),
+            trail_length: Set(row.trail_length),
+            incidents: Set(row.incidents),
+            ended_at: Set(row.ended_at),
+            ..Default::default()
+        })
+        .filter(instance::Column::Id.eq(&row.id))
+        .filter(instance::Column::Version.eq(before))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("update an instance", e))?;
+    if updated.rows_affected == 0 {
+        return Err(Error::refused("workflow-changed-meanwhile"));
+    }
+    Ok(())
+}
+
+pub(crate) async fn instances_of(db: &Db, subject: &str) -> Result<Vec<instance::Model>> {
+    let query = instance::Entity::find()
+        .filter(instance::Column::Subject.eq(subject))
+        .order_by_asc(instance::Column::Id);
+    Ok(query
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list instances", e))?)
+}
+
+// Tasks
+
+pub(crate) fn facts(row: &task::Model) -> Result<TaskFacts> {
+    Ok(TaskFacts {
+        task: parse(&row.id)?,
+        instance: parse(&row.instance)?,
+        definition: row.definition.clone(),
+        subject: row.subject.clone(),
+        element: row.element.clone(),
+        name: row.name.clone(),
+        kind: row.kind.clone(),
+        candidates: list(&row.candidates),
+        org: row.org.clone(),
+        assignee: row.assignee.clone(),
+        form: row.form.clone(),
+        outcomes: list(&row.outcomes),
+        suspends: row.suspends.clone(),
+        officers: u32::try_from(row.officers).unwrap_or(1),
+        days: row.days.and_then(|days| u32::try_from(days).ok()),
+        due_at: row.due_at.map(from_micros),
+    })
+}
+
+/// Words between commas.
+pub(crate) fn list(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+pub(crate) async fn get_task<C: ConnectionTrait>(db: &C, id: TaskId) -> Result<task::Model> {
+    let found = task::Entity::find_by_id(id.to_string())
+        .one(db)
+        .await
+        .map_err(|e| fault("get a task", e))?;
+    found.ok_or(Error::NotFound { what: "task" })
+}
+
+pub(crate) async fn insert_tasks(tx: &Tx, rows: Vec<task::Model>) -> Result<()> {
+    let mut groups = Vec::new();
+    for row in &rows {
+        groups.extend(
+            list(&row.candidates)
+                .into_iter()
+                .map(|group| candidate::ActiveModel {
+                    group_key: Set(group),
+                    task: Set(row.id.clone()),
+                }),
+        );
+    }
+    let rows: Vec<task::ActiveModel> = rows.into_iter().map(Into::into).collect();
+    for some in rows.chunks(ROWS) {
+        let inserted = task::Entity::insert_many(some.to_vec())
+            .exec_without_returning(&**tx)
+            .await;
+        inserted.map_err(|e| fault("insert tasks", e))?;
+    }
+    for some in groups.chunks(ROWS) {
+        let inserted = candidate::Entity::insert_many(some.to_vec())
+            .exec_without_returning(&**tx)
+            .await;
+        inserted.map_err(|e| fault("insert candidates", e))?;
+    }
+    Ok(())
+}
+
+/// Changes a task if nobody has changed it since it was read; whether it did.
+pub(crate) async fn update_task(
+    tx: &Tx,
+    row: &task::Model,
+    change: task::ActiveModel,
+) -> Result<bool> {
+    let updated = task::Entity::update_many()
+        .set(task::ActiveModel {
+            version: Set(row.version + 1),
+            ..change
+        })
+        .filter(task::Column::Id.eq(&row.id))
+        .filter(task::Column::Version.eq(row.version))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("update a task", e))?;
+    Ok(updated.rows_affected > 0)
+}
+
+/// Nobody can take the task any more.
+pub(crate) async fn remove_candidates(tx: &Tx, tasks: &[String]) -> Result<()> {
+    for some in tasks.chunks(ROWS) {
+        candidate::Entity::delete_many()
+            .filter(candidate::Column::Task.is_in(some))
+            .exec(&**tx)
+            .await
+            .map_err(|e| fault("remove candidates", e))?;
+    }
+    Ok(())
+}
+
+/// Open tasks of an instance at these tokens.
+pub(crate) async fn open_tasks_at(
+    tx: &Tx,
+    instance: &str,
+    tokens: &[i64],
+) -> Result<Vec<task::Model>> {
+    let mut found = Vec::new();
+    for some in tokens.chunks(ROWS) {
+        let query = task::Entity::find()
+            .filter(task::Column::Instance.eq(instance))
+            .filter(task::Column::Token.is_in(some.iter().copied()))
+            .filter(task::Column::State.is_in(["open", "claimed"]));
+        found.extend(query.all(&**tx).await.map_err(|e| fault("find tasks", e))?);
+    }
+    Ok(found)
+}
+
+/// Marks tasks and calls as no longer needed.
+pub(crate) async fn mark_gone(tx: &Tx, instance: &str, tokens: &[i64]) -> Result<()> {
+    let now = kernel::clock::micros(tx.now());
+    for some in tokens.chunks(ROWS) {
+        task::Entity::update_many()
+            .col_expr(task::Column::State, Expr::value("gone"))
+            .col_expr(task::Column::DoneAt, Expr::value(now))
+            .col_expr(
+                task::Column::Version,
+                Expr::col(task::Column::Version).add(1),
+            )
+            .filter(task::Column::Instance.eq(instance))
+            .filter(task::Column::Token.is_in(some.iter().copied()))
+            .filter(task::Column::State.is_in(["open", "claimed"]))
+            .exec(&**tx)
+            .await
+            .map_err(|e| fault("mark tasks as gone", e))?;
+        call::Entity::update_many()
+            .col_expr(call::Column::State, Expr::value("gone"))
+            .col_expr(call::Column::DoneAt, Expr::value(now))
+            .filter(call::Column::Instance.eq(instance))
+            .filter(call::Column::Token.is_in(some.iter().copied()))
+            .filter(call::Column::State.eq("waiting"))
+            .exec(&**tx)
+            .await
+            .map_err(|e| fault("mark calls as gone", e))?;
+    }
+    Ok(())
+}
+
+/// Which tasks a list shows; an empty field does not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Open tasks that these groups may take, besides those of `assignee`.
+    pub groups: Vec<String>,
+    pub assignee: Option<String>,
+    pub subject: Option<String>,
+    /// `open`, `claimed`, `done`, `gone`; none means open and claimed.
+    pub state: Option<String>,
+    pub instance: Option<InstanceId>,
+}
+
+/// A task in a list.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Task {
+    #[serde(flatten)]
+    pub facts: TaskFacts,
+    pub state: String,
+    pub version: i64,
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    pub claimed_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub done_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub done_by: Option<String>,
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Task {
+    pub(crate) fn of(row: &task::Model) -> Result<Self> {
+        Ok(Self {
+            facts: facts(row)?,
+            state: row.state.clone(),
+            version: row.version,
+            created_at: from_micros(row.created_at),
+            claimed_at: row.claimed_at.map(from_micros),
+            done_at: row.done_at.map(from_micros),
+            done_by: row.done_by.clone(),
+            attributes: serde_json::from_str(&row.attributes).unwrap_or_default(),
+        })
+    }
+}
+
+pub(crate) async fn list_tasks<C: ConnectionTrait>(
+    db: &C,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<PageOf<Task>> {
+    let mut query = task::Entity::find()
+        .order_by_asc(task::Column::Id)
+        .limit(page.fetch());
+    query = match &filter.state {
+        Some(state) => query.filter(task::Column::State.eq(state)),
+        None => query.filter(task::Column::State.is_in(["open", "claimed"])),
+    };
+    if let Some(subject) = &filter.subject {
+        query = query.filter(task::Column::Subject.eq(subject));
+    }
+    if let Some(instance) = filter.instance {
+        query = query.filter(task::Column::Instance.eq(instance.to_string()));
+    }
+    let mut who = Condition::any();
+    if let Some(assignee) = &filter.assignee {
+        who = who.add(task::Column::Assignee.eq(assignee));
+    }
+    if !filter.groups.is_empty() {
+        let mine = candidate::Entity::find()
+            .select_only()
+            .column(candidate::Column::Task)
+            .filter(candidate::Column::GroupKey.is_in(&filter.groups))
+            .into_query();
+        let free = Condition::all()
+            .add(task::Column::Assignee.is_null())
+            .add(task::Column::Id.in_subquery(mine));
+        who = who.add(free);
+    }
+    if !who.is_empty() {
+        query = query.filter(who);
+    }
+    if let Some(after) = &page.after {
+        query = query.filter(task::Column::Id.gt(after));
+    }
+    let rows = query.all(db).await.map_err(|e| fault("list tasks", e))?;
+    let rows: Vec<Task> = rows.iter().map(Task::of).collect::<Result<_>>()?;
+    Ok(page.cut(rows, |task| task.facts.task.to_string()))
+}
+
+// Calls and the trail
+
+pub(crate) async fn insert_call(tx: &Tx, row: call::Model) -> Result<()> {
+    let row: call::ActiveModel = row.into();
+    call::Entity::insert(row)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("insert a call", e))?;
+    Ok(())
+}
+
+pub(crate) async fn get_call(tx: &Tx, id: &str) -> Result<call::Model> {
+    let found = call::Entity::find_by_id(id)
+        .one(&**tx)
+        .await
+        .map_err(|e| fault("get a call", e))?;
+    found.ok_or(Error::NotFound {
+        what: "service call",
+    })
+}
+
+/// Ends a waiting call; false if it does not wait any more.
+pub(crate) async fn end_call(tx: &Tx, id: &str) -> Result<bool> {
+    let updated = call::Entity::update_many()
+        .col_expr(call::Column::State, Expr::value("done"))
+        .col_expr(
+            call::Column::DoneAt,
+            Expr::value(kernel::clock::micros(tx.now())),
+        )
+        .filter(call::Column::Id.eq(id))
+        .filter(call::Column::State.eq("waiting"))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("end a call", e))?;
+    Ok(updated.rows_affected > 0)
+}
+
+pub(crate) async fn insert_trail(tx: &Tx, rows: Vec<trail::ActiveModel>) -> Result<()> {
+    for some in rows.chunks(ROWS) {
+        let inserted = trail::Entity::insert_many(some.to_vec())
+            .exec_without_returning(&**tx)
+            .await;
+        inserted.map_err(|e| fault("write the trail", e))?;
+    }
+    Ok(())
+}
+
+/// Everything that instances about a subject went through, oldest first.
+pub(crate) async fn trail_of(db: &Db, instance: &str) -> Result<Vec<trail::Model>> {
+    let query = trail::Entity::find()
+        .filter(trail::Column::Instance.eq(instance))
+        .order_by_asc(trail::Column::Seq);
+    Ok(query
+        .all(db.read())
+        .await
+        .map_err(|e| fault("read the trail", e))?)
+}
