@@ -25,6 +25,11 @@ pub use load::{Loader, Loaders};
 pub use schema::migrations;
 pub use source::{File, Manifest, Source, Title};
 
+use std::sync::Arc;
+
+/// Gives the calendar of now; a part for modules above that shall not wait for a database.
+pub type CalendarOfNow = dyn Fn() -> kernel::Result<Arc<kernel::calendar::Calendar>> + Send + Sync;
+
 /// Tables and words.
 pub fn foundation() -> web::module::Foundation {
     web::module::Foundation {
@@ -43,6 +48,13 @@ pub fn foundation() -> web::module::Foundation {
 pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let calendars = app.put(Calendars::embedded()?);
     app.put((*calendars.now()).clone());
+    let shared = calendars.clone();
+    let for_all: Arc<CalendarOfNow> = Arc::new(move || Ok(shared.now()));
+    app.put(for_all);
+    let shared = calendars.clone();
+    // One calendar holds for the whole country.
+    app.part::<workflow::Engine>()?
+        .use_calendars(Arc::new(move |_| Ok(shared.now())));
     app.put(Loaders::of_blocks());
     Ok(web::Module {
         name: "pack",

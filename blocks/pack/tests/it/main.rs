@@ -98,6 +98,52 @@ async fn mistakes_are_told_with_file_line_and_remedy(db: Db) {
 }
 
 #[store::db_test]
+async fn a_process_is_checked_by_the_rules_of_its_standard(db: Db) {
+    let app = app(db);
+    let model = |end: &str, call: &str| {
+        format!(
+            r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:tongban="https://tongban.dev/bpmn" id="d" targetNamespace="t">
+<process id="p" isExecutable="true">
+<startEvent id="start"/>
+<userTask id="t" name="审查" tongban:candidates="examiner@${{org}}"{call}/>
+<endEvent id="end"/>
+<sequenceFlow id="a" sourceRef="start" targetRef="t"/>
+{end}
+</process>
+</definitions>"#
+        )
+    };
+    let flow = r#"<sequenceFlow id="b" sourceRef="t" targetRef="end"/>"#;
+    assert_eq!(
+        found(&app, &[("processes/p.bpmn", &model(flow, ""))]),
+        [""; 0]
+    );
+    // An end that nothing leads to.
+    let unreachable = found(&app, &[("processes/p.bpmn", &model("", ""))]);
+    assert!(
+        unreachable
+            .iter()
+            .any(|f| f.starts_with("processes/p.bpmn:5: ")),
+        "{unreachable:?}"
+    );
+    // A form that nobody brings.
+    let dangling = found(
+        &app,
+        &[(
+            "processes/p.bpmn",
+            &model(flow, r#" tongban:form="nowhere""#),
+        )],
+    );
+    assert!(
+        dangling[0].starts_with("processes/p.bpmn:4: there is no form \"nowhere\""),
+        "{dangling:?}"
+    );
+    // A file that is no XML.
+    let broken = found(&app, &[("processes/p.bpmn", "hello")]);
+    assert_eq!(broken.len(), 1, "{broken:?}");
+}
+
+#[store::db_test]
 async fn one_login_name_is_given_once(db: Db) {
     let app = app(db);
     let officers = "officer = [{ login = \"a\", name = \"甲\" }, { login = \"a\", name = \"乙\" }]";
