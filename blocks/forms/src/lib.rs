@@ -25,7 +25,7 @@ pub use draft::{Draft, NewDraft};
 pub use file::File;
 pub use form::{Answer, Field, FileRule, Form, Group, Part, Widget};
 pub use merge::{merge, split};
-pub use prefill::{Known, Provenance, Provenances, Source, prefill};
+pub use prefill::{Known, Provenance, Provenances, Source, Sources, prefill};
 pub use receive::{Pressed, Received, receive};
 pub use render::{
     Offer, Offers, Sheet, attach_certificates, render_all, render_review, render_step,

@@ -30,9 +30,11 @@ pub trait Source {
 
 /// Several sources; the first that knows is asked (certificates, then registers, then earlier
 /// cases, by service standards §3.1).
-impl<S: Source + ?Sized> Source for [&S] {
+pub struct Sources<'a>(pub Vec<&'a dyn Source>);
+
+impl Source for Sources<'_> {
     fn get(&self, key: &str) -> Option<(Value, Words)> {
-        self.iter().find_map(|source| source.get(key))
+        self.0.iter().find_map(|source| source.get(key))
     }
 }
 

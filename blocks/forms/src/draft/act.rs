@@ -113,6 +113,7 @@ pub async fn save(
         return Err(Error::refused("forms-draft-changed"));
     }
     check_shape(&draft, &values)?;
+    let values = with_own_files(&draft, values);
     app.db()
         .write(move |tx| {
             let (draft, values, step) = (draft.clone(), values.clone(), step.clone());
@@ -131,6 +132,26 @@ pub async fn put(tx: &Tx, draft: &Draft, values: Value, step: Option<&str>) -> R
         return Err(Error::refused("forms-draft-changed"));
     }
     store::load(&**tx, draft.id).await
+}
+
+/// Files and certificates come and go by acts that check them; what a caller says about them is
+/// not believed.
+fn with_own_files(draft: &Draft, values: Value) -> Value {
+    let Value::Object(mut values) = values else {
+        return values;
+    };
+    for field in draft
+        .form
+        .fields
+        .iter()
+        .filter(|field| field.file.is_some())
+    {
+        match draft.values.get(&field.name) {
+            Some(own) => values.insert(field.name.clone(), own.clone()),
+            None => values.remove(&field.name),
+        };
+    }
+    Value::Object(values)
 }
 
 fn check_shape(draft: &Draft, values: &Value) -> Result<()> {
