@@ -319,14 +319,16 @@ async fn set_positions(tx: &Tx, rows: &[event::Model], first: i64) -> kernel::Re
     Ok(())
 }
 
-/// Both engines name the columns of a `VALUES` list alike and update from it alike.
+/// Both engines name the columns of a `VALUES` list alike and update from it alike. Nothing but
+/// the key is asked for: with `position IS NULL`, SQLite would walk all unsealed events for each
+/// row given.
 fn positions_statement(tx: &Tx, rows: &[event::Model], first: i64) -> Statement {
     let values: Vec<_> = (0..rows.len())
         .map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2))
         .collect();
     let sql = format!(
         "UPDATE store_event SET position = given.column2 FROM (VALUES {}) AS given \
-         WHERE store_event.seq = given.column1 AND store_event.position IS NULL",
+         WHERE store_event.seq = given.column1",
         values.join(", ")
     );
     let parameters = rows
