@@ -58,6 +58,11 @@ impl Expr {
             return Self::feel(&from_template(text)?);
         }
         let feel = text.strip_prefix('=').unwrap_or(text);
+        if calls_a_method(feel)
+            && let Ok(translated) = crate::juel::to_feel(feel)
+        {
+            return Self::feel(&translated);
+        }
         Self::feel(feel).or_else(|error| {
             // Conditions of other engines sometimes come without their braces.
             let translated = crate::juel::to_feel(feel).map_err(|_| error.clone())?;
@@ -198,6 +203,15 @@ fn calls(text: &str, function: &str) -> bool {
         rest = after;
     }
     false
+}
+
+/// `a.b(…)`: FEEL would read it and answer null.
+fn calls_a_method(text: &str) -> bool {
+    text.match_indices('(').any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let name = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+        name.len() < before.len() && name.ends_with('.')
+    })
 }
 
 /// The distinct words outside string literals.
@@ -447,6 +461,21 @@ mod tests {
             "${outcome}",
             &json!({"outcome": "approve"}),
             &json!("approve"),
+        );
+        check(
+            "${kinds.contains('b')}",
+            &json!({"kinds": ["a", "b"]}),
+            &json!(true),
+        );
+        check(
+            "test.contains(\"a\")",
+            &json!({"test": "xay"}),
+            &json!(true),
+        );
+        check(
+            "${name.startsWith('a') && !name.equals('ab')}",
+            &json!({"name": "abc"}),
+            &json!(true),
         );
         check(
             "approved == 'yes' && n > 1",

@@ -235,7 +235,14 @@ impl Parser {
         };
         loop {
             if self.take(".") {
-                match self.tokens.get(self.at) {
+                match self.tokens.get(self.at).cloned() {
+                    Some(Token::Word(name))
+                        if self.tokens.get(self.at + 1) == Some(&Token::Sign("(")) =>
+                    {
+                        self.at += 2;
+                        value = self.method(&value, &name)?;
+                        continue;
+                    }
                     Some(Token::Word(name)) => value = format!("{value}.{name}"),
                     _ => return Err("a property name is missing".to_owned()),
                 }
@@ -255,6 +262,36 @@ impl Parser {
                 return Ok(value);
             }
         }
+    }
+
+    /// Methods of Java texts and lists that mean something in FEEL; the opening bracket is read.
+    fn method(&mut self, value: &str, name: &str) -> Result<String, String> {
+        let argument = if self.take(")") {
+            None
+        } else {
+            let argument = self.choice()?;
+            self.expect(")")?;
+            Some(argument)
+        };
+        Ok(match (name, argument) {
+            ("contains", Some(part)) => {
+                format!(
+                    "(contains({value}, {part}) = true or list contains({value}, {part}) = true)"
+                )
+            }
+            ("equals", Some(other)) => format!("({value} = {other})"),
+            ("equalsIgnoreCase", Some(other)) => {
+                format!("(lower case({value}) = lower case({other}))")
+            }
+            ("startsWith", Some(part)) => format!("starts with({value}, {part})"),
+            ("endsWith", Some(part)) => format!("ends with({value}, {part})"),
+            ("length", None) => format!("string length({value})"),
+            ("size", None) => format!("count({value})"),
+            ("isEmpty", None) => format!("(string({value}) = \"\" or string({value}) = \"[]\")"),
+            ("toLowerCase", None) => format!("lower case({value})"),
+            ("toUpperCase", None) => format!("upper case({value})"),
+            _ => return Err(format!("calling the Java method `{name}` is not supported")),
+        })
     }
 
     /// `execution.getVariable('name')`.

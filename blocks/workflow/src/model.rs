@@ -157,6 +157,10 @@ pub struct Node {
     pub attributes: BTreeMap<String, String>,
     pub inputs: Vec<Mapping>,
     pub outputs: Vec<Mapping>,
+    /// Tokens that must come before the activity begins, and that leave it on each flow.
+    pub quantity: (u32, u32),
+    /// `gatewayDirection` as written.
+    pub direction: Option<String>,
 }
 
 /// `target` gets the value of `source` when an activity begins (inputs) or ends (outputs).
@@ -235,8 +239,12 @@ pub enum Definition {
     Conditional {
         condition: Option<Source>,
     },
+    /// Partners have the same name, or name one another by the ids of their definitions.
     Link {
         name: String,
+        id: String,
+        target: Option<String>,
+        sources: Vec<String>,
     },
     Compensation {
         activity: Option<String>,
@@ -303,6 +311,16 @@ pub struct MultiInstance {
     /// The list variable that gathers `output_item` of each instance.
     pub output: Option<String>,
     pub output_item: Option<Source>,
+    /// Thrown to the activity's border when the first instance, or each, is done.
+    pub thrown: Option<Box<Thrown>>,
+}
+
+/// What the standard calls the behavior `One`, `None` and `Complex` of multiple instances.
+#[derive(Debug, Clone)]
+pub enum Thrown {
+    First(Definition),
+    Each(Definition),
+    When(Vec<(Source, Definition)>),
 }
 
 #[derive(Debug)]
@@ -401,9 +419,23 @@ impl Node {
         self.definitions()
             .iter()
             .find_map(|definition| match definition {
-                Definition::Link { name } => Some(name.as_str()),
+                Definition::Link { name, .. } => Some(name.as_str()),
                 _ => None,
             })
+    }
+
+    /// Whether the element begins a process when its message comes.
+    pub fn instantiates(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Task(Task::Receive {
+                instantiate: true,
+                ..
+            }) | Kind::Gateway(Gateway::Event {
+                instantiate: true,
+                ..
+            })
+        )
     }
 
     pub fn attribute(&self, name: &str) -> Option<&str> {
@@ -476,14 +508,40 @@ impl Model {
         self.processes.get(self[self[ix].scope].process)
     }
 
-    /// Where the token goes that reaches a link throw event: the catch event of that name.
+    /// Where the token goes that reaches a link throw event.
     pub fn link_target(&self, ix: NodeIx) -> Option<NodeIx> {
-        let node = &self[ix];
-        let name = node.link()?;
-        let catches = |&&other: &&NodeIx| {
-            self[other].place() == Some(Place::Catch) && self[other].link() == Some(name)
+        let thrown = self[ix]
+            .definitions()
+            .iter()
+            .find(|d| matches!(d, Definition::Link { .. }))?;
+        let Definition::Link {
+            name, id, target, ..
+        } = thrown
+        else {
+            return None;
         };
-        self[node.scope].nodes.iter().find(catches).copied()
+        let mut catches = self[self[ix].scope]
+            .nodes
+            .iter()
+            .copied()
+            .filter(|&other| self[other].place() == Some(Place::Catch));
+        catches.find(|&other| {
+            self[other]
+                .definitions()
+                .iter()
+                .any(|definition| match definition {
+                    Definition::Link {
+                        name: caught,
+                        id: other,
+                        sources,
+                        ..
+                    } => match target {
+                        Some(target) => target == other,
+                        None => caught == name || (!id.is_empty() && sources.contains(id)),
+                    },
+                    _ => false,
+                })
+        })
     }
 
     /// Nodes at which a scope begins when nothing names one: its untyped start events, or, when

@@ -10,7 +10,7 @@ use crate::{
     model::{
         Definition, Event, Flow, FlowIx, Gateway, Id, Ignored, Kind, Mapping, MessageFlow, Model,
         MultiInstance, Named, Node, NodeIx, Participant, Place, Problem, ProcessHead, Repeat,
-        Scope, ScopeIx, Source, Sub, TONGBAN, Task, TimerSource,
+        Scope, ScopeIx, Source, Sub, TONGBAN, Task, Thrown, TimerSource,
     },
     tree::{self, Element, Unreadable},
 };
@@ -40,6 +40,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, Unreadable> {
     for process in root.children_named("process") {
         reader.process(process);
     }
+    reader.global_tasks(&root);
     for collaboration in root.children_named("collaboration") {
         reader.collaboration(collaboration);
     }
@@ -60,12 +61,23 @@ struct Reader<'a> {
     /// Names of data elements by id: multi-instance collections refer to them.
     data: HashMap<String, String>,
     lanes: HashMap<String, String>,
+    /// Event definitions at the top of the file, by id.
+    definitions: HashMap<String, &'a Element>,
     /// Id of the event or task being read, to which its definitions belong.
     current: String,
 }
 
 fn text_of(element: &Element) -> String {
     element.text.trim().to_owned()
+}
+
+/// A number of tokens; one where nothing or nonsense is written.
+fn count(element: &Element, name: &str) -> u32 {
+    element
+        .get(name)
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1)
+        .clamp(1, 1_000)
 }
 
 /// The local part of a reference, which may be a qualified name.
@@ -102,11 +114,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn globals(&mut self, root: &Element) {
+    fn globals(&mut self, root: &'a Element) {
         for element in &root.children {
             let Some(id) = element.get("id") else {
                 continue;
             };
+            if element.name.ends_with("EventDefinition") {
+                self.definitions.insert(id.to_owned(), element);
+            }
             let name = element.get("name").unwrap_or(id).to_owned();
             let code = element
                 .get("errorCode")
@@ -125,6 +140,31 @@ impl<'a> Reader<'a> {
                 "escalation" => self.model.escalations.insert(id.to_owned(), named),
                 _ => None,
             };
+        }
+    }
+
+    /// A global task is a process of that one task.
+    fn global_tasks(&mut self, root: &'a Element) {
+        for element in &root.children {
+            let kind = match element.name.as_str() {
+                "globalTask" => Kind::Task(Task::None),
+                "globalUserTask" => Kind::Task(Task::User),
+                "globalManualTask" => Kind::Task(Task::Manual),
+                "globalBusinessRuleTask" => Kind::Task(Task::Rule),
+                "globalScriptTask" => Kind::Task(script(element)),
+                _ => continue,
+            };
+            let id: Id = Arc::from(element.get("id").unwrap_or_default());
+            let root = self.open_scope(None, None, element.line);
+            let name = element.get("name").unwrap_or_default().to_owned();
+            self.model.processes.push(ProcessHead {
+                id,
+                name,
+                is_executable: None,
+                root,
+                line: element.line,
+            });
+            self.node(element, root, kind);
         }
     }
 
@@ -273,6 +313,11 @@ impl<'a> Reader<'a> {
             attributes: self.attributes(element, &id),
             inputs: mappings(element, Side::In),
             outputs: mappings(element, Side::Out),
+            quantity: (
+                count(element, "startQuantity"),
+                count(element, "completionQuantity"),
+            ),
+            direction: element.get("gatewayDirection").map(str::to_owned),
         };
         self.model.nodes.push(node);
         self.model.by_id.entry(id).or_insert(ix);
@@ -410,7 +455,15 @@ impl<'a> Reader<'a> {
     fn event(&mut self, element: &Element, place: Place) -> Kind {
         let mut definitions = Vec::new();
         for child in &element.children {
-            if let Some(definition) = self.definition(child) {
+            let referred = (child.name == "eventDefinitionRef").then(|| local(&child.text));
+            let shared = referred.and_then(|id| self.definitions.get(id).copied());
+            if let Some(id) = referred.filter(|_| shared.is_none()) {
+                let text =
+                    format!("`eventDefinitionRef` names `{id}`, which the file does not declare");
+                let owner = self.current.clone();
+                self.problem("dangling-reference", &owner, child.line, text);
+            }
+            if let Some(definition) = self.definition(shared.unwrap_or(child)) {
                 definitions.push(definition);
             }
         }
@@ -453,6 +506,14 @@ impl<'a> Reader<'a> {
             },
             "linkEventDefinition" => Definition::Link {
                 name: element.get("name").unwrap_or_default().to_owned(),
+                id: element.get("id").unwrap_or_default().to_owned(),
+                target: element
+                    .child("target")
+                    .map(|target| local(&target.text).to_owned()),
+                sources: element
+                    .children_named("source")
+                    .map(|source| local(&source.text).to_owned())
+                    .collect(),
             },
             "timerEventDefinition" => Definition::Timer(timer(element)),
             "terminateEventDefinition" => Definition::Terminate,
@@ -490,6 +551,7 @@ impl<'a> Reader<'a> {
                     .insert(id.to_owned(), input.get("name").unwrap_or(id).to_owned());
             }
         }
+        let thrown = self.thrown(multi).map(Box::new);
         let own = |name: &str| {
             let mut spaces =
                 std::iter::once(TONGBAN).chain(FOREIGN.iter().map(|(namespace, _)| *namespace));
@@ -527,7 +589,43 @@ impl<'a> Reader<'a> {
                 .map(str::to_owned)
                 .or_else(|| item("outputDataItem"))
                 .map(|text| Source::new(&text, multi.line)),
+            thrown,
         }))
+    }
+
+    /// What multiple instances throw while they are done one by one.
+    fn thrown(&mut self, multi: &Element) -> Option<Thrown> {
+        let referred =
+            |attribute: &str| self.definitions.get(local(multi.get(attribute)?)).copied();
+        let (one, none) = (
+            referred("oneBehaviorEventRef"),
+            referred("noneBehaviorEventRef"),
+        );
+        match multi.get("behavior") {
+            Some("One") => self.definition(one?).map(Thrown::First),
+            Some("None") => self.definition(none?).map(Thrown::Each),
+            Some("Complex") => {
+                let mut cases = Vec::new();
+                for case in multi.children_named("complexBehaviorDefinition") {
+                    let condition = case
+                        .child("condition")
+                        .map(|c| Source::new(&c.text, c.line));
+                    let event = case.child("event").and_then(|event| {
+                        event.children.iter().find_map(|child| {
+                            let shared = self.definitions.get(local(&child.text)).copied();
+                            self.definition(if child.name == "eventDefinitionRef" {
+                                shared?
+                            } else {
+                                child
+                            })
+                        })
+                    });
+                    cases.extend(condition.zip(event));
+                }
+                Some(Thrown::When(cases))
+            }
+            _ => None,
+        }
     }
 
     /// Ties flows, hosts, defaults and associations to the nodes that they name.

@@ -18,7 +18,7 @@ use crate::{
     check::{self, Finding, Severity},
     core::{Due, Effect, Input, Instance, Process, Rejection, State, Status, advance, timer},
     decision::Decisions,
-    model::{Definition, Kind, Model, NodeIx, Task},
+    model::{Definition, FlowIx, Kind, Model, Node, NodeIx, Task},
 };
 
 /// Exit codes: completed or waiting; failed; the input was refused.
@@ -294,7 +294,8 @@ impl World<'_> {
             let Some(head) = self.model.process(&process.id) else {
                 continue;
             };
-            let begins = !self.model.starts(head.root).is_empty();
+            let starts = self.model.starts(head.root);
+            let begins = starts.iter().any(|&ix| !self.model[ix].instantiates());
             let is_main = at == 0;
             let by_script =
                 is_main && (first.start.is_some() || (!begins && self.step_starts(&first, at)));
@@ -334,7 +335,20 @@ impl World<'_> {
             .get(process)
             .and_then(|process| self.model.process(&process.id));
         let node = self.model.lookup(id).map(|ix| &self.model[ix]);
-        matches!((head, node), (Some(head), Some(node)) if node.is_start() && node.scope == head.root)
+        matches!((head, node), (Some(head), Some(node)) if node.scope == head.root
+            && (node.is_start() || self.is_instantiating(node)))
+    }
+
+    /// A receive task, or an event after a gateway, that begins a process.
+    fn is_instantiating(&self, node: &Node) -> bool {
+        let after = |&flow: &FlowIx| self.model[self.model[flow].from].instantiates();
+        matches!(
+            node.kind,
+            Kind::Task(Task::Receive {
+                instantiate: true,
+                ..
+            })
+        ) || node.incoming.iter().any(after)
     }
 
     /// The start event of a process that a message or signal triggers.
@@ -349,7 +363,7 @@ impl World<'_> {
             let node = &self.model[**ix];
             let receives = matches!(&node.kind, Kind::Task(Task::Receive { instantiate: true, message: Some(name) }) if Some(name.as_str()) == message);
             receives
-                || node.is_start()
+                || (node.is_start() || self.is_instantiating(node))
                     && node
                         .definitions()
                         .iter()
@@ -554,13 +568,6 @@ impl World<'_> {
             .filter(|flow| flow.from == mail.from);
         let targets: Vec<String> = flows.map(|flow| flow.to.clone()).collect();
         for target in &targets {
-            for process in 0..self.processes.len() {
-                if self.is_start_of(process, target) {
-                    return Ok(self
-                        .start(process, Some(target.clone()), mail.vars.clone())?
-                        .is_ok());
-                }
-            }
             for run in 0..self.runs.len() {
                 let input = Input::Trigger {
                     element: target.clone(),
@@ -568,6 +575,13 @@ impl World<'_> {
                 };
                 if self.input(run, input)?.is_ok() {
                     return Ok(true);
+                }
+            }
+            for process in 0..self.processes.len() {
+                if self.is_start_of(process, target) {
+                    return Ok(self
+                        .start(process, Some(target.clone()), mail.vars.clone())?
+                        .is_ok());
                 }
             }
         }

@@ -263,30 +263,28 @@ impl Check<'_> {
             }
             return;
         }
-        let same = |other: NodeIx| model[other].link() == node.link();
-        let others: Vec<_> = model[node.scope]
-            .nodes
-            .iter()
-            .copied()
-            .filter(|&other| other != ix && same(other))
-            .collect();
-        let catches = others
-            .iter()
-            .filter(|&&other| model[other].place() == Some(Place::Catch))
-            .count();
-        if catches > 0 {
+        let nodes = &model[node.scope].nodes;
+        let throws = nodes.iter().any(|&other| {
+            model[other].place() == Some(Place::Throw) && model.link_target(other) == Some(ix)
+        });
+        let is_twin = |&other: &NodeIx| {
+            other != ix
+                && model[other].place() == Some(Place::Catch)
+                && model[other].link() == node.link()
+        };
+        if nodes.iter().any(is_twin) {
             self.error(
                 "link-duplicate",
                 node,
                 "two links of the same name catch",
                 "leave one, or rename",
             );
-        }
-        if catches == others.len() {
+        } else if !throws {
+            let text = "no link throws to it in the same scope";
             self.error(
                 "link-without-partner",
                 node,
-                "no link of that name throws in the same scope",
+                text,
                 "add the throwing link, with the same name",
             );
         }
@@ -434,7 +432,7 @@ impl Check<'_> {
                     "choose a signal",
                 );
             }
-            Definition::Link { name } if name.is_empty() => {
+            Definition::Link { name, .. } if name.is_empty() => {
                 self.error(
                     "link-without-name",
                     node,

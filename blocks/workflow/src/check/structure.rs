@@ -15,7 +15,14 @@ impl Check<'_> {
                 .owner
                 .is_some_and(|owner| matches!(model[owner].kind, Kind::Sub(Sub::AdHoc { .. })));
             if scope.nodes.is_empty() {
-                if scope.owner.is_none() {
+                if let Some(owner) = scope.owner.filter(|_| is_ad_hoc) {
+                    self.error(
+                        "ad-hoc-empty",
+                        &model[owner],
+                        "the ad-hoc sub-process is empty",
+                        "draw its activities",
+                    );
+                } else if scope.owner.is_none() {
                     let id = model
                         .processes
                         .get(scope.process)
@@ -138,6 +145,7 @@ impl Check<'_> {
                 "connect it, or delete it",
             );
         }
+        self.direction(ix, node);
         match gateway {
             Gateway::Parallel => self.no_conditions(
                 node,
@@ -193,6 +201,39 @@ impl Check<'_> {
                     "remove the flow",
                 );
             }
+        }
+    }
+
+    /// A gateway splits or joins, and does what its direction says.
+    fn direction(&mut self, ix: NodeIx, node: &Node) {
+        let (ins, outs) = (node.incoming.len(), node.outgoing.len());
+        let fits = match node.direction.as_deref() {
+            Some("Diverging") => ins <= 1 && outs > 1,
+            Some("Converging") => ins > 1 && outs <= 1,
+            Some("Mixed") => ins > 1 && outs > 1,
+            _ => true,
+        };
+        if !fits {
+            let direction = node.direction.as_deref().unwrap_or_default();
+            let text = format!("its direction is {direction}, but {ins} flows come and {outs} go");
+            self.if_executable(
+                "gateway-direction",
+                node,
+                ix,
+                &text,
+                "correct the flows or the direction",
+            );
+        } else if ins <= 1 && outs <= 1 && !node.instantiates() {
+            let text = "the gateway neither splits nor joins";
+            let remedy = "remove it, or add the missing flows";
+            self.push(
+                Severity::Warning,
+                "gateway-superfluous",
+                &node.id,
+                node.line,
+                text,
+                remedy,
+            );
         }
     }
 
@@ -382,6 +423,18 @@ impl Check<'_> {
                 );
             }
             _ => {}
+        }
+        if let [only] = node.outgoing.as_slice()
+            && self.model[*only].condition.is_some()
+        {
+            let text = "its only outgoing flow has a condition, so the process may stop here";
+            self.if_executable(
+                "conditional-flow-alone",
+                node,
+                ix,
+                text,
+                "add another flow, or remove the condition",
+            );
         }
         let conditional = node
             .outgoing

@@ -8,7 +8,7 @@ use super::{
     Effect, FrameKind, Multi, Owner, Rejection, State,
     run::{Run, Work},
 };
-use crate::model::{Kind, MultiInstance, NodeIx, Repeat, Sub, Task};
+use crate::model::{Definition, Kind, MultiInstance, NodeIx, Repeat, Source, Sub, Task, Thrown};
 
 /// More instances than this are a mistake in the data.
 const MAX_INSTANCES: u64 = 100_000;
@@ -469,6 +469,10 @@ impl Run<'_> {
             state.outputs.insert(index, value);
         }
         let (started, done, total) = (state.started, state.done, state.total);
+        self.throw_behavior(token, outside, node, (started, done, total));
+        if self.multi_mut(token).is_none() {
+            return;
+        }
         match &model[node].repeat {
             Some(Repeat::Multi(multi)) => {
                 let total = total.unwrap_or(started);
@@ -487,6 +491,47 @@ impl Run<'_> {
                 }
             }
             _ => self.next_loop(token, outside, node, false),
+        }
+    }
+
+    /// Throws what the model wants thrown when an instance is done; it may interrupt the rest.
+    fn throw_behavior(
+        &mut self,
+        token: u32,
+        frame: u32,
+        node: NodeIx,
+        counts: (u32, u32, Option<u32>),
+    ) {
+        let (started, done, total) = counts;
+        let model = self.model;
+        let item = &model[node];
+        let Some(Repeat::Multi(MultiInstance {
+            thrown: Some(thrown),
+            ..
+        })) = &item.repeat
+        else {
+            return;
+        };
+        let extra = counters(total.unwrap_or(started), started, done);
+        let definitions: Vec<&Definition> = match &**thrown {
+            Thrown::First(definition) => {
+                Some(definition).filter(|_| done == 1).into_iter().collect()
+            }
+            Thrown::Each(definition) => vec![definition],
+            Thrown::When(cases) => {
+                let holds =
+                    |case: &&(Source, Definition)| self.holds_with(&case.0, frame, Some(&extra));
+                cases.iter().filter(holds).map(|case| &case.1).collect()
+            }
+        };
+        for definition in definitions {
+            match definition {
+                Definition::Escalation { code } => {
+                    let code = code.as_deref().unwrap_or_default();
+                    self.escalate(frame, Some(token), item, code);
+                }
+                definition => self.throw_one(frame, item, definition),
+            }
         }
     }
 

@@ -575,19 +575,14 @@ impl Run<'_> {
         let model = self.model;
         let item = &model[node];
         // While it throws, the token rests: what it throws may sweep it away.
-        let token = self.rest(frame, node, State::Catch);
+        let token = self.rest(frame, node, State::Undoing(Vec::new()));
         for definition in item.definitions() {
             match definition {
-                Definition::Message { name } => {
-                    let vars = self.instance.visible(frame);
-                    self.effects.push(Effect::Message {
-                        element: item.id.clone(),
-                        name: name.clone(),
-                        vars,
-                    });
+                Definition::Message { .. }
+                | Definition::Signal { .. }
+                | Definition::Escalation { .. } => {
+                    self.throw_one(frame, item, definition);
                 }
-                Definition::Signal { name } => self.signal(name, Some(&item.id)),
-                Definition::Escalation { code } => self.escalate(frame, item, code.as_deref()),
                 Definition::Error { code } => {
                     return self.fail_by_error(frame, token, item, code.as_deref());
                 }
@@ -622,13 +617,33 @@ impl Run<'_> {
         self.leave(frame, node);
     }
 
-    fn escalate(&mut self, frame: u32, item: &Node, code: Option<&str>) {
-        let code = code.unwrap_or_default();
+    /// Throws what leaves its token where it is.
+    pub(super) fn throw_one(&mut self, frame: u32, item: &Node, definition: &Definition) {
+        match definition {
+            Definition::Message { name } => {
+                let vars = self.instance.visible(frame);
+                let (element, name) = (item.id.clone(), name.clone());
+                self.effects.push(Effect::Message {
+                    element,
+                    name,
+                    vars,
+                });
+            }
+            Definition::Signal { name } => self.signal(name, Some(&item.id)),
+            Definition::Escalation { code } => {
+                self.escalate(frame, None, item, code.as_deref().unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+
+    /// `task` is the activity that escalates by itself, if no event does.
+    pub(super) fn escalate(&mut self, frame: u32, task: Option<u32>, item: &Node, code: &str) {
         self.effects.push(Effect::Escalation {
             element: item.id.clone(),
             code: code.to_owned(),
         });
-        if let Some((owner, event)) = self.catcher(frame, None, Thrown::Escalation(code)) {
+        if let Some((owner, event)) = self.catcher(frame, task, Thrown::Escalation(code)) {
             self.fire(owner, event, Map::new());
         }
     }

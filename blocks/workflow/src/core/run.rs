@@ -9,7 +9,9 @@ use super::{
     Effect, Frame, FrameKind, Input, Instance, Owner, Process, Rejection, State, Status, Timer,
     Token, vars::View,
 };
-use crate::model::{FlowIx, Gateway, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source};
+use crate::model::{
+    Definition, FlowIx, Gateway, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source,
+};
 
 /// Moves of one step. A model that needs more between two waits runs in a circle.
 const MAX_MOVES: u32 = 100_000;
@@ -34,6 +36,8 @@ pub(super) struct Run<'a> {
     pub now: DateTime<Utc>,
     pub effects: Vec<Effect>,
     pub work: VecDeque<Work>,
+    /// Throwing events that wait until all other tokens of the step rest.
+    late: VecDeque<Work>,
     pub changed: bool,
     moves: u32,
 }
@@ -47,6 +51,7 @@ impl<'a> Run<'a> {
             now,
             effects: Vec::new(),
             work: VecDeque::new(),
+            late: VecDeque::new(),
             changed: false,
             moves: 0,
         }
@@ -102,7 +107,7 @@ impl<'a> Run<'a> {
     /// Makes moves until nothing more happens by itself.
     pub fn settle(&mut self) {
         loop {
-            while let Some(work) = self.work.pop_front() {
+            while let Some(work) = self.next_work() {
                 match work {
                     Work::Enter { frame, node, via } => self.enter(frame, node, via),
                     Work::Check(frame) => self.check(frame),
@@ -116,6 +121,31 @@ impl<'a> Run<'a> {
                 return;
             }
         }
+    }
+
+    /// What tokens do comes before what they throw: a signal of one parallel branch must find the
+    /// other branch waiting, however the flows are ordered in the file.
+    fn next_work(&mut self) -> Option<Work> {
+        while let Some(work) = self.work.pop_front() {
+            match &work {
+                Work::Enter { node, .. } if self.broadcasts(*node) => self.late.push_back(work),
+                _ => return Some(work),
+            }
+        }
+        self.late.pop_front()
+    }
+
+    fn broadcasts(&self, node: NodeIx) -> bool {
+        let item = &self.model[node];
+        matches!(item.place(), Some(Place::Throw | Place::End))
+            && item.definitions().iter().any(|definition| {
+                matches!(
+                    definition,
+                    Definition::Signal { .. }
+                        | Definition::Message { .. }
+                        | Definition::Escalation { .. }
+                )
+            })
     }
 
     fn start(&mut self, at: Option<&str>, vars: Map<String, Value>) -> Result<(), Rejection> {
@@ -140,9 +170,52 @@ impl<'a> Run<'a> {
         self.changed = true;
         self.arm_frame(root, scope);
         for node in nodes {
-            self.send(root, node, None);
+            match at {
+                Some(_) if self.is_triggered_start(node) => self.begin_by_event(root, node),
+                _ => self.send(root, node, None),
+            }
         }
         Ok(())
+    }
+
+    /// A receive task or an event after a gateway that begins the process.
+    fn is_triggered_start(&self, node: NodeIx) -> bool {
+        let item = &self.model[node];
+        !item.is_start() && (item.instantiates() || self.instantiating_gateway(node).is_some())
+    }
+
+    fn instantiating_gateway(&self, node: NodeIx) -> Option<NodeIx> {
+        let sources = self.model[node]
+            .incoming
+            .iter()
+            .map(|&flow| self.model[flow].from);
+        sources
+            .into_iter()
+            .find(|&source| self.model[source].instantiates())
+    }
+
+    /// The event has happened: that is why the instance begins. A parallel gateway then waits
+    /// for its other events.
+    fn begin_by_event(&mut self, root: u32, node: NodeIx) {
+        let model = self.model;
+        if let Some(gateway) = self.instantiating_gateway(node)
+            && matches!(
+                model[gateway].kind,
+                Kind::Gateway(Gateway::Event {
+                    is_parallel: true,
+                    ..
+                })
+            )
+        {
+            for &flow in &model[gateway].outgoing {
+                if model[flow].to != node {
+                    self.send(root, model[flow].to, Some(flow));
+                }
+            }
+        }
+        self.add_live(root);
+        self.entered(&model[node], root);
+        self.leave(root, node);
     }
 
     fn start_named(&self, at: &str, scope: ScopeIx) -> Result<NodeIx, Rejection> {
@@ -152,7 +225,9 @@ impl<'a> Run<'a> {
             .filter(|&ix| self.model[ix].scope == scope);
         let can = |ix: &NodeIx| {
             let node = &self.model[*ix];
-            node.is_start() || node.incoming.is_empty() && !node.is_boundary()
+            node.is_start()
+                || node.incoming.is_empty() && !node.is_boundary()
+                || self.instantiating_gateway(*ix).is_some()
         };
         found
             .filter(can)
@@ -327,6 +402,7 @@ impl<'a> Run<'a> {
             self.drop_timers(Owner::Frame(root));
         }
         self.work.clear();
+        self.late.clear();
         self.instance.status = status;
         self.instance.reason.clone_from(&reason);
         self.effects.push(Effect::Ended { status, reason });
@@ -359,6 +435,8 @@ impl<'a> Run<'a> {
             self.drop_frame(sub);
         }
         self.work
+            .retain(|work| !matches!(work, Work::Enter { frame: at, .. } if *at == frame));
+        self.late
             .retain(|work| !matches!(work, Work::Enter { frame: at, .. } if *at == frame));
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.live = u32::from(keep.is_some());
@@ -465,10 +543,38 @@ impl<'a> Run<'a> {
                 }
             }
             Kind::Task(_) | Kind::Sub(_) | Kind::Call { .. } => {
+                if item.quantity.0 > 1 && !self.enough(frame, node, via) {
+                    return;
+                }
                 self.entered(item, frame);
                 self.begin(frame, node);
             }
         }
+    }
+
+    /// Whether as many tokens have come as the activity takes; those that came before rest.
+    fn enough(&mut self, frame: u32, node: NodeIx, via: Option<FlowIx>) -> bool {
+        let item = &self.model[node];
+        let waits = |held: &Token| {
+            held.frame == frame && held.at == item.id && matches!(held.state, State::Join(_))
+        };
+        let before: Vec<u32> = self
+            .instance
+            .tokens
+            .iter()
+            .filter(|(_, held)| waits(held))
+            .map(|(id, _)| *id)
+            .collect();
+        if before.len() + 1 < item.quantity.0 as usize {
+            let by = via.map_or_else(|| item.id.clone(), |via| self.model[via].id.clone());
+            self.rest(frame, node, State::Join(by));
+            return false;
+        }
+        for token in before {
+            self.instance.tokens.remove(&token);
+            self.release(frame);
+        }
+        true
     }
 
     fn enter_gateway(&mut self, frame: u32, node: NodeIx, gateway: &Gateway, via: Option<FlowIx>) {
@@ -511,7 +617,9 @@ impl<'a> Run<'a> {
             };
             if goes {
                 ways += 1;
-                self.send(frame, edge.to, Some(flow));
+                for _ in 0..item.quantity.1 {
+                    self.send(frame, edge.to, Some(flow));
+                }
             }
         }
         if ways == 0 {

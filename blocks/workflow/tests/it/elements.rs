@@ -828,3 +828,130 @@ fn conditional_flows_leave_a_task_without_a_gateway() {
             .contains(&"c")
     );
 }
+
+#[test]
+fn a_signal_finds_the_parallel_branch_waiting_whatever_the_order_of_flows() {
+    for list in ["s>g; g>w>e2; g>c>e", "s>g; g>c>e; g>w>e2"] {
+        let xml = file(&format!(
+            r#"<signal id="sg" name="storm"/><signal id="sg2" name="flood"/><process id="p" isExecutable="true">{ENDS}<endEvent id="e2"/><parallelGateway id="g"/>
+            <intermediateThrowEvent id="w"><signalEventDefinition signalRef="sg"/></intermediateThrowEvent>
+            <intermediateCatchEvent id="c"><signalEventDefinition signalRef="sg2"/><signalEventDefinition signalRef="sg"/></intermediateCatchEvent>{}</process>"#,
+            flows(list)
+        ));
+        auto(&xml, json!({})).ends("completed");
+    }
+}
+
+#[test]
+fn event_definitions_may_stand_at_the_top_of_the_file() {
+    let xml = file(&format!(
+        r#"<signal id="sg" name="storm"/><signalEventDefinition id="shared" signalRef="sg"/><process id="p" isExecutable="true">{ENDS}<userTask id="t"/><endEvent id="e2"/>
+        <boundaryEvent id="b" attachedToRef="t"><eventDefinitionRef>shared</eventDefinitionRef></boundaryEvent>{}</process>"#,
+        flows("s>t>e; b>e2")
+    ));
+    assert!(
+        run(&xml, json!({}), r#"[{"signal":"storm"}]"#)
+            .ends("completed")
+            .entered()
+            .contains(&"e2")
+    );
+}
+
+#[test]
+fn links_may_name_one_another_by_id() {
+    let xml = simple(
+        r#"<intermediateThrowEvent id="l1"><linkEventDefinition id="x1" name="A"><target>x2</target></linkEventDefinition></intermediateThrowEvent>
+           <intermediateCatchEvent id="l2"><linkEventDefinition id="x2" name="B"><source>x1</source></linkEventDefinition></intermediateCatchEvent>"#,
+        "s>l1; l2>e",
+    );
+    assert_eq!(
+        auto(&xml, json!({})).ends("completed").entered(),
+        ["s", "l1", "l2", "e"]
+    );
+}
+
+#[test]
+fn a_global_task_is_called_like_a_process() {
+    let xml = file(&format!(
+        r#"<globalScriptTask id="gt" name="G"><script>hello</script></globalScriptTask>
+        <process id="p" isExecutable="true">{ENDS}<callActivity id="c" calledElement="gt"/>{}</process>"#,
+        flows("s>c>e")
+    ));
+    assert_eq!(auto(&xml, json!({})).ends("completed").of("script"), ["gt"]);
+}
+
+#[test]
+fn an_activity_takes_and_gives_as_many_tokens_as_it_says() {
+    let xml = simple(
+        r#"<task id="split" completionQuantity="3"/><task id="each"/><task id="join" startQuantity="3"/>"#,
+        "s>split>each>join>e",
+    );
+    let ran = auto(&xml, json!({})).ends("completed");
+    let times = |id: &str| ran.entered().iter().filter(|seen| **seen == id).count();
+    assert_eq!((times("each"), times("join"), times("e")), (3, 1, 1));
+}
+
+#[test]
+fn instances_throw_what_their_behavior_says() {
+    let xml = |behavior: &str| {
+        file(&format!(
+            r#"<signal id="sg" name="done"/><signalEventDefinition id="ed" signalRef="sg"/><process id="p" isExecutable="true">{ENDS}
+            <userTask id="t"><multiInstanceLoopCharacteristics {behavior}><loopCardinality>3</loopCardinality></multiInstanceLoopCharacteristics></userTask>
+            <boundaryEvent id="b" attachedToRef="t" cancelActivity="false"><signalEventDefinition signalRef="sg"/></boundaryEvent>
+            <task id="heard"/><endEvent id="e2"/>{}</process>"#,
+            flows("s>t>e; b>heard>e2")
+        ))
+    };
+    for (behavior, times) in [
+        (r#"behavior="All""#, 0),
+        (r#"behavior="One" oneBehaviorEventRef="ed""#, 1),
+        (r#"behavior="None" noneBehaviorEventRef="ed""#, 3),
+    ] {
+        let ran = auto(&xml(behavior), json!({})).ends("completed");
+        assert_eq!(
+            ran.entered().iter().filter(|id| **id == "heard").count(),
+            times,
+            "{behavior}"
+        );
+    }
+}
+
+#[test]
+fn a_receive_task_begins_a_process_when_its_message_comes() {
+    let xml = file(&format!(
+        r#"<message id="m" name="order"/><collaboration id="c"><participant id="pp" processRef="p"/><participant id="pq" processRef="q"/>
+        <messageFlow id="f" sourceRef="w" targetRef="r"/></collaboration>
+        <process id="p" isExecutable="true">{ENDS}<intermediateThrowEvent id="w"><messageEventDefinition messageRef="m"/></intermediateThrowEvent>{}</process>
+        <process id="q" isExecutable="true"><receiveTask id="r" messageRef="m" instantiate="true"/><task id="t"/>{}</process>"#,
+        flows("s>w>e"),
+        flows("r>t")
+    ));
+    let options = Options {
+        also: vec!["q".into()],
+        ..Options::default()
+    };
+    assert!(
+        run_with(&xml, &options)
+            .ends("completed")
+            .entered()
+            .contains(&"t")
+    );
+}
+
+#[test]
+fn a_parallel_event_gateway_begins_once_and_waits_for_all_its_events() {
+    let xml = file(&format!(
+        r#"<message id="m1" name="one"/><message id="m2" name="two"/><process id="p" isExecutable="true"><endEvent id="e"/>
+        <eventBasedGateway id="g" instantiate="true" eventGatewayType="Parallel"/><parallelGateway id="j"/>
+        <intermediateCatchEvent id="c1"><messageEventDefinition messageRef="m1"/></intermediateCatchEvent>
+        <intermediateCatchEvent id="c2"><messageEventDefinition messageRef="m2"/></intermediateCatchEvent>{}</process>"#,
+        flows("g>c1>j; g>c2>j; j>e")
+    ));
+    assert_eq!(
+        run(&xml, json!({}), r#"[{"message":"two"}]"#)
+            .ends("waiting")
+            .waiting(),
+        ["c1", "j"]
+    );
+    run(&xml, json!({}), r#"[{"message":"two"},{"message":"one"}]"#).ends("completed");
+}

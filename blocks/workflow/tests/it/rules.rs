@@ -289,6 +289,25 @@ fn gateways_have_the_conditions_that_they_need() {
     );
     breaks(
         &with(
+            r#"<parallelGateway id="g" gatewayDirection="Converging"/>"#,
+            "s>g; g>a; g>b; a>e; b>e",
+        ),
+        "gateway-direction",
+        "g",
+    );
+    breaks(
+        &with(r#"<exclusiveGateway id="g"/>"#, "s>g; g>a; a>b; b>e"),
+        "gateway-superfluous",
+        "g",
+    );
+    breaks(&with("", "s>a; a>b[x]; b>e"), "conditional-flow-alone", "a");
+    breaks(
+        &with(r#"<adHocSubProcess id="g"/>"#, "s>g; g>a>b>e"),
+        "ad-hoc-empty",
+        "g",
+    );
+    breaks(
+        &with(
             r#"<eventBasedGateway id="g" instantiate="true"/>"#,
             "s>g; g>a; g>b; a>e; b>e",
         ),
