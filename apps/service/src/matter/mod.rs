@@ -6,6 +6,7 @@
 
 pub mod act;
 mod check;
+pub mod load;
 pub mod page;
 pub mod schema;
 pub mod store;
