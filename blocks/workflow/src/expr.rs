@@ -4,7 +4,7 @@
 //! stays text, a date too, unless the expression types it (`date(received_on)`); a FEEL date,
 //! time or duration comes back as its ISO 8601 text; a FEEL context is a JSON object.
 
-use std::fmt::Write;
+use std::{fmt::Write, panic::AssertUnwindSafe};
 
 use dsntk_feel::{
     Evaluator, FeelNumber, FeelScope, Name, context::FeelContext, values::Value as Feel,
@@ -75,6 +75,11 @@ impl Expr {
             // The library would call a Java server by HTTP.
             return Err("functions outside of this server are not supported".to_owned());
         }
+        if has_huge_range(text) {
+            return Err(format!(
+                "a range of more than {LARGEST_RANGE} numbers would not come to an end"
+            ));
+        }
         let words = words(text);
         if ["now", "today"]
             .iter()
@@ -92,9 +97,13 @@ impl Expr {
             }
         }
         let scope = FeelScope::from(names);
-        let node =
-            dsntk_feel_parser::parse_expression(&scope, text, false).map_err(|e| e.to_string())?;
-        let evaluator = dsntk_feel_evaluator::prepare(&node);
+        // The library has places that panic on text that nobody would write by hand.
+        let prepared = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let node = dsntk_feel_parser::parse_expression(&scope, text, false)
+                .map_err(|e| e.to_string())?;
+            Ok::<_, String>(dsntk_feel_evaluator::prepare(&node))
+        }));
+        let evaluator = prepared.map_err(|_| "the expression is not understood".to_owned())??;
         Ok(Self {
             feel: text.to_owned(),
             words,
@@ -115,7 +124,9 @@ impl Expr {
                 context.set_entry(&Name::from(word.as_str()), to_feel(&value));
             }
         }
-        match (self.evaluator)(&FeelScope::from(context)) {
+        let scope = FeelScope::from(context);
+        let evaluated = std::panic::catch_unwind(AssertUnwindSafe(|| (self.evaluator)(&scope)));
+        match evaluated.map_err(|_| format!("`{}` cannot be evaluated", self.feel))? {
             Feel::Null(Some(reason)) => Err(reason),
             value => Ok(from_feel(&value)),
         }
@@ -203,6 +214,19 @@ fn calls(text: &str, function: &str) -> bool {
         rest = after;
     }
     false
+}
+
+/// Numbers that a loop over a range may count through.
+const LARGEST_RANGE: u64 = 100_000;
+
+/// `1..1000000000`; bounds in variables are not seen.
+fn has_huge_range(text: &str) -> bool {
+    text.match_indices("..").any(|(at, _)| {
+        let digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+        let after = text.get(at + 2..).unwrap_or_default().trim_start();
+        let end: String = after.chars().take(digits(after)).collect();
+        !end.is_empty() && end.parse::<u64>().map_or(true, |end| end > LARGEST_RANGE)
+    })
 }
 
 /// `a.b(…)`: FEEL would read it and answer null.
@@ -494,6 +518,7 @@ mod tests {
             "now() > x",
             "((((",
             "${foo.bar(}",
+            "for i in 1..999999999 return i",
         ] {
             assert!(Expr::parse(text).is_err(), "{text}");
         }

@@ -43,7 +43,13 @@ impl Handler for Timers {
                 async move { fire(&tx, &engine, instance, timer).await }
             })
             .await;
-        Ok(fired?)
+        match fired {
+            // Somebody else moved the instance on in the same moment.
+            Err(Error::Refused(text)) if text.key == "workflow-changed-meanwhile" => Err(
+                JobFailure::Retry(kernel::Fault::new("the instance changed meanwhile")),
+            ),
+            fired => Ok(fired?),
+        }
     }
 }
 

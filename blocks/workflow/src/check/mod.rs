@@ -191,13 +191,24 @@ impl Check<'_> {
                     "the condition `{}` is not understood: {reason}",
                     condition.text
                 );
+                // In a mere drawing people write conditions in words.
+                let is_drawing = model
+                    .process_of(flow.from)
+                    .and_then(|head| head.is_executable)
+                    == Some(false);
+                let severity = if is_drawing {
+                    Severity::Warning
+                } else {
+                    Severity::Error
+                };
+                let remedy = "write it in FEEL or in the subset of `${…}`";
                 self.push(
-                    Severity::Error,
+                    severity,
                     "condition-syntax",
                     &flow.id,
                     condition.line,
                     &text,
-                    "write it in FEEL or in the subset of `${…}`",
+                    remedy,
                 );
             }
             let is_default = from
