@@ -28,9 +28,15 @@ async function draw(place) {
   place.classList.add("tb-drawn");
 }
 
-for (const place of document.querySelectorAll("[data-process]")) {
-  draw(place).catch((error) => {
-    console.warn("process picture:", error);
-    place.hidden = true;
-  });
-}
+// A picture can only be fitted to a place that has a size: not inside a closed <details>.
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    seen.unobserve(target);
+    draw(target).catch((error) => {
+      console.warn("process picture:", error);
+      target.hidden = true;
+    });
+  }
+});
+for (const place of document.querySelectorAll("[data-process]")) seen.observe(place);

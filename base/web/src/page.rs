@@ -67,12 +67,16 @@ impl Page {
     }
 
     /// The words for a message key with several arguments: `p.ta("key", [("a", x), ("b", y)])`.
-    pub fn ta<const N: usize>(
+    pub fn ta<'a, V: Display>(
         &self,
         key: impl AsRef<str>,
-        args: [(&str, &dyn Display); N],
+        args: impl AsRef<[(&'a str, V)]>,
     ) -> String {
-        let args = args.map(|(name, value)| (name, value.to_string()));
+        let args: Vec<_> = args
+            .as_ref()
+            .iter()
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect();
         self.app.texts().text(self.language, key.as_ref(), &args)
     }
 
