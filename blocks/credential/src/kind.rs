@@ -74,7 +74,7 @@ impl CertificateType {
     pub fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut wrong = |field: &str, key| {
-            findings.push(Finding::new(field, Text::new(key).with("code", &self.code)))
+            findings.push(Finding::new(field, Text::new(key).with("code", &self.code)));
         };
         let definer = self.code.get(..18).unwrap_or_default();
         if code::certificate::build(&self.code, definer, "1", 1).is_err() {

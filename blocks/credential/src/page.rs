@@ -299,7 +299,7 @@ struct CertificatePage<'a> {
     p: &'a Page,
     f: Fields,
     /// Not `id`: components' own argument of that name would hide it.
-    certificate: String,
+    certificate_id: String,
     title: String,
     status: String,
     tone: Tone,
@@ -381,7 +381,7 @@ async fn certificate_page<'a>(
     Ok(CertificatePage {
         p: page,
         f,
-        certificate: certificate.id.to_string(),
+        certificate_id: certificate.id.to_string(),
         title: type_name(page, &certificate.type_name, &certificate.type_name_en),
         status: page.t(status.key()),
         tone: tone(status),

@@ -288,10 +288,8 @@ impl Layout {
 
 /// `/Info n 0 R` and `/ID […]` of a trailer.
 fn kept(trailer: &[u8]) -> String {
-    let mut kept = String::new();
-    if let Some(info) = value_of(trailer, b"/Info") {
-        kept.push_str(&format!("/Info {info} 0 R"));
-    }
+    let info = value_of(trailer, b"/Info");
+    let mut kept = info.map_or_else(String::new, |info| format!("/Info {info} 0 R"));
     let id = find(trailer, b"/ID", 0).and_then(|at| {
         let end = find(trailer, b"]", at)?;
         trailer.get(at..=end)
@@ -309,7 +307,7 @@ fn object(pdf: &[u8], id: usize) -> Option<Vec<u8>> {
     let mut from = 0;
     loop {
         let at = find(pdf, head.as_bytes(), from)?;
-        let is_start = at == 0 || pdf.get(at - 1).is_some_and(|b| b.is_ascii_whitespace());
+        let is_start = at == 0 || pdf.get(at - 1).is_some_and(u8::is_ascii_whitespace);
         if is_start {
             let start = at + head.len();
             let end = find(pdf, b"endobj", start)?;

@@ -237,12 +237,13 @@ impl BuilderProfile for Profile {
             ca: self.is_authority,
             path_len_constraint: None,
         };
-        let mut all = Vec::new();
-        all.push(own.to_extension(&tbs.subject().clone(), &all)?);
-        all.push(above.to_extension(&tbs.subject().clone(), &all)?);
-        all.push(basic.to_extension(&tbs.subject().clone(), &all)?);
-        all.push(KeyUsage(usage).to_extension(&tbs.subject().clone(), &all)?);
-        Ok(all)
+        let subject = tbs.subject();
+        Ok(vec![
+            own.to_extension(subject, &[])?,
+            above.to_extension(subject, &[])?,
+            basic.to_extension(subject, &[])?,
+            KeyUsage(usage).to_extension(subject, &[])?,
+        ])
     }
 }
 

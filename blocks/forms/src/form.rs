@@ -461,16 +461,12 @@ impl Reader {
 
     fn mask(&mut self, hints: &Value, widget: Widget, pointer: &str) -> Option<mask::Kind> {
         if let Some(named) = hints.get("mask") {
-            return match mask::Kind::deserialize(named) {
-                Ok(mask) => Some(mask),
-                Err(_) => {
-                    self.wrong(
-                        format!("{pointer}/x-tongban/mask"),
-                        format!("no mask is called {named}"),
-                    );
-                    None
-                }
-            };
+            if let Ok(mask) = mask::Kind::deserialize(named) {
+                return Some(mask);
+            }
+            let pointer = format!("{pointer}/x-tongban/mask");
+            self.wrong(pointer, format!("no mask is called {named}"));
+            return None;
         }
         match widget {
             Widget::CitizenId => Some(mask::Kind::Id),

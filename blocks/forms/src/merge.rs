@@ -108,11 +108,10 @@ fn take(merged: &mut Form, field: Field) {
     let (first, second) = (demand(known), demand(&field));
     known.is_required |= field.is_required;
     known.required_when = match (first, second) {
-        // Somebody demands it whenever it is asked at all.
-        (Demand::Always, _) | (_, Demand::Always) => None,
         (Demand::When(a), Demand::When(b)) => Some(Condition::Any(vec![a, b])),
         (Demand::When(one), Demand::Never) | (Demand::Never, Demand::When(one)) => Some(one),
-        (Demand::Never, Demand::Never) => None,
+        // Somebody demands it whenever it is asked at all, or nobody ever does.
+        _ => None,
     };
     known.when = match (known.when.take(), field.when) {
         (Some(a), Some(b)) => Some(Condition::Any(vec![a, b])),

@@ -248,8 +248,13 @@ fn help(page: &Page, field: &Field) -> String {
 fn kind(field: &Field) -> &'static str {
     match field.widget {
         Widget::Textarea => "textarea",
-        Widget::Number | Widget::Money | Widget::Text | Widget::CitizenId | Widget::Uscc => "text",
-        Widget::Region | Widget::Industry => "text",
+        Widget::Text
+        | Widget::Number
+        | Widget::Money
+        | Widget::CitizenId
+        | Widget::Uscc
+        | Widget::Region
+        | Widget::Industry => "text",
         Widget::Phone => "tel",
         Widget::Email => "email",
         Widget::Date => "date",
@@ -363,7 +368,7 @@ pub(crate) fn size(bytes: u64) -> String {
         1024..1_048_576 => format!("{} KB", bytes.div_ceil(KILO)),
         _ => {
             let tenths = bytes.saturating_mul(10) / (KILO * KILO);
-            if tenths % 10 == 0 {
+            if tenths.is_multiple_of(10) {
                 format!("{} MB", tenths / 10)
             } else {
                 format!("{}.{} MB", tenths / 10, tenths % 10)

@@ -1,6 +1,5 @@
 //! A form of a restaurant, people, and a house with this crate's module.
 
-
 use axum::{Extension, Router, body::Body, http::Request};
 use forms::Form;
 use http_body_util::BodyExt;

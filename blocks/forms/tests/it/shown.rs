@@ -17,9 +17,15 @@ fn known() -> Known {
         .with("party.address", "")
 }
 
-#[store::db_test]
-async fn a_step_shows_its_group_with_sources_masks_and_errors(db: Db) {
-    let house = house(&db);
+#[test]
+fn a_step_shows_its_group_with_sources_masks_and_errors() {
+    store::testing::on_sqlite(Vec::new(), |db, _| async move {
+        a_step_shows_its_group_with_sources_masks_and_errors_on(&db);
+    });
+}
+
+fn a_step_shows_its_group_with_sources_masks_and_errors_on(db: &Db) {
+    let house = house(db);
     let form = form(&food());
     let (values, provenances) = prefill::begin(&form, &known(), kernel::SystemClock.now());
     let finding = Finding::new("phone", form.field("phone").unwrap().say("forms-phone"));
@@ -48,9 +54,15 @@ async fn a_step_shows_its_group_with_sources_masks_and_errors(db: Db) {
     );
 }
 
-#[store::db_test]
-async fn all_questions_and_the_review_fit_on_one_page(db: Db) {
-    let house = house(&db);
+#[test]
+fn all_questions_and_the_review_fit_on_one_page() {
+    store::testing::on_sqlite(Vec::new(), |db, _| async move {
+        all_questions_and_the_review_fit_on_one_page_on(&db);
+    });
+}
+
+fn all_questions_and_the_review_fit_on_one_page_on(db: &Db) {
+    let house = house(db);
     let form = form(&food());
     let values = json!({"area": 120, "rent": 123_450, "delivery": true, "platform": "own", "phone": "13800138000",
         "plan": [{"file": "0193", "name": "平面图<1>.pdf", "size": 2048}]});
@@ -75,9 +87,15 @@ async fn all_questions_and_the_review_fit_on_one_page(db: Db) {
     assert!(review.contains("/apply/x/place") && !review.contains("13800138000"));
 }
 
-#[store::db_test]
-async fn a_certificate_stands_in_for_files(db: Db) {
-    let house = house(&db);
+#[test]
+fn a_certificate_stands_in_for_files() {
+    store::testing::on_sqlite(Vec::new(), |db, _| async move {
+        a_certificate_stands_in_for_files_on(&db);
+    });
+}
+
+fn a_certificate_stands_in_for_files_on(db: &Db) {
+    let house = house(db);
     let form = form(&food());
     let offer = Offer {
         zzbs: "1.2.156.3005.2.X".into(),
