@@ -150,9 +150,17 @@ impl Decisions {
     }
 }
 
-/// The library would call a Java server by HTTP for external functions.
+/// The library would call a Java server by HTTP for external functions, and descend without
+/// bound into very long expressions.
 fn calls_outside(element: &tree::Element) -> bool {
+    if matches!(
+        element.name.as_str(),
+        "textAnnotation" | "description" | "extensionElements"
+    ) {
+        return false;
+    }
     element.text.contains("external")
+        || crate::expr::is_too_deep(&element.text)
         || element
             .get("kind")
             .is_some_and(|kind| !kind.eq_ignore_ascii_case("feel"))

@@ -48,7 +48,7 @@ impl Expr {
             .chars()
             .filter(|c| matches!(c, '(' | '[' | '{'))
             .count();
-        if text.len() > MAX_LENGTH || nesting > MAX_NESTING {
+        if text.len() > MAX_LENGTH || nesting > MAX_NESTING || is_too_deep(text) {
             return Err("the expression is too long or nested too deeply".to_owned());
         }
         if text.is_empty() {
@@ -214,6 +214,21 @@ fn calls(text: &str, function: &str) -> bool {
         rest = after;
     }
     false
+}
+
+/// Operators in one expression at the most.
+const MAX_OPERATORS: usize = 150;
+
+/// Each operator is one level of the library's recursion.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    let signs = text
+        .matches(['+', '-', '*', '/', '.', '=', '<', '>', '!', '&', '|', '?'])
+        .count();
+    let words = text
+        .split_whitespace()
+        .filter(|word| matches!(*word, "and" | "or" | "if" | "for" | "function"))
+        .count();
+    signs + words > MAX_OPERATORS
 }
 
 /// Numbers that a loop over a range may count through.
@@ -523,6 +538,8 @@ mod tests {
             assert!(Expr::parse(text).is_err(), "{text}");
         }
         assert!(Expr::parse(&"(".repeat(5_000)).is_err());
+        assert!(Expr::parse(&format!("1{}", "+1".repeat(5_000))).is_err());
+        assert!(Expr::parse(&format!("1{}", "+1".repeat(100))).is_ok());
     }
 
     #[test]

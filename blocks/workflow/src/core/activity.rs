@@ -411,6 +411,14 @@ impl Run<'_> {
         }
     }
 
+    /// The next iteration, after the one before is done.
+    pub(super) fn go_on(&mut self, token: u32, frame: u32, node: NodeIx) {
+        match &self.model[node].repeat {
+            Some(Repeat::Standard { .. }) => self.next_loop(token, frame, node, false),
+            _ => self.iterate(token, frame, node),
+        }
+    }
+
     /// Starts the next iteration.
     fn iterate(&mut self, token: u32, frame: u32, node: NodeIx) {
         let Some(state) = self.multi_mut(token) else {
@@ -487,10 +495,19 @@ impl Run<'_> {
                     }
                     self.multi_done(token, node);
                 } else if started < total && multi.is_sequential {
-                    self.iterate(token, outside, node);
+                    // Not from here: thousands of iterations would pile up on the stack.
+                    self.work.push_back(Work::Iterate {
+                        token,
+                        frame: outside,
+                        node,
+                    });
                 }
             }
-            _ => self.next_loop(token, outside, node, false),
+            _ => self.work.push_back(Work::Iterate {
+                token,
+                frame: outside,
+                node,
+            }),
         }
     }
 
@@ -545,6 +562,9 @@ impl Run<'_> {
         else {
             return;
         };
+        if self.multi_mut(token).is_none() {
+            return;
+        }
         let done = self.multi_mut(token).map_or(0, |state| state.done);
         let limit = maximum
             .as_ref()

@@ -25,6 +25,12 @@ pub(super) enum Work {
         node: NodeIx,
         via: Option<FlowIx>,
     },
+    /// An activity that repeats goes on to its next iteration.
+    Iterate {
+        token: u32,
+        frame: u32,
+        node: NodeIx,
+    },
     /// A frame may have become empty.
     Check(u32),
 }
@@ -110,6 +116,7 @@ impl<'a> Run<'a> {
             while let Some(work) = self.next_work() {
                 match work {
                     Work::Enter { frame, node, via } => self.enter(frame, node, via),
+                    Work::Iterate { token, frame, node } => self.go_on(token, frame, node),
                     Work::Check(frame) => self.check(frame),
                 }
             }

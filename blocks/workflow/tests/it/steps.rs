@@ -358,3 +358,24 @@ fn two_thousand_elements_are_read_and_checked() {
     let (model, findings) = read_and_check(process(&format!("{body}{}", flows(&list))).as_bytes());
     assert!(model.is_some() && findings.is_empty());
 }
+
+#[test]
+fn many_iterations_at_once_do_not_exhaust_the_stack() {
+    for repeat in [
+        r#"<multiInstanceLoopCharacteristics isSequential="true"><loopCardinality>50000</loopCardinality></multiInstanceLoopCharacteristics>"#,
+        r#"<standardLoopCharacteristics loopMaximum="9000"><loopCondition>true</loopCondition></standardLoopCharacteristics>"#,
+        r#"<multiInstanceLoopCharacteristics><loopCardinality>50000</loopCardinality></multiInstanceLoopCharacteristics>"#,
+    ] {
+        let xml = process(&format!(
+            r#"<startEvent id="s"/><endEvent id="e"/><task id="t">{repeat}</task>{}"#,
+            flows("s>t>e")
+        ));
+        let process = compile(&xml);
+        let start = Input::Start {
+            at: None,
+            vars: Map::new(),
+        };
+        let (instance, _) = advance(&process, process.instance(), start, at()).unwrap();
+        assert_eq!(instance.status, Status::Completed);
+    }
+}
