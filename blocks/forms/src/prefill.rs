@@ -38,6 +38,12 @@ impl Source for Sources<'_> {
     }
 }
 
+impl<S: Source + ?Sized> Source for &[&S] {
+    fn get(&self, key: &str) -> Option<(Value, Words)> {
+        self.iter().find_map(|source| Source::get(*source, key))
+    }
+}
+
 /// A source whose values were gathered beforehand.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
