@@ -45,7 +45,7 @@ impl From<&identity::Actor> for Officer {
 /// A deployed version.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Version {
-    /// `key:version`.
+    /// `key:version:tail`, different for every deployment.
     pub definition: String,
     pub key: String,
     pub version: i64,
@@ -80,7 +80,10 @@ pub async fn deploy(tx: &Tx, key: &str, xml: &str) -> Result<Version> {
         });
     }
     let version = latest.map_or(0, |latest| latest.version) + 1;
-    let id = format!("{key}:{version}");
+    // The tail keeps apart what was deployed in a write that did not hold from what came after:
+    // parsed definitions are remembered by this id.
+    let tail = kernel::id::new_v7(tx.now()).simple().to_string();
+    let id = format!("{key}:{version}:{}", tail.get(24..).unwrap_or_default());
     tables::insert_definition(
         tx,
         definition::Model {
@@ -172,9 +175,8 @@ async fn links(tx: &Tx, key: &str, content: &Content) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let mut links = Vec::new();
-    for (id, _, names) in tables::latest_names(&**tx).await? {
-        let own = id.rsplit_once(':').map(|(other, _)| other);
-        if own != Some(key) && names.iter().any(|name| content.wanted.contains(name)) {
+    for (id, other, names) in tables::latest_names(&**tx).await? {
+        if other != key && names.iter().any(|name| content.wanted.contains(name)) {
             links.push(id);
         }
     }

@@ -46,16 +46,15 @@ pub(crate) async fn latest_definition<C: ConnectionTrait>(
         .map_err(|e| fault("look up a definition", e))?)
 }
 
-/// The newest version of every key, without the files.
+/// The newest version of every key: id, key and names, without the files.
 pub(crate) async fn latest_names<C: ConnectionTrait>(
     db: &C,
 ) -> Result<Vec<(String, String, Vec<String>)>> {
-    let rows: Vec<(String, String, String, String)> = definition::Entity::find()
+    let rows: Vec<(String, String, String)> = definition::Entity::find()
         .select_only()
         .columns([
             definition::Column::Id,
             definition::Column::Key,
-            definition::Column::Kind,
             definition::Column::Names,
         ])
         .order_by_asc(definition::Column::Version)
@@ -64,9 +63,9 @@ pub(crate) async fn latest_names<C: ConnectionTrait>(
         .await
         .map_err(|e| fault("list definitions", e))?;
     let mut latest = std::collections::BTreeMap::new();
-    for (id, key, kind, names) in rows {
+    for (id, key, names) in rows {
         let names: Vec<String> = serde_json::from_str(&names).unwrap_or_default();
-        latest.insert(key, (id, kind, names));
+        latest.insert(key.clone(), (id, key, names));
     }
     Ok(latest.into_values().collect())
 }

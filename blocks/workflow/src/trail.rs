@@ -28,7 +28,7 @@ pub struct Stay {
 pub struct Trail {
     #[schema(value_type = String)]
     pub instance: InstanceId,
-    /// `key:version`.
+    /// `key:version:tail`.
     pub definition: String,
     pub process: String,
     pub subject: String,

@@ -19,6 +19,13 @@ impl Run<'_> {
         let token = self.rest(frame, node, State::Task);
         let model = self.model;
         let item = &model[node];
+        let around = self.instance.frames.get(&frame);
+        if let Some(around) = around.filter(|f| f.kind == FrameKind::Iteration && f.of == item.id) {
+            // One iteration is tried again; the activity as a whole has begun already.
+            let index = around.vars.get("loopCounter").and_then(Value::as_u64);
+            let index = index.and_then(|index| u32::try_from(index).ok());
+            return self.run_body(token, frame, node, index);
+        }
         for &event in &item.boundary {
             if let Err(text) = self.arm(Owner::Token(token), frame, event) {
                 self.stop_silently(token, text);

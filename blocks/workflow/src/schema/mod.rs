@@ -4,7 +4,7 @@ mod migration;
 
 pub use migration::migrations;
 
-/// A deployed file: BPMN or DMN. `id` is `key:version`; `links` is a JSON list of the definitions
+/// A deployed file: BPMN or DMN. `id` is `key:version:tail`; `links` is a JSON list of the definitions
 /// whose processes and decisions it uses, as they were when it was deployed.
 pub mod definition {
     use sea_orm::entity::prelude::*;

@@ -364,7 +364,7 @@ fn many_iterations_at_once_do_not_exhaust_the_stack() {
     for repeat in [
         r#"<multiInstanceLoopCharacteristics isSequential="true"><loopCardinality>50000</loopCardinality></multiInstanceLoopCharacteristics>"#,
         r#"<standardLoopCharacteristics loopMaximum="9000"><loopCondition>true</loopCondition></standardLoopCharacteristics>"#,
-        r#"<multiInstanceLoopCharacteristics><loopCardinality>50000</loopCardinality></multiInstanceLoopCharacteristics>"#,
+        "<multiInstanceLoopCharacteristics><loopCardinality>50000</loopCardinality></multiInstanceLoopCharacteristics>",
     ] {
         let xml = process(&format!(
             r#"<startEvent id="s"/><endEvent id="e"/><task id="t">{repeat}</task>{}"#,
@@ -378,4 +378,49 @@ fn many_iterations_at_once_do_not_exhaust_the_stack() {
         let (instance, _) = advance(&process, process.instance(), start, at()).unwrap();
         assert_eq!(instance.status, Status::Completed);
     }
+}
+
+#[test]
+fn one_stopped_instance_of_several_is_tried_again_alone() {
+    let multi = "<multiInstanceLoopCharacteristics><loopCardinality>3</loopCardinality></multiInstanceLoopCharacteristics>";
+    let process = compile(&process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><serviceTask id="t">{multi}</serviceTask>{}"#,
+        flows("s>t>e")
+    )));
+    let start = Input::Start {
+        at: None,
+        vars: Map::new(),
+    };
+    let (mut instance, _) = advance(&process, process.instance(), start, at()).unwrap();
+    let stopped = instance.waiting().next().unwrap().0;
+    let fail = Input::Fail {
+        token: stopped,
+        reason: "out of reach".into(),
+    };
+    instance = advance(&process, instance, fail, at()).unwrap().0;
+    let (next, effects) =
+        advance(&process, instance, Input::Retry { token: stopped }, at()).unwrap();
+    assert_eq!(
+        effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Task { .. }))
+            .count(),
+        1
+    );
+    instance = next;
+    while let Some(token) = { instance.waiting().map(|(token, _)| token).next() } {
+        instance = advance(
+            &process,
+            instance,
+            Input::Complete {
+                token,
+                vars: Map::new(),
+            },
+            at(),
+        )
+        .unwrap()
+        .0;
+        assert!(instance.is_balanced());
+    }
+    assert_eq!(instance.status, Status::Completed);
 }
