@@ -139,7 +139,7 @@ async fn read_on(
                 break;
             }
             reading.up_to = row.position.unwrap_or(reading.up_to);
-            reading.events.push(event_of(row)?);
+            reading.events.push(event_of(row));
         } else {
             reading.up_to = row.position.unwrap_or(reading.up_to);
         }
@@ -162,10 +162,10 @@ async fn list_after(
     Ok(rows)
 }
 
-pub(crate) fn event_of(row: event::Model) -> Result<Event, Fault> {
-    let data = serde_json::from_str(&row.data)
-        .map_err(|e| Fault::caused_by(format!("read the body of event {}", row.id), e))?;
-    Ok(Event {
+fn event_of(row: event::Model) -> Event {
+    // What is not JSON fails in the consumer, where it is counted and parked like any failure.
+    let data = serde_json::from_str(&row.data).unwrap_or_else(|_| row.data.into());
+    Event {
         position: row.position.unwrap_or(0),
         id: row.id,
         at: kernel::clock::from_micros(row.at),
@@ -173,7 +173,7 @@ pub(crate) fn event_of(row: event::Model) -> Result<Event, Fault> {
         subject: row.subject,
         actor: row.actor,
         data,
-    })
+    }
 }
 
 async fn take_all(
@@ -355,7 +355,7 @@ pub async fn retry_parked(
             row.delete(&*tx)
                 .await
                 .map_err(|e| fault("remove a parked event", e))?;
-            take_one(&tx, &consumer, &event_of(event)?).await
+            take_one(&tx, &consumer, &event_of(event)).await
         }
     })
     .await

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::{
     Tx,
     fault::{fault, is_conflict},
+    tx::Left,
     writer::{self, Writer},
 };
 
@@ -61,6 +62,8 @@ struct Inner {
     writer: Option<Writer>,
     /// Rung after every write that left events or jobs.
     changes: watch::Sender<u64>,
+    /// Rung after every write that left jobs.
+    jobs: watch::Sender<u64>,
     /// Rung after events got their positions.
     sealed: watch::Sender<u64>,
 }
@@ -108,6 +111,7 @@ impl Db {
             Engine::Postgres => (None, connect(postgres_options(settings)).await?),
         };
         let (changes, _) = watch::channel(0);
+        let (jobs, _) = watch::channel(0);
         let (sealed, _) = watch::channel(0);
         Ok(Self(Arc::new(Inner {
             reader,
@@ -116,6 +120,7 @@ impl Db {
             clock,
             writer,
             changes,
+            jobs,
             sealed,
         })))
     }
@@ -148,13 +153,18 @@ impl Db {
         self.0.changes.subscribe()
     }
 
+    /// A number that rises whenever a write left jobs.
+    pub(crate) fn jobs(&self) -> watch::Receiver<u64> {
+        self.0.jobs.subscribe()
+    }
+
     /// A number that rises whenever events got their positions.
     pub(crate) fn sealed(&self) -> watch::Receiver<u64> {
         self.0.sealed.subscribe()
     }
 
     pub(crate) fn ring_sealed(&self) {
-        self.0.sealed.send_modify(|n| *n = n.wrapping_add(1));
+        ring(&self.0.sealed);
     }
 
     /// Runs `body` as one transaction and answers when its effect is durable.
@@ -192,8 +202,11 @@ impl Db {
             None => self.write_repeating(isolation, body).await,
         };
         outcome.map(|written| {
-            if written.left_work {
-                self.0.changes.send_modify(|n| *n = n.wrapping_add(1));
+            if written.left.events || written.left.jobs {
+                ring(&self.0.changes);
+            }
+            if written.left.jobs {
+                ring(&self.0.jobs);
             }
             written.value
         })
@@ -263,13 +276,13 @@ impl Db {
         let tx = Tx::new(transaction, Engine::Postgres, self.0.clock.now());
         let outcome = while_writing(body(tx.clone())).await;
         let outcome = tx.flush_after(outcome).await;
-        let left_work = tx.left_work();
+        let left = tx.left();
         let transaction = tx
             .into_transaction()
             .map_err(|_| End::Before(outlived().into()))?;
         match outcome {
             Ok(value) => match transaction.commit().await {
-                Ok(()) => Ok(Written { value, left_work }),
+                Ok(()) => Ok(Written { value, left }),
                 Err(e) => Err(End::AtCommit(fault("commit", e))),
             },
             Err(error) => {
@@ -283,10 +296,10 @@ impl Db {
     }
 }
 
-/// A value that is durable, and whether events or jobs came with it.
+/// A value that is durable, and what came with it.
 pub(crate) struct Written<T> {
     pub(crate) value: T,
-    pub(crate) left_work: bool,
+    pub(crate) left: Left,
 }
 
 /// How a transaction ended that did not take effect, or perhaps did.
@@ -299,6 +312,10 @@ enum End {
 
 pub(crate) fn outlived() -> Fault {
     Fault::new("a transaction handle outlived its write")
+}
+
+fn ring(bell: &watch::Sender<u64>) {
+    bell.send_modify(|n| *n = n.wrapping_add(1));
 }
 
 fn is_writing() -> bool {
@@ -334,6 +351,7 @@ fn postgres_options(settings: &Settings) -> ConnectOptions {
         // A round trip before every query would be felt; a connection that broke while it was in
         // use is noticed by the query itself, and the write is repeated on another.
         .test_before_acquire_if_idle_for(Duration::from_secs(5))
+        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(512))
         .sqlx_logging(false);
     options
 }

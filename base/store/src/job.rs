@@ -223,7 +223,7 @@ pub async fn retry(db: &Db, id: &str) -> kernel::Result<()> {
             if updated.rows_affected == 0 {
                 return Err(kernel::Error::refused("store-job-not-failed"));
             }
-            tx.leave_work();
+            tx.leave_job();
             Ok(())
         }
     })

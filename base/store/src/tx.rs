@@ -25,8 +25,14 @@ struct Inner {
 struct Pending {
     events: Vec<event::NewEvent>,
     jobs: Vec<job::NewJob>,
-    /// Something was there when it was flushed.
-    left_work: bool,
+    left: Left,
+}
+
+/// What a write left for the background.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) events: bool,
+    pub(crate) jobs: bool,
 }
 
 impl Deref for Tx {
@@ -125,7 +131,8 @@ impl Tx {
             let mut pending = self.pending();
             let events = std::mem::take(&mut pending.events);
             let jobs = std::mem::take(&mut pending.jobs);
-            pending.left_work |= !events.is_empty() || !jobs.is_empty();
+            pending.left.events |= !events.is_empty();
+            pending.left.jobs |= !jobs.is_empty();
             (events, jobs)
         };
         event::insert(self, events).await?;
@@ -133,12 +140,12 @@ impl Tx {
     }
 
     /// Tells the workers to look, though this write enqueued nothing.
-    pub(crate) fn leave_work(&self) {
-        self.pending().left_work = true;
+    pub(crate) fn leave_job(&self) {
+        self.pending().left.jobs = true;
     }
 
-    pub(crate) fn left_work(&self) -> bool {
-        self.pending().left_work
+    pub(crate) fn left(&self) -> Left {
+        self.pending().left
     }
 
     /// The transaction, unless another handle is still about.

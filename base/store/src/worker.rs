@@ -27,6 +27,8 @@ pub const GIVE_UP_AFTER: i32 = 12;
 const FIRST_PAUSE: Duration = Duration::seconds(5);
 const LONGEST_PAUSE: Duration = Duration::hours(1);
 const POLL: time::Duration = time::Duration::from_secs(1);
+/// Jobs that are enqueued within this time are looked for together.
+const GATHER: time::Duration = time::Duration::from_millis(5);
 /// How long running jobs may go on after the stop signal; then their lease runs out by itself.
 const GRACE: time::Duration = time::Duration::from_secs(20);
 /// Jobs that run side by side.
@@ -68,9 +70,9 @@ impl Worker {
         let places = Arc::new(Semaphore::new(PARALLEL));
         let mut running = JoinSet::new();
         // Subscribed before looking, so that nothing slips between.
-        let mut changes = db.changes();
+        let mut enqueued = db.jobs();
         while !token.is_cancelled() {
-            changes.mark_unchanged();
+            enqueued.mark_unchanged();
             let free = places.available_permits();
             let started = match self.claim(db, free).await {
                 Ok(jobs) => self.start(db, &places, &mut running, jobs),
@@ -84,7 +86,7 @@ impl Worker {
             }
             tokio::select! {
                 () = token.cancelled() => {}
-                _ = changes.changed() => {}
+                _ = enqueued.changed() => tokio::time::sleep(GATHER).await,
                 Some(_) = running.join_next() => {}
                 () = tokio::time::sleep(POLL) => {}
             }
@@ -131,7 +133,7 @@ impl Worker {
                 async move { claim_in(&tx, kinds, limit).await }
             })
             .await?;
-        rows.into_iter().map(|row| Ok(job_of(row)?)).collect()
+        Ok(rows.into_iter().map(job_of).collect())
     }
 
     fn kinds(&self) -> Vec<&'static str> {
@@ -231,16 +233,16 @@ async fn claim_in(
     Ok(rows)
 }
 
-fn job_of(row: table::Model) -> Result<Job, Fault> {
-    let payload = serde_json::from_str(&row.payload)
-        .map_err(|e| Fault::caused_by(format!("read the payload of job {}", row.id), e))?;
-    Ok(Job {
+fn job_of(row: table::Model) -> Job {
+    // What is not JSON fails in the handler, where it is counted and kept like any failure.
+    let payload = serde_json::from_str(&row.payload).unwrap_or_else(|_| row.payload.into());
+    Job {
         id: row.id,
         kind: row.kind,
         payload,
         attempts: row.attempts - 1,
         epoch: row.epoch,
-    })
+    }
 }
 
 async fn renew(db: &Db, job: &Job) -> kernel::Result<()> {

@@ -91,7 +91,7 @@ const KEPT: &str = "blob";
 
 impl Blobs {
     /// Files in a local folder, which is created.
-    pub fn local(folder: impl Into<PathBuf>) -> Result<Self, Fault> {
+    pub fn folder(folder: impl Into<PathBuf>) -> Result<Self, Fault> {
         let folder = folder.into();
         let unusable =
             |e: std::io::Error| Fault::caused_by(format!("create {}", folder.display()), e);

@@ -43,7 +43,8 @@ impl Consumer for Keeper {
 
     async fn take(&self, tx: &Tx, event: &Event) -> kernel::Result<()> {
         self.tries.fetch_add(1, Ordering::Relaxed);
-        let body: Noted = event.body().unwrap().unwrap();
+        let body = event.body::<Noted>().unwrap();
+        let body = body.map_err(|e| Fault::caused_by("read the note", e))?;
         let row = schema::blob_holder::ActiveModel {
             digest: sea_orm::ActiveValue::Set(event.subject.clone()),
             holder: sea_orm::ActiveValue::Set(body.text),
@@ -312,6 +313,33 @@ async fn a_job_that_cannot_succeed_or_panics_is_kept_at_once(db: Db) {
     assert_ne!(failed.items[0].id, last.items[0].id);
     assert_eq!(last.next, None);
     job::remove(&db, &last.items[0].id).await.unwrap();
+    assert_eq!(job::count(&db).await.unwrap().failed, 1);
+}
+
+#[store::db_test]
+async fn what_cannot_be_read_is_set_aside_and_blocks_nobody(db: Db, clock: Arc<ManualClock>) {
+    let (_, consumers) = keeper();
+    let (_, handlers) = knocker(|job| job.body::<Knock>().map(|_| ()));
+    note(&db, 2).await;
+    knock(&db, 0).await;
+    db.write(|tx| async move {
+        for sql in [
+            "UPDATE store_event SET data = 'not json' WHERE subject = 'note:0'",
+            "UPDATE store_job SET payload = 'not json'",
+        ] {
+            tx.execute_unprepared(sql)
+                .await
+                .map_err(|e| store::fault("spoil", e))?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    for _ in 0..consume::PARK_AFTER {
+        work::settle(&db, &consumers, &handlers).await.unwrap();
+        clock.advance(Duration::minutes(1));
+    }
+    assert_eq!(kept(&db).await, 1);
     assert_eq!(job::count(&db).await.unwrap().failed, 1);
 }
 

@@ -57,7 +57,7 @@ async fn refusal(blobs: &Blobs, name: &str, content: &[u8]) -> &'static str {
 
 fn blobs() -> (tempfile::TempDir, Blobs) {
     let folder = tempfile::tempdir().unwrap();
-    let blobs = Blobs::local(folder.path()).unwrap();
+    let blobs = Blobs::folder(folder.path()).unwrap();
     (folder, blobs)
 }
 
