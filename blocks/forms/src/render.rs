@@ -234,7 +234,7 @@ fn help(page: &Page, field: &Field) -> String {
         [
             ("kinds", &rule.accept.join(", ").to_uppercase()),
             ("size", &size(rule.max_bytes)),
-            ("count", &rule.max_count),
+            ("count", &rule.max_count.to_string()),
         ],
     );
     if own.is_empty() {
