@@ -5,20 +5,99 @@
 //! dates are counted by the official calendar or not at all. Never decides anything by itself:
 //! officers and the processes of packs do.
 
+pub mod apply;
 pub mod case;
+mod certificate;
+pub mod demo;
+pub mod evaluation;
 pub mod guide;
 pub mod import;
 pub mod matter;
 pub mod notice;
 pub mod theme;
+pub mod window;
+
+use std::sync::Arc;
 
 use sea_orm_migration::MigrationTrait;
+use web::module::{Foundation, MenuItem, MenuPlace, Module};
+
+/// Tables and words.
+pub fn foundation() -> Foundation {
+    Foundation {
+        name: "service",
+        migrations: migrations(),
+        texts: TEXTS,
+    }
+}
+
+const TEXTS: &[(&str, &str)] = &[
+    ("zh-CN", include_str!("../locales/zh-CN/matter.ftl")),
+    ("zh-CN", include_str!("../locales/zh-CN/case.ftl")),
+    ("zh-CN", include_str!("../locales/zh-CN/evaluation.ftl")),
+    ("en", include_str!("../locales/en/matter.ftl")),
+    ("en", include_str!("../locales/en/case.ftl")),
+    ("en", include_str!("../locales/en/evaluation.ftl")),
+];
+
+/// Registers loaders of packs, services of processes, routes, jobs, menu and policies.
+///
+/// Needs what identity, forms, workflow, credential, notify and pack have put into the
+/// application.
+pub fn module(app: &web::App) -> kernel::Result<Module> {
+    let guide = guide::module(app)?;
+    app.put(case::number::Numbers::default());
+    case::flow::register(app)?;
+    if let Ok(calendars) = app.part::<pack::Calendars>() {
+        let engine = case::flow::engine(app)?;
+        engine.use_calendars(Arc::new(move |_| Ok(calendars.now())));
+    }
+    let routes = guide
+        .routes
+        .merge(case::page::routes())
+        .merge(case::desk::routes())
+        .merge(case::api::api())
+        .merge(apply::page::routes())
+        .merge(apply::api::api())
+        .merge(window::routes())
+        .merge(notice::page::routes())
+        .merge(evaluation::page::routes())
+        .merge(evaluation::api::api());
+    Ok(Module {
+        name: "service",
+        routes,
+        jobs: vec![Arc::new(case::react::Watch(app.clone()))],
+        menu: guide.menu.into_iter().chain(menu()).collect(),
+        policies: POLICIES.to_vec(),
+        ..Module::default()
+    })
+}
+
+fn menu() -> Vec<MenuItem> {
+    use MenuPlace::{Mine, Public, Workbench};
+    let item = |key, href, place, order, action| MenuItem {
+        key,
+        href,
+        place,
+        order,
+        action,
+    };
+    vec![
+        item("service-progress", "/progress", Public, 20, ""),
+        item("service-figures", "/evaluations", Public, 50, ""),
+        item("service-mine", "/mine", Mine, 10, ""),
+        item("service-work", "/work", Workbench, 10, "service.work.view"),
+        item("service-window", "/work/window", Workbench, 20, "service.case.window"),
+        item("service-evaluations", "/work/evaluations", Workbench, 30, "service.evaluation.view"),
+    ]
+}
 
 /// Migrations of all tables of this crate.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     let mut all = matter::migrations();
     all.extend(case::schema::migrations());
     all.extend(theme::schema::migrations());
+    all.extend(evaluation::schema::migrations());
     all
 }
 
@@ -30,5 +109,8 @@ pub const POLICIES: &[(&str, &str)] = &[
 
 /// The official calendar; one without any year, which refuses to count, until a pack brings it.
 pub(crate) fn calendar(app: &web::App) -> std::sync::Arc<kernel::Calendar> {
-    app.part::<kernel::Calendar>().unwrap_or_default()
+    match app.part::<pack::Calendars>() {
+        Ok(calendars) => calendars.now(),
+        Err(_) => app.part::<kernel::Calendar>().unwrap_or_default(),
+    }
 }

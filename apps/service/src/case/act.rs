@@ -181,8 +181,11 @@ pub async fn act(desk: &Desk, actor: &Actor, id: CaseId, event: Event) -> Result
             async move {
                 let mut case = rows::get(&*tx, id).await?;
                 let events = chain(&case, event);
+                let was_open = !case.state().is_final();
                 happen(&tx, &desk, &mut case, &events, &who, "").await?;
-                settle(&tx, &desk, &mut case, &who).await?;
+                if was_open {
+                    settle(&tx, &desk, &mut case, &who).await?;
+                }
                 Ok(case)
             }
         })
@@ -252,6 +255,7 @@ pub(crate) async fn happen(
         moves.push((before, case.facts.clone(), event));
     }
     rows::update(tx, case).await?;
+    super::react::arrange(tx, case.id, &case.facts)?;
     for (before, after, event) in &moves {
         note(tx, case, (before, after), event, who, step).await?;
     }

@@ -5,15 +5,22 @@
 //! are in [`rules`], arithmetic of days in [`due`], parents and sub-cases in [`joint`].
 
 pub mod act;
+pub mod api;
+pub mod desk;
 pub mod due;
 pub mod event;
 pub mod flow;
 pub mod joint;
 pub mod number;
+pub mod page;
+pub mod progress;
+pub mod react;
 pub mod rules;
 pub mod schema;
 pub mod store;
 pub mod submit;
+pub mod view;
+pub mod work;
 
 use std::collections::BTreeSet;
 
@@ -417,6 +424,8 @@ pub struct Terms {
     pub parts: Vec<String>,
     /// What a refused part of a theme does to the others.
     pub on_reject: joint::OnReject,
+    /// Credit code of the body whose clerks take it in and give it out.
+    pub hall: String,
     /// Type code of the certificate that is the result.
     pub certificate: Option<String>,
     pub result_name: String,
@@ -588,6 +597,36 @@ impl Facts {
     }
 }
 
+/// The list of an officer's bodies and, for clerks and supervisors, regions.
+pub(crate) fn desk_search(
+    actor: &identity::Actor,
+    state: &str,
+    number: &str,
+    after: &str,
+    limit: u64,
+) -> store::Search {
+    let by_region = |post: &&identity::Post| matches!(&*post.post, "clerk" | "supervisor");
+    store::Search {
+        orgs: actor.posts.iter().map(|p| p.org.clone()).collect(),
+        regions: actor
+            .posts
+            .iter()
+            .filter(by_region)
+            .map(|p| p.region.clone())
+            .collect(),
+        is_open: match state {
+            "open" => Some(true),
+            "closed" => Some(false),
+            _ => None,
+        },
+        state: State::of_code(state),
+        matter: String::new(),
+        number: number.trim().to_owned(),
+        after: after.to_owned(),
+        limit,
+    }
+}
+
 /// Why an event cannot happen now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -619,6 +658,12 @@ pub enum Refusal {
 impl From<CalendarError> for Refusal {
     fn from(error: CalendarError) -> Self {
         Self::Calendar(error)
+    }
+}
+
+impl From<Refusal> for web::WebError {
+    fn from(refusal: Refusal) -> Self {
+        Error::from(refusal).into()
     }
 }
 

@@ -343,8 +343,8 @@ pub async fn list(db: &impl ConnectionTrait, search: &Search) -> Result<(Vec<Cas
     if !search.orgs.is_empty() {
         place = place.add(Column::Org.is_in(&search.orgs));
     }
-    if !search.regions.is_empty() {
-        place = place.add(Column::Region.is_in(&search.regions));
+    for region in &search.regions {
+        place = place.add(Column::Region.starts_with(stem(region)));
     }
     let mut filter = Condition::all().add(place);
     if let Some(is_open) = search.is_open {
@@ -372,6 +372,14 @@ pub async fn list(db: &impl ConnectionTrait, search: &Search) -> Result<(Vec<Cas
         .order_by_asc(Column::DueOn)
         .order_by_asc(Column::Id);
     page(query.limit(search.limit + 1).all(db).await, search.limit)
+}
+
+/// The digits that all regions within a region share.
+pub(crate) fn stem(region: &str) -> &str {
+    let stem = region
+        .strip_suffix("0000")
+        .or_else(|| region.strip_suffix("00"));
+    stem.unwrap_or(region)
 }
 
 /// The key under which [`list`] goes on after this case.

@@ -152,7 +152,16 @@ async fn new_case(
     let today = desk.db.clock().today();
     let id = CaseId::new(desk.db.clock());
     let salt = id.to_string();
-    let head = Head::of(&application.subject, &limits, &application.materials);
+    let mut head = Head::of(&application.subject, &limits, &application.materials);
+    let hall = match &application.subject {
+        Subject::Theme(theme, _) => theme.hall.as_str(),
+        Subject::Matter(_) => "",
+    };
+    let hall = hall_of(desk, hall, &head.org, &head.region).await?;
+    for part in &mut head.plan {
+        part.terms.hall.clone_from(&hall);
+    }
+    head.terms.hall = hall;
     let number = desk
         .numbers
         .next(&desk.db, &head.region, &head.org, today)
@@ -193,6 +202,29 @@ async fn new_case(
         version: 1,
     };
     Ok((case, application.materials))
+}
+
+/// The body whose clerks take an application in: the one named, else the handling body if it has
+/// clerks, else a body of the region that has, else the handling body.
+async fn hall_of(desk: &Desk, named: &str, org: &str, region: &str) -> Result<String> {
+    use identity::directory::{officers_with_post, organisations};
+    if !named.is_empty() {
+        return Ok(named.to_owned());
+    }
+    let db = desk.db.read();
+    if !officers_with_post(db, "clerk", org).await?.is_empty() {
+        return Ok(org.to_owned());
+    }
+    for body in organisations(db, region).await? {
+        if body.region == region
+            && !officers_with_post(db, "clerk", &body.code)
+                .await?
+                .is_empty()
+        {
+            return Ok(body.code);
+        }
+    }
+    Ok(org.to_owned())
 }
 
 /// What a case takes over from its matter or theme.
@@ -371,6 +403,7 @@ async fn insert(
     case.facts = rules::transition(&before, &event, &at)?;
     rows::insert(tx, &case).await?;
     rows::insert_materials(tx, case.id, materials).await?;
+    super::react::arrange(tx, case.id, &case.facts)?;
     let after = case.facts.clone();
     note(tx, &case, (&before, &after), &event, who, "").await?;
     flow::begin(tx, desk, &mut case).await?;
@@ -378,14 +411,8 @@ async fn insert(
 }
 
 /// Makes a sub-case of an accepted parent, as accepted on the parent's first day. The sub-case's
-/// process begins with it; `call` is what waits in the parent's.
-pub(crate) async fn open_part(
-    tx: &Tx,
-    desk: &Desk,
-    parent: &Case,
-    key: &str,
-    call: Option<String>,
-) -> Result<Case> {
+/// process begins with it.
+pub(crate) async fn open_part(tx: &Tx, desk: &Desk, parent: &Case, key: &str) -> Result<Case> {
     let Some(index) = parent.plan.iter().position(|part| part.key == key) else {
         return Err(Error::NotFound {
             what: "part of the theme",
@@ -401,7 +428,7 @@ pub(crate) async fn open_part(
             what: "part of the theme",
         });
     };
-    let mut case = part_case(tx, parent, planned, number, call);
+    let mut case = part_case(tx, parent, planned, number);
     let before = Facts::new(case.facts.terms.clone());
     case.facts = rules::accepted_with(&parent.facts, &before, tx.now(), &desk.calendar)?;
     rows::insert(tx, &case).await?;
@@ -412,7 +439,7 @@ pub(crate) async fn open_part(
     Ok(case)
 }
 
-fn part_case(tx: &Tx, parent: &Case, planned: Planned, part: i32, call: Option<String>) -> Case {
+fn part_case(tx: &Tx, parent: &Case, planned: Planned, part: i32) -> Case {
     let id = CaseId::at(tx.now());
     Case {
         id,
@@ -433,7 +460,7 @@ fn part_case(tx: &Tx, parent: &Case, planned: Planned, part: i32, call: Option<S
         plan: Vec::new(),
         process: planned.process,
         instance: None,
-        call,
+        call: None,
         certificate: None,
         idempotency_key: format!("{}-{part}", parent.id),
         // Sub-cases are asked for under their parent's number.
@@ -446,7 +473,7 @@ fn part_case(tx: &Tx, parent: &Case, planned: Planned, part: i32, call: Option<S
 /// What a process knows of its case from the beginning; conditions in the process use these.
 ///
 /// `needs` says for every part of a theme whether it is needed: `needs.signboard`.
-pub(crate) fn variables(case: &Case, hall: &str) -> BTreeMap<String, Value> {
+pub(crate) fn variables(case: &Case) -> BTreeMap<String, Value> {
     let parts = &case.facts.terms.parts;
     let needs: serde_json::Map<String, Value> = parts
         .iter()
@@ -460,7 +487,10 @@ pub(crate) fn variables(case: &Case, hall: &str) -> BTreeMap<String, Value> {
         ("case_no".to_owned(), Value::from(case.number.clone())),
         ("matter".to_owned(), Value::from(case.matter_code.clone())),
         ("org".to_owned(), Value::from(case.org.clone())),
-        ("hall".to_owned(), Value::from(hall)),
+        (
+            "hall".to_owned(),
+            Value::from(case.facts.terms.hall.clone()),
+        ),
         ("region".to_owned(), Value::from(case.region.clone())),
         ("channel".to_owned(), Value::from(case.channel.code())),
         (

@@ -13,6 +13,47 @@ use std::sync::{Arc, RwLock};
 use chrono::{DateTime, Duration, Utc};
 use kernel::Result;
 
+/// The words of guide, matters and import, by language.
+pub const TEXTS: &[(&str, &str)] = &[
+    ("zh-CN", include_str!("../../locales/zh-CN/matter.ftl")),
+    ("en", include_str!("../../locales/en/matter.ftl")),
+];
+
+/// What guide, matters and import contribute to this crate's module; tells packs who reads
+/// matters and themes.
+pub fn module(app: &web::App) -> Result<web::Module> {
+    use web::{MenuItem, module::MenuPlace};
+    app.put(Departments::default());
+    let loaders = app.part::<pack::Loaders>()?;
+    loaders.add(crate::matter::load::Matters);
+    loaders.add(crate::matter::load::Themes);
+    let item = |key, href, place, order, action| MenuItem {
+        key,
+        href,
+        place,
+        order,
+        action,
+    };
+    Ok(web::Module {
+        name: "service",
+        routes: page::routes()
+            .merge(api::api())
+            .merge(crate::matter::page::routes())
+            .merge(crate::import::page::routes()),
+        menu: vec![
+            item("service-guide", "/guide", MenuPlace::Public, 10, ""),
+            item(
+                "service-matters",
+                "/work/matters",
+                MenuPlace::Workbench,
+                60,
+                "service.matter.list",
+            ),
+        ],
+        ..web::Module::default()
+    })
+}
+
 /// Departments with the number of their matters, for the guide's list; counted at most once a
 /// minute, because counting a million rows is not for every reader.
 #[derive(Default)]

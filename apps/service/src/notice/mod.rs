@@ -1,5 +1,7 @@
 //! What an applicant gets in writing: statutory notices as documents, and messages.
 
+pub mod page;
+
 use kernel::Result;
 use serde_json::json;
 use store::Tx;
@@ -71,7 +73,50 @@ pub(crate) async fn write(tx: &Tx, case: &Case, after: &Facts, event: &Event) ->
     rows::insert_notice(tx, &notice).await
 }
 
-/// Tells the applicant what happened.
-pub(crate) async fn tell(_tx: &Tx, _case: &Case, _after: &Facts, _event: &Event) -> Result<()> {
-    Ok(())
+/// Tells the applicant what happened: those who read for the party, or who handed it in.
+///
+/// Sub-cases are told of only where the applicant has to know apart from the whole.
+pub(crate) async fn tell(tx: &Tx, case: &Case, after: &Facts, event: &Event) -> Result<()> {
+    let Some(key) = message(event, case.parent.is_some()) else {
+        return Ok(());
+    };
+    let party = case
+        .applicant
+        .party
+        .as_deref()
+        .and_then(|id| id.parse().ok());
+    let agent = case.agent.parse().ok();
+    let to = match (party, agent) {
+        (Some(party), _) => notify::Recipient::Party(party),
+        // A walk-in without an account is told at the window; the clerk needs no message.
+        (None, _) if case.channel == crate::case::Channel::Window => return Ok(()),
+        (None, Some(agent)) => notify::Recipient::User(agent),
+        (None, None) => return Ok(()),
+    };
+    let due = after.promise_due.or(after.correction_due);
+    let args = [
+        ("matter", case.matter_name.clone()),
+        ("number", case.number.clone()),
+        ("words", event.words()),
+        ("due", due.map(|d| d.to_string()).unwrap_or_default()),
+    ];
+    notify::send(tx, &to, key, &args, &format!("/mine/cases/{}", case.id)).await
+}
+
+fn message(event: &Event, is_part: bool) -> Option<&'static str> {
+    Some(match event {
+        Event::Submit => "service-message-submitted",
+        Event::ReturnPreReview { .. } | Event::NotifyCorrection { .. } => {
+            "service-message-correction"
+        }
+        Event::Accept | Event::DeemAccepted if !is_part => "service-message-accepted",
+        Event::RefuseAcceptance { .. } => "service-message-not-accepted",
+        Event::StartSpecial { .. } => "service-message-special",
+        Event::Extend { .. } => "service-message-extended",
+        Event::Approve { .. } => "service-message-approved",
+        Event::ApprovePart { .. } => "service-message-partly-approved",
+        Event::Refuse { .. } => "service-message-refused",
+        Event::ExpireCorrection | Event::Abort { .. } => "service-message-ended",
+        _ => return None,
+    })
 }

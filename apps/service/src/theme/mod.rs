@@ -32,6 +32,8 @@ pub struct Theme {
     /// Credit code of the lead body (牵头部门), whose hall takes the application in.
     pub org: String,
     pub org_name: String,
+    /// Credit code of the body whose clerks take it in; the lead body's when empty.
+    pub hall: String,
     /// Six digits.
     pub region: String,
     /// Process of the parent case.

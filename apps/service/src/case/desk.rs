@@ -1,0 +1,519 @@
+//! Pages of officers: the work list, and a case with everything and the acts allowed now.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State as AppState},
+    response::{IntoResponse, Redirect, Response},
+};
+use identity::{Actor, Resource};
+use kernel::Error;
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use web::{
+    App, Html, Page, WebError,
+    component::{Choice, Fact, Fields, Happening, Light, Pager, Tab, Tone},
+};
+
+use super::{
+    CaseId, Delivery, Event, State,
+    act::{self, Desk},
+    due,
+    flow::{self, Task, Whose},
+    page::findings,
+    store::{self as rows, Case, Opinion},
+    view,
+    work::{self, Done},
+};
+
+/// Routes of the workbench.
+pub fn routes() -> OpenApiRouter<App> {
+    use axum::routing::{get, post};
+    OpenApiRouter::new()
+        .route("/work", get(list))
+        .route("/work/cases/{id}", get(show))
+        .route("/work/cases/{id}/acts", post(do_act))
+        .route("/work/tasks/{id}/claim", post(claim))
+        .route("/work/tasks/{id}/release", post(release))
+        .route("/work/tasks/{id}/complete", post(complete))
+}
+
+const PAGE: u64 = 30;
+
+#[derive(Template)]
+#[template(path = "work/list.html")]
+struct ListPage {
+    p: Page,
+    tabs: Vec<Tab>,
+    rows: Vec<view::Row>,
+    pager: Pager,
+    number: String,
+    tab: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListQuery {
+    tab: String,
+    number: String,
+    after: Option<String>,
+}
+
+async fn list(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Query(query): Query<ListQuery>,
+) -> Result<Html, WebError> {
+    let desk = Desk::of(&app)?;
+    desk.gate
+        .check(&actor, "service.work.view", &Resource::system())?;
+    let tab = match query.tab.as_str() {
+        "mine" | "all" | "closed" => query.tab.clone(),
+        _ => "groups".to_owned(),
+    };
+    let after = query.after.clone().unwrap_or_default();
+    let (rows, next) = match tab.as_str() {
+        "mine" => task_rows(&p, &desk, &actor, Whose::Mine, &after).await?,
+        "groups" => task_rows(&p, &desk, &actor, Whose::Groups, &after).await?,
+        _ => case_rows(&p, &desk, &actor, &tab, &query.number, &after).await?,
+    };
+    let names = [
+        ("groups", "service-work-groups"),
+        ("mine", "service-work-mine"),
+        ("all", "service-work-all"),
+        ("closed", "service-work-closed"),
+    ];
+    let tabs = names
+        .iter()
+        .map(|(name, key)| Tab::new(p.t(key), format!("/work?tab={name}"), *name == tab));
+    let filters = format!("tab={tab}&number={}", query.number);
+    let pager = Pager::new("/work", &filters, query.after.as_deref(), next.as_deref());
+    Html::page(&ListPage {
+        tabs: tabs.collect(),
+        rows,
+        pager,
+        number: query.number,
+        tab,
+        p,
+    })
+}
+
+type Rows = (Vec<view::Row>, Option<String>);
+
+async fn task_rows(
+    p: &Page,
+    desk: &Desk,
+    actor: &Actor,
+    whose: Whose,
+    after: &str,
+) -> Result<Rows, WebError> {
+    let (tasks, next) = flow::list_tasks(desk, actor, whose, after, PAGE).await?;
+    let ids: Vec<_> = tasks.iter().map(|task| task.case.clone()).collect();
+    let cases = rows::list_by_ids(desk.db.read(), &ids).await?;
+    let mut all = Vec::new();
+    for task in &tasks {
+        let Some(case) = cases.iter().find(|case| case.id.to_string() == task.case) else {
+            continue;
+        };
+        let mut row = view::row(p, desk, case, "/work/cases")?;
+        row.task = p.zh(&task.name);
+        all.push(row);
+    }
+    Ok((all, next))
+}
+
+async fn case_rows(
+    p: &Page,
+    desk: &Desk,
+    actor: &Actor,
+    tab: &str,
+    number: &str,
+    after: &str,
+) -> Result<Rows, WebError> {
+    let state = if tab == "closed" { "closed" } else { "open" };
+    let search = super::desk_search(actor, state, number, after, PAGE);
+    let (cases, has_more) = rows::list(desk.db.read(), &search).await?;
+    let next = cases.last().filter(|_| has_more).map(rows::list_key);
+    let all = cases
+        .iter()
+        .map(|case| view::row(p, desk, case, "/work/cases"));
+    Ok((all.collect::<kernel::Result<_>>()?, next))
+}
+
+#[derive(Template)]
+#[template(path = "work/case.html")]
+struct CasePage {
+    p: Page,
+    f: Fields,
+    id: CaseId,
+    number: String,
+    title: String,
+    state: String,
+    tone: Tone,
+    light: Light,
+    left: String,
+    facts: Vec<Fact>,
+    values: Vec<Fact>,
+    materials: Vec<view::MaterialRow>,
+    happenings: Vec<Happening>,
+    opinions: Vec<OpinionRow>,
+    family: Vec<view::Row>,
+    tasks: Vec<TaskView>,
+    acts: Vec<ActForm>,
+    notices: Vec<(String, String)>,
+    picture: Option<(String, String)>,
+}
+
+struct OpinionRow {
+    who: String,
+    step: String,
+    words: String,
+    at: String,
+}
+
+/// A task as the case page offers it.
+struct TaskView {
+    id: String,
+    name: String,
+    act: String,
+    assignee: String,
+    is_mine: bool,
+    is_free: bool,
+    outcomes: Vec<Choice>,
+    remedy: String,
+    /// What the applicant has yet to supply keeps the task waiting.
+    waits: bool,
+}
+
+/// An act outside of the process that the officer may do now.
+struct ActForm {
+    event: &'static str,
+    label: String,
+    /// Fields to show: `reason`, `days`, `note`, `receiver`.
+    fields: &'static [&'static str],
+}
+
+async fn show(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Html, WebError> {
+    Html::page(&case_page(&app, p, &actor, &id, Fields::new()).await?)
+}
+
+async fn case_page(
+    app: &App,
+    p: Page,
+    actor: &Actor,
+    id: &str,
+    f: Fields,
+) -> Result<CasePage, WebError> {
+    let desk = Desk::of(app)?;
+    desk.gate
+        .check(actor, "service.work.view", &Resource::system())?;
+    let case = act::view(&desk, actor, parse(id)?).await?;
+    let db = app.db().read();
+    let signal = due::signal(&case.facts, app.clock().today(), &desk.calendar)?;
+    let entries = rows::list_entries(db, case.id, false).await?;
+    let tasks = flow::tasks_of(&desk, &case).await?;
+    let notices = rows::list_notices(db, case.id)
+        .await?
+        .into_iter()
+        .map(|notice| {
+            let label = p.t(format!("service-notice-{}", notice.kind));
+            (format!("/notices/{}", notice.id), label)
+        });
+    Ok(CasePage {
+        f,
+        id: case.id,
+        number: case.number.clone(),
+        title: p.zh(&case.matter_name),
+        state: view::state(&p, &case),
+        tone: view::tone(&case),
+        light: view::light(signal),
+        left: view::left(&p, signal),
+        facts: view::facts(&p, &case, false),
+        values: values(&p, &case),
+        materials: view::materials(&p, &materials(&desk, &case).await?),
+        happenings: view::happenings(&p, &entries, true),
+        opinions: opinions(&p, &rows::list_opinions(db, case.id).await?),
+        family: family(&p, &desk, &case).await?,
+        tasks: tasks
+            .iter()
+            .map(|task| task_view(&p, actor, task, &case))
+            .collect(),
+        acts: acts(&p, &desk, actor, &case, tasks.is_empty()),
+        notices: notices.collect(),
+        picture: flow::picture(&case),
+        p,
+    })
+}
+
+/// The form's values by name; what may be personal is masked by its name.
+fn values(p: &Page, case: &Case) -> Vec<Fact> {
+    let Some(values) = case.data.as_object() else {
+        return Vec::new();
+    };
+    let words = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
+            String::new()
+        }
+        other => other.to_string(),
+    };
+    let known = values.iter().map(|(name, value)| (name, words(value)));
+    let shown = known.filter(|(_, words)| !words.is_empty());
+    shown
+        .map(|(name, words)| Fact::new(name.clone(), p.zh(words)))
+        .collect()
+}
+
+/// A sub-case uses its parent's materials, as far as its matter asks for them.
+async fn materials(desk: &Desk, case: &Case) -> kernel::Result<Vec<rows::Material>> {
+    let Some(parent) = case.parent else {
+        return rows::list_materials(desk.db.read(), case.id).await;
+    };
+    let whole = rows::get(desk.db.read(), parent).await?;
+    let planned = whole
+        .plan
+        .iter()
+        .find(|part| part.matter_code == case.matter_code);
+    let keys = planned
+        .map(|part| part.materials.clone())
+        .unwrap_or_default();
+    let mut all = rows::list_materials(desk.db.read(), parent).await?;
+    all.retain(|material| keys.contains(&material.key) || material.key == "correction");
+    all.extend(rows::list_materials(desk.db.read(), case.id).await?);
+    Ok(all)
+}
+
+fn opinions(p: &Page, opinions: &[Opinion]) -> Vec<OpinionRow> {
+    let one = |opinion: &Opinion| OpinionRow {
+        who: p.zh(format!("{} {}", opinion.officer_name, opinion.org_name)),
+        step: p.zh(&opinion.step),
+        words: p.zh(&opinion.opinion),
+        at: p.moment(opinion.at),
+    };
+    opinions.iter().map(one).collect()
+}
+
+/// The parent and all its sub-cases, without the case itself.
+async fn family(p: &Page, desk: &Desk, case: &Case) -> Result<Vec<view::Row>, WebError> {
+    let head = case.parent.unwrap_or(case.id);
+    let mut all = rows::list_parts(desk.db.read(), head).await?;
+    if case.parent.is_some() {
+        all.insert(0, rows::get(desk.db.read(), head).await?);
+    }
+    all.retain(|other| other.id != case.id);
+    let shown = all
+        .iter()
+        .map(|other| view::row(p, desk, other, "/work/cases"));
+    Ok(shown.collect::<kernel::Result<_>>()?)
+}
+
+fn task_view(p: &Page, actor: &Actor, task: &Task, case: &Case) -> TaskView {
+    let groups = actor.groups();
+    let is_of_group = task.groups.iter().any(|group| groups.contains(group));
+    let is_mine = task.assignee.as_deref() == Some(&actor.user.to_string());
+    let outcomes = work::outcomes(task, case);
+    TaskView {
+        id: task.id.clone(),
+        name: p.zh(&task.name),
+        act: task.act.clone(),
+        assignee: p.zh(&task.assignee_name),
+        is_mine,
+        is_free: task.assignee.is_none() && is_of_group,
+        outcomes: outcomes
+            .iter()
+            .map(|outcome| Choice::new(outcome, p.t(format!("service-outcome-of-{outcome}"))))
+            .collect(),
+        remedy: work::default_remedy(case),
+        waits: matches!(case.state(), State::Correcting | State::PreReturned),
+    }
+}
+
+/// What can be done without a task: only what policy allows, and only what the state does.
+fn acts(p: &Page, desk: &Desk, actor: &Actor, case: &Case, has_no_task: bool) -> Vec<ActForm> {
+    let state = case.state();
+    let mut all: Vec<(&'static str, &'static [&'static str], bool)> = vec![
+        (
+            "extend",
+            &["days", "reason"],
+            state == State::Accepted && case.facts.extension.is_none(),
+        ),
+        (
+            "abort",
+            &["reason"],
+            matches!(state, State::Accepted | State::Suspended),
+        ),
+        (
+            "deliver",
+            &["receiver"],
+            state == State::Closed && case.facts.delivered_at.is_none(),
+        ),
+    ];
+    if has_no_task && case.instance.is_none() {
+        let is_new = matches!(state, State::Submitted | State::PrePassed | State::Received);
+        all.extend([
+            ("accept", &[][..], is_new),
+            (
+                "notify_correction",
+                &["reason"][..],
+                is_new && case.facts.corrections == 0,
+            ),
+            ("refuse_acceptance", &["reason"][..], is_new),
+            ("review", &["reason"][..], state == State::Accepted),
+            ("approve", &["reason"][..], state == State::Accepted),
+            ("refuse", &["reason"][..], state == State::Accepted),
+        ]);
+    }
+    let resource = act::resource(case);
+    let allowed = all.into_iter().filter(|(event, _, is_possible)| {
+        let action = act::action(&event_of(event, &Fields::new(), case));
+        *is_possible && desk.gate.check(actor, action, &resource).is_ok()
+    });
+    let form = |(event, fields, _)| ActForm {
+        event,
+        label: p.t(format!("service-act-{}", str::replace(event, "_", "-"))),
+        fields,
+    };
+    allowed.map(form).collect()
+}
+
+fn event_of(name: &str, f: &Fields, case: &Case) -> Event {
+    let reason = f.value("reason").trim().to_owned();
+    match name {
+        "extend" => Event::Extend {
+            days: f.value("days").trim().parse().unwrap_or_default(),
+            reason,
+        },
+        "abort" => Event::Abort { ground: reason },
+        "deliver" => Event::Deliver {
+            how: Delivery::Window,
+            receiver: f.value("receiver").trim().to_owned(),
+        },
+        "notify_correction" => Event::NotifyCorrection {
+            missing: lines(&reason),
+        },
+        "refuse_acceptance" => Event::RefuseAcceptance {
+            reason,
+            competent: String::new(),
+            remedy: work::default_remedy(case),
+        },
+        "review" => Event::Review {
+            step: "审查".to_owned(),
+            opinion: reason,
+            on_site: None,
+        },
+        "approve" => Event::Approve { opinion: reason },
+        "refuse" => Event::Refuse {
+            reason,
+            remedy: work::default_remedy(case),
+        },
+        _ => Event::Accept,
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn parse(id: &str) -> Result<CaseId, Error> {
+    id.parse().map_err(|_| Error::NotFound { what: "case" })
+}
+
+async fn do_act(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+    f: Fields,
+) -> Result<Response, WebError> {
+    let desk = Desk::of(&app)?;
+    let case = act::view(&desk, &actor, parse(&id)?).await?;
+    let event = event_of(f.value("event"), &f, &case);
+    let done = act::act(&desk, &actor, case.id, event).await;
+    back(&app, p, &actor, &id, f, done.err()).await
+}
+
+async fn back(
+    app: &App,
+    p: Page,
+    actor: &Actor,
+    id: &str,
+    f: Fields,
+    error: Option<Error>,
+) -> Result<Response, WebError> {
+    match error {
+        None => Ok(Redirect::to(&format!("/work/cases/{id}")).into_response()),
+        Some(error) => {
+            let f = f.rejected(findings(error)?);
+            let page = case_page(app, p, actor, id, f).await?;
+            Ok(Html::again(&page)?.into_response())
+        }
+    }
+}
+
+async fn claim(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+    f: Fields,
+) -> Result<Response, WebError> {
+    let desk = Desk::of(&app)?;
+    let (task, _) = work::open(&desk, &actor, &id).await?;
+    let done = work::claim(&desk, &actor, &id).await;
+    back(&app, p, &actor, &task.case, f, done.err()).await
+}
+
+async fn release(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+    f: Fields,
+) -> Result<Response, WebError> {
+    let desk = Desk::of(&app)?;
+    let (task, _) = work::open(&desk, &actor, &id).await?;
+    let done = work::release(&desk, &actor, &id).await;
+    back(&app, p, &actor, &task.case, f, done.err()).await
+}
+
+async fn complete(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+    f: Fields,
+) -> Result<Response, WebError> {
+    let desk = Desk::of(&app)?;
+    let case = f.value("case").to_owned();
+    let answer = work::complete(&desk, &actor, &id, done(&f)).await;
+    back(&app, p, &actor, &case, f, answer.err()).await
+}
+
+fn done(f: &Fields) -> Done {
+    Done {
+        outcome: f.value("outcome").to_owned(),
+        opinion: f.value("opinion").trim().to_owned(),
+        missing: lines(f.value("missing")),
+        reason: f.value("reason").trim().to_owned(),
+        competent: f.value("competent").trim().to_owned(),
+        remedy: f.value("remedy").trim().to_owned(),
+        days: f.value("days").trim().parse().unwrap_or_default(),
+        officers: lines(&f.value("officers").replace(['、', ',', '，'], "\n")),
+        receiver: f.value("receiver").trim().to_owned(),
+        how: match f.value("how") {
+            "post" => Delivery::Post,
+            "online" => Delivery::Online,
+            _ => Delivery::Window,
+        },
+        ..Done::default()
+    }
+}

@@ -1,0 +1,132 @@
+//! How a case goes, for anybody who knows its number and its query password.
+
+use chrono::{Duration, NaiveDate};
+use kernel::{Error, Result, Text, mask};
+use serde::Serialize;
+
+use super::{
+    State,
+    act::Desk,
+    due::{self, Signal},
+    store::{self as rows, Case},
+    submit::query_hash,
+};
+
+/// Wrong guesses after which a case is not answered for a while: six digits are few.
+const GUESSES: i32 = 5;
+const LOCKED_MINUTES: i64 = 15;
+
+/// What is shown without signing in: names masked, no form, no material.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Progress {
+    pub number: String,
+    pub matter: String,
+    pub applicant: String,
+    pub org_name: String,
+    pub state: State,
+    pub outcome: Option<super::Outcome>,
+    #[schema(value_type = Option<String>)]
+    pub due: Option<NaiveDate>,
+    pub signal: Signal,
+    pub steps: Vec<Moment>,
+    pub parts: Vec<Part>,
+}
+
+/// A line of the public timeline; names no officer.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Moment {
+    pub at: chrono::DateTime<chrono::Utc>,
+    pub event: String,
+    pub org_name: String,
+}
+
+/// A sub-case.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Part {
+    pub number: String,
+    pub matter: String,
+    pub org_name: String,
+    pub state: State,
+    pub signal: Signal,
+}
+
+/// Answers how a case goes. A wrong number and a wrong password get the same answer, so that
+/// numbers cannot be tried out; after five wrong guesses the case keeps silent for a quarter of
+/// an hour.
+pub async fn ask(desk: &Desk, number: &str, password: &str) -> Result<Progress> {
+    let unknown = || Error::invalid("password", Text::new("service-progress-unknown"));
+    let number = kernel::code::normalise(number);
+    let number = number
+        .split_once('-')
+        .map_or(number.as_str(), |(main, _)| main);
+    let Some(case) = rows::lookup_by_number(desk.db.read(), number).await? else {
+        return Err(unknown());
+    };
+    let now = desk.now();
+    if case.query.locked_until > now {
+        return Err(Error::refused("service-progress-locked"));
+    }
+    let is_right = query_hash(&case.query.salt, password.trim()) == case.query.hash;
+    let mut query = case.query.clone();
+    if is_right {
+        query.failures = 0;
+    } else {
+        query.failures += 1;
+        if query.failures >= GUESSES {
+            query.failures = 0;
+            query.locked_until = now + Duration::minutes(LOCKED_MINUTES);
+        }
+    }
+    if query != case.query {
+        let id = case.id;
+        desk.db
+            .write(move |tx| {
+                let query = query.clone();
+                async move { rows::update_query(&tx, id, &query).await }
+            })
+            .await?;
+    }
+    if is_right {
+        progress(desk, &case).await
+    } else {
+        Err(unknown())
+    }
+}
+
+async fn progress(desk: &Desk, case: &Case) -> Result<Progress> {
+    let today = desk.db.clock().today();
+    let entries = rows::list_entries(desk.db.read(), case.id, true).await?;
+    let parts = rows::list_parts(desk.db.read(), case.id).await?;
+    let parts = parts.into_iter().map(|part| {
+        Ok(Part {
+            signal: due::signal(&part.facts, today, &desk.calendar)?,
+            state: part.state(),
+            number: part.number,
+            matter: part.matter_name,
+            org_name: part.org_name,
+        })
+    });
+    Ok(Progress {
+        number: case.number.clone(),
+        matter: case.matter_name.clone(),
+        applicant: mask::mask(
+            mask::Kind::Name,
+            mask::Profile::Public,
+            &case.applicant.name,
+        ),
+        org_name: case.org_name.clone(),
+        state: case.state(),
+        outcome: super::act::outcome(&case.facts),
+        due: case.facts.due(),
+        signal: due::signal(&case.facts, today, &desk.calendar)?,
+        steps: entries
+            .into_iter()
+            .map(|e| Moment {
+                at: e.at,
+                event: e.event,
+                org_name: e.org_name,
+            })
+            .collect(),
+        parts: parts.collect::<Result<_>>()?,
+    })
+}
