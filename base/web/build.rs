@@ -14,6 +14,9 @@ fn main() {
     if !bundles.join("manifest.json").exists() {
         println!("cargo::warning=web/dist is empty: run `make web` for styles and scripts");
     }
-    println!("cargo::rerun-if-changed=../../web/dist");
-    println!("cargo::rerun-if-changed=templates");
+    // A development build reads the bundles from disk; only the others have them inside.
+    if env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        println!("cargo::rerun-if-changed=../../web/dist");
+    }
+    println!("cargo::rerun-if-changed=build.rs");
 }
