@@ -118,11 +118,19 @@ export async function findingsOf(page) {
   );
 }
 
-/** Signs in through the form, with a second factor where the account has one. */
-export async function signIn(page, account) {
+/** Signs in through the form. `user` is one of the demo accounts' names. */
+export async function signIn(page, house, user) {
+  const account = house.accounts.find((one) => one.user === user);
+  assert.ok(account, `no demo account ${user}`);
   await page.goto("/sign-in");
-  await page.fill("#name", account.name);
+  await page.fill("#login", account.user);
   await page.fill("#password", account.password);
-  await page.locator("main form button[type=submit]").first().click();
-  await page.waitForLoadState();
+  await page.locator("main form button[type=submit]").click();
+  await page.waitForURL((url) => url.pathname !== "/sign-in");
+}
+
+/** Presses the main button of the page's first form that has this text or selector. */
+export async function press(page, button) {
+  await Promise.all([page.waitForLoadState("load"), button.click()]);
+  await page.waitForLoadState("load");
 }
