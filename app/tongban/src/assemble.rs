@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use web::{App, Module, Texts, module::Foundation};
 
-use crate::config::Config;
+use crate::config::{Config, without_password};
 
 /// Tables and words of every crate, from the ground up.
 fn foundations() -> Vec<Foundation> {
@@ -139,11 +139,4 @@ fn load_policies(app: &App, modules: &[Module]) -> anyhow::Result<()> {
     let gate = app.part::<identity::Gate>()?;
     gate.load(policies).context("the policies hold mistakes")?;
     Ok(())
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
-        _ => url.to_owned(),
-    }
 }

@@ -90,6 +90,16 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems).into()) }
     }
 
+    /// The same without passwords, for showing.
+    #[must_use]
+    pub fn hide_secrets(mut self) -> Self {
+        self.database.url = without_password(&self.database.url);
+        if !self.notify.password.is_empty() {
+            self.notify.password = HIDDEN.into();
+        }
+        self
+    }
+
     /// What types cannot say.
     fn check(&self, problems: &mut Vec<String>) {
         if self.web.listen.parse::<std::net::SocketAddr>().is_err() {
@@ -112,6 +122,20 @@ impl Config {
         if !self.web.public_url.starts_with("http://") && !self.web.public_url.starts_with("https://") {
             problems.push("web.public_url: must begin with http:// or https://".into());
         }
+    }
+}
+
+const HIDDEN: &str = "…";
+
+/// A database address that can be shown.
+pub fn without_password(url: &str) -> String {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    match parts {
+        Some((scheme, (who, place))) => {
+            let user = who.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:{HIDDEN}@{place}")
+        }
+        None => url.to_owned(),
     }
 }
 
@@ -214,6 +238,12 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert_eq!(error.lines().count(), 3, "{error}");
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(without_password("postgres://me:secret@host/db"), "postgres://me:…@host/db");
+        assert_eq!(without_password("sqlite://data/tongban.db"), "sqlite://data/tongban.db");
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn guomi() -> anyhow::Result<&'static dyn Suite> {
 pub fn head_signer(data: &Path) -> anyhow::Result<Arc<dyn HeadSigner>> {
     let file = folder(data)?.join("event-log.pem");
     if !file.exists() {
-        let private = guomi()?.generate().context("cannot make the key of the event log")?;
+        let private = guomi()?.generate_key().context("cannot make the key of the event log")?;
         write_secret(&file, &private.to_pem()?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
