@@ -96,7 +96,8 @@ pub fn line_of(file: &File, words: &str) -> u32 {
 
 /// The line of a byte, from 1.
 pub(crate) fn line_at(text: &str, at: usize) -> u32 {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    let breaks = before.iter().filter(|byte| **byte == b'\n').count();
+    let breaks = text
+        .get(..at)
+        .map_or(0, |before| before.matches('\n').count());
     u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1)
 }

@@ -28,6 +28,10 @@ impl std::fmt::Display for Finding {
 }
 
 impl Finding {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors and texts are handed over as they are"
+    )]
     pub fn new(file: &File, line: u32, text: impl ToString, remedy: impl ToString) -> Self {
         Self {
             file: file.path.clone(),

@@ -149,7 +149,12 @@ impl Source {
             all.extend_from_slice(&file.bytes);
         }
         let digest = kernel::crypto::sm3(&all);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().fold(String::new(), |mut hex, byte| {
+            use std::fmt::Write;
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 
@@ -157,7 +162,11 @@ impl Source {
 /// pack.
 fn is_content(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    !name.starts_with('.') && name != "README.md" && !name.ends_with(".mjs")
+    !name.starts_with('.')
+        && name != "README.md"
+        && Path::new(name)
+            .extension()
+            .is_none_or(|ending| ending != "mjs")
 }
 
 fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, File>) -> Result<()> {

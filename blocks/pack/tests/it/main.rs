@@ -48,12 +48,15 @@ fn a_pack(files: &[(&str, &str)]) -> Source {
 }
 
 fn found(app: &App, files: &[(&str, &str)]) -> Vec<String> {
-    let findings = check(app, &a_pack(files)).unwrap();
-    findings.iter().map(ToString::to_string).collect()
+    match check(app, &a_pack(files)) {
+        Ok(findings) => findings.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
-#[store::db_test]
+#[store::db_test(migrations = crate::migrations)]
 async fn mistakes_are_told_with_file_line_and_remedy(db: Db) {
+    assert_eq!(installed(&db).await.unwrap(), []);
     let app = app(db);
     // Nothing wrong.
     assert_eq!(found(&app, &[]), [""; 0]);
@@ -97,8 +100,9 @@ async fn mistakes_are_told_with_file_line_and_remedy(db: Db) {
     assert_eq!(day.len(), 1, "{day:?}");
 }
 
-#[store::db_test]
+#[store::db_test(migrations = crate::migrations)]
 async fn a_process_is_checked_by_the_rules_of_its_standard(db: Db) {
+    assert_eq!(installed(&db).await.unwrap(), []);
     let app = app(db);
     let model = |end: &str, call: &str| {
         format!(
@@ -143,8 +147,9 @@ async fn a_process_is_checked_by_the_rules_of_its_standard(db: Db) {
     assert_eq!(broken.len(), 1, "{broken:?}");
 }
 
-#[store::db_test]
+#[store::db_test(migrations = crate::migrations)]
 async fn one_login_name_is_given_once(db: Db) {
+    assert_eq!(installed(&db).await.unwrap(), []);
     let app = app(db);
     let officers = "officer = [{ login = \"a\", name = \"甲\" }, { login = \"a\", name = \"乙\" }]";
     let double = found(&app, &[("officers/a.toml", officers)]);
