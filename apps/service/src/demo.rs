@@ -138,7 +138,7 @@ where
                 days,
                 is_full,
             };
-            story.tell(app, place, until).await?;
+            Box::pin(story.tell(app, place, until)).await?;
             settled().await?;
         }
         clock.shift(Duration::zero());
@@ -293,7 +293,7 @@ impl Story<'_> {
     async fn tell(&self, app: &App, place: usize, until: Until) -> Result<()> {
         self.day(0);
         let desk = Desk::of(app)?;
-        let whole = self.submit(app, &desk, place).await?;
+        let whole = Box::pin(self.submit(app, &desk, place)).await?;
         let clerk = &self.city.clerk;
         let get = async || rows::get(desk.db.read(), whole).await;
         let before = self.days > 0;
@@ -304,7 +304,7 @@ impl Story<'_> {
                     reason: "经营计划有变".into(),
                 };
                 let applicant = self.applicant(app, place).await?;
-                act::act(&desk, &applicant, whole, withdraw).await?;
+                Box::pin(act::act(&desk, &applicant, whole, withdraw)).await?;
                 return Ok(());
             }
             Until::Correcting => {
@@ -332,7 +332,7 @@ impl Story<'_> {
         }
         let parts = rows::list_parts(desk.db.read(), whole).await?;
         for (index, part) in parts.iter().enumerate() {
-            self.handle(app, &desk, part, index, until).await?;
+            Box::pin(self.handle(app, &desk, part, index, until)).await?;
         }
         if until == Until::Delivered {
             self.day(8);
@@ -401,7 +401,10 @@ impl Story<'_> {
         let Some(task) = flow::tasks_of(desk, case).await?.into_iter().next() else {
             return Ok(());
         };
-        work::complete(desk, actor, &task.id, done).await.map(drop)
+        // Boxed: acts on cases are large futures.
+        Box::pin(work::complete(desk, actor, &task.id, done))
+            .await
+            .map(drop)
     }
 
     async fn applicant(&self, app: &App, place: usize) -> Result<Actor> {
@@ -475,7 +478,9 @@ impl Story<'_> {
             channel: Channel::Online,
         };
         let applicant = self.applicant(app, place).await?;
-        Ok(submit::submit(desk, &applicant, application).await?.case)
+        Ok(Box::pin(submit::submit(desk, &applicant, application))
+            .await?
+            .case)
     }
 
     fn answers(&self) -> Answers {

@@ -155,7 +155,8 @@ async fn save(
     Json(body): Json<SaveDraft>,
 ) -> Result<(StatusCode, Json<SavedDraft>), WebError> {
     let gate = app.part::<Gate>()?;
-    let version = act::save_draft(app.db(), &gate, &actor, body.matter, body.row_version).await?;
+    let saving = act::save_draft(app.db(), &gate, &actor, body.matter, body.row_version);
+    let version = Box::pin(saving).await?;
     Ok((StatusCode::CREATED, Json(SavedDraft { version })))
 }
 

@@ -58,14 +58,14 @@ async fn home(AppState(app): AppState<App>, p: Page) -> Result<Html, WebError> {
         ..Search::default()
     };
     let (rows, _) = matter::store::list(app.db().read(), &search).await?;
-    let hot = rows.into_iter().map(|row| line(&p, row)).collect();
+    let hot = rows.iter().map(|row| line(&p, row)).collect();
     let topics = topic_links(&p, &USER_TOPICS, "person", "");
     let corp_topics = topic_links(&p, &CORP_TOPICS, "firm", "");
     Html::page(&Home {
+        p,
         topics,
         corp_topics,
         hot,
-        p,
     })
 }
 
@@ -78,7 +78,7 @@ fn topic_links(p: &Page, topics: &[Topic], audience: &str, current: &str) -> Vec
     topics.iter().map(link).collect()
 }
 
-fn line(p: &Page, row: Row) -> Line {
+fn line(p: &Page, row: &Row) -> Line {
     Line {
         href: format!("/guide/{}", encode(&row.task_code)),
         name: p.zh(&row.name),
@@ -180,7 +180,7 @@ async fn list(
         topic_links(&p, &USER_TOPICS, "person", &query.topic)
     };
     Html::page(&List {
-        rows: rows.into_iter().map(|row| line(&p, row)).collect(),
+        rows: rows.iter().map(|row| line(&p, row)).collect(),
         dept_shown: p.zh(&query.dept),
         q: query.q,
         dept: query.dept,
@@ -249,7 +249,7 @@ async fn show(
         _ => Vec::new(),
     };
     let start = if m.is_open() && m.form.is_some() {
-        format!("/apply/start?matter={}", encode(&m.task_code))
+        format!("/guide/{}/start", encode(&m.task_code))
     } else {
         String::new()
     };

@@ -165,7 +165,7 @@ fn has_legal_basis(matter: &Matter, findings: &mut Findings) {
 }
 
 /// 9. Every material says whether it is needed, where it comes from and in which form; forms have
-/// a blank and a sample.
+///    a blank and a sample.
 fn materials_are_described(matter: &Matter, findings: &mut Findings) {
     for (index, material) in matter.materials.iter().enumerate() {
         let is_described = material.need != Necessity::Unset
@@ -259,7 +259,7 @@ fn dates_in_order(matter: &Matter, findings: &mut Findings) {
 }
 
 /// 16. The implementation code has its pattern, a right credit code in front, and agrees with the
-/// item's own fields.
+///     item's own fields.
 fn code_is_right(matter: &Matter, findings: &mut Findings) {
     let is_whole = matter.task_code.len() == 31;
     let Some(code) = matter_code::parse(&matter.task_code)
@@ -280,7 +280,8 @@ fn code_is_right(matter: &Matter, findings: &mut Findings) {
     }
     let item = &matter.task_handle_item;
     let is_of_this = item.starts_with(&matter.task_code) && item.len() == 33;
-    if !item.is_empty() && !(is_of_this && matter_code::parse(item).is_ok()) {
+    let is_right = is_of_this && matter_code::parse(item).is_ok();
+    if !item.is_empty() && !is_right {
         findings.add_with("task_handle_item", "service-check-16-item", item);
     }
 }

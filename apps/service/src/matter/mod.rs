@@ -25,6 +25,10 @@ use serde::{Deserialize, Serialize};
 /// still lacking is said by the publication checks, not by the parser.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the implementation list has these yes-or-no elements"
+)]
 pub struct Matter {
     // Identity.
     /// Implementation code (31 characters); for imported lists the local code. The matter's key.
@@ -454,8 +458,8 @@ pub struct Remedy {
 
 impl Remedy {
     pub fn is_known(&self) -> bool {
-        !self.dept.is_empty()
-            && !(self.addr.is_empty() && self.phone.is_empty() && self.url.is_empty())
+        let ways = [&self.addr, &self.phone, &self.url];
+        !self.dept.is_empty() && ways.iter().any(|way| !way.is_empty())
     }
 }
 

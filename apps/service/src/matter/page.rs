@@ -187,10 +187,10 @@ async fn do_act(
     let gate = app.part::<Gate>()?;
     let db = app.db();
     match what.as_str() {
-        "publish" => act::publish(db, &gate, &actor, &task_code, version).await?,
-        "suspend" => act::suspend(db, &gate, &actor, &task_code, version).await?,
-        "resume" => act::resume(db, &gate, &actor, &task_code, version).await?,
-        "cancel" => act::cancel(db, &gate, &actor, &task_code, version).await?,
+        "publish" => Box::pin(act::publish(db, &gate, &actor, &task_code, version)).await?,
+        "suspend" => Box::pin(act::suspend(db, &gate, &actor, &task_code, version)).await?,
+        "resume" => Box::pin(act::resume(db, &gate, &actor, &task_code, version)).await?,
+        "cancel" => Box::pin(act::cancel(db, &gate, &actor, &task_code, version)).await?,
         _ => return Err(kernel::Error::NotFound { what: "act" }.into()),
     }
     Ok(see(&href(&task_code, version)))
@@ -253,7 +253,14 @@ async fn save(
         Ok(matter) => {
             let task_code = matter.task_code.clone();
             let row_version = draft.row_version.parse().ok();
-            let saved = act::save_draft(app.db(), &gate, &actor, matter, row_version).await;
+            let saved = Box::pin(act::save_draft(
+                app.db(),
+                &gate,
+                &actor,
+                matter,
+                row_version,
+            ))
+            .await;
             saved.map(|version| href(&task_code, version))
         }
         Err(e) => {

@@ -52,7 +52,10 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 }
 
 mod m20261122_01_service_matter {
-    use sea_orm_migration::{prelude::*, schema::*};
+    use sea_orm_migration::{
+        prelude::*,
+        schema::{big_integer, boolean, integer, string, text, text_null},
+    };
 
     pub struct Migration;
 

@@ -382,7 +382,11 @@ fn search_text(matter: &Matter) -> String {
 }
 
 fn topics(topics: &[String]) -> String {
-    topics.iter().map(|topic| format!("|{topic}|")).collect()
+    if topics.is_empty() {
+        return String::new();
+    }
+    // Two bars between topics, so that each has its own.
+    format!("|{}|", topics.join("||"))
 }
 
 /// A row of an imported list.
