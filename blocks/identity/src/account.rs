@@ -40,20 +40,20 @@ pub async fn change_password(
     let row = get_user(identity.db.read(), &actor.user.to_string()).await?;
     let words = words(identity, &row).await?;
     let words: Vec<_> = words.iter().map(String::as_str).collect();
-    let findings = password::findings("new", &new, &words);
+    let mut findings = password::findings("new", &new, &words);
+    if present == new {
+        findings.push(Finding::new("new", Text::new("identity-password-same")));
+    }
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
     }
-    let keys = Keys::of(identity, &row.login, "account page");
+    let keys = Keys::of(identity, &row.login, &place(&row));
     keys.begin(identity).await?;
     if !password::verify(present.clone(), Some(row.password_hash.clone())).await? {
         return Err(Error::invalid(
             "present",
             Text::new("identity-password-present-wrong"),
         ));
-    }
-    if present == new {
-        return Err(Error::invalid("new", Text::new("identity-password-same")));
     }
     let hash = password::hash(new).await?;
     let kept = session_of(ticket);
@@ -80,6 +80,12 @@ pub async fn change_password(
             }
         })
         .await
+}
+
+/// What failures are counted under instead of a network address: the user's own page, so that
+/// one who guesses there holds up nobody else.
+fn place(row: &user::Model) -> String {
+    format!("account page of {}", row.id)
 }
 
 fn session_of(ticket: &Ticket) -> Option<String> {
@@ -198,7 +204,7 @@ pub async fn remove_second_factor(
     if row.totp_confirmed_at.is_none() {
         return Err(Error::refused("identity-second-factor-none"));
     }
-    let keys = Keys::of(identity, &row.login, "account page");
+    let keys = Keys::of(identity, &row.login, &place(&row));
     keys.begin(identity).await?;
     if !password::verify(password, Some(row.password_hash.clone())).await? {
         return Err(Error::invalid(

@@ -156,6 +156,7 @@ fn viewer(identity: &Identity, actor: &Actor, unread: i32) -> Result<Viewer> {
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     pub device: String,
+    /// Empty where the server was not told.
     pub address: String,
     /// Secret of the session cookie that came along.
     pub session: Option<String>,
@@ -182,7 +183,7 @@ impl FromRequestParts<App> for Origin {
             .map(|ConnectInfo(address)| address.ip().to_string());
         Ok(Self {
             device: header("user-agent").unwrap_or_default(),
-            address: proxied.or(direct).unwrap_or_else(|| "unknown".into()),
+            address: proxied.or(direct).unwrap_or_default(),
             session: session::secret_of(&identity, &parts.headers),
         })
     }

@@ -16,6 +16,8 @@ const HOUR: i64 = 60 * MINUTE;
 pub(crate) struct Key {
     id: String,
     allowed: i32,
+    /// An address that nobody knows is everybody's, and would lock everybody out.
+    is_counted: bool,
 }
 
 impl Key {
@@ -26,6 +28,7 @@ impl Key {
         Self {
             id,
             allowed: settings.account_failures,
+            is_counted: true,
         }
     }
 
@@ -33,6 +36,7 @@ impl Key {
         Self {
             id: format!("address:{address}"),
             allowed: settings.address_failures,
+            is_counted: !address.is_empty(),
         }
     }
 }
@@ -54,7 +58,7 @@ pub(crate) fn wait_seconds(settings: &Settings, failures: i32, allowed: i32) -> 
 pub(crate) async fn begin(tx: &Tx, settings: &Settings, keys: &[Key]) -> Result<i32> {
     let now = kernel::clock::micros(tx.now());
     let mut counts = Vec::new();
-    for key in keys {
+    for key in keys.iter().filter(|key| key.is_counted) {
         let row = table::Entity::find_by_id(&key.id)
             .one(&**tx)
             .await
@@ -71,7 +75,7 @@ pub(crate) async fn begin(tx: &Tx, settings: &Settings, keys: &[Key]) -> Result<
         let kept = row.filter(|row| row.failed_at > now - settings.forget_failures_hours * HOUR);
         counts.push(kept.map_or(0, |row| row.failures) + 1);
     }
-    for (key, failures) in keys.iter().zip(&counts) {
+    for (key, failures) in keys.iter().filter(|key| key.is_counted).zip(&counts) {
         let wait = wait_seconds(settings, *failures, key.allowed);
         let row = table::ActiveModel {
             id: Set(key.id.clone()),

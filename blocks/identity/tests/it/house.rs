@@ -222,6 +222,7 @@ impl Visitor<'_> {
         headers.insert(header::HOST, "127.0.0.1:8080".parse().unwrap());
         headers.insert(header::USER_AGENT, "Sample Browser".parse().unwrap());
         headers.insert("accept-language", "en".parse().unwrap());
+        headers.insert("x-real-ip", "192.0.2.1".parse().unwrap());
         if let Some(cookie) = &self.cookie {
             headers.insert(
                 header::COOKIE,

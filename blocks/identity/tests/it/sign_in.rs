@@ -131,9 +131,35 @@ async fn a_name_that_does_not_exist_is_locked_like_one_that_does(db: Db, clock: 
 }
 
 #[store::db_test(migrations = identity::migrations)]
+async fn guesses_made_at_once_count_like_guesses_in_turn(db: Db, clock: Arc<ManualClock>) {
+    let house = house(db, clock).await;
+    let guesses = (0..12).map(|_| async {
+        let fields = [("login", "zhang-jing"), ("password", "wrong")];
+        let reply = house.browser().post("/sign-in", &fields).await;
+        reply.body.contains("User name or password is wrong")
+    });
+    let judged = futures::future::join_all(guesses).await;
+    assert_eq!(judged.iter().filter(|is_judged| **is_judged).count(), 5);
+}
+
+#[store::db_test(migrations = identity::migrations)]
+async fn strangers_of_unknown_address_do_not_lock_each_other_out(db: Db, clock: Arc<ManualClock>) {
+    let settings = Settings {
+        address_failures: 3,
+        ..Settings::default()
+    };
+    let house = house_with(db, clock, settings).await;
+    for name in ["a", "b", "c", "d"] {
+        fail(&house, name, 1).await;
+    }
+    house.signed_in("zhang-jing").await;
+}
+
+#[store::db_test(migrations = identity::migrations)]
 async fn an_address_that_tries_many_names_is_locked(db: Db, clock: Arc<ManualClock>) {
     let settings = Settings {
         address_failures: 3,
+        address_header: "x-real-ip".into(),
         ..Settings::default()
     };
     let house = house_with(db, clock, settings).await;
