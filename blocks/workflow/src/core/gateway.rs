@@ -1,10 +1,10 @@
 //! Splits and joins.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::{State, run::Run};
+use super::{State, Token, run::Run};
 use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place};
 
 impl Run<'_> {
@@ -101,18 +101,25 @@ impl Run<'_> {
     }
 
     /// Tokens resting at a join: the first of each incoming flow, and all of them.
-    fn at_join(&self, frame: u32, node: NodeIx) -> (Vec<u32>, Vec<u32>) {
-        let id = &self.model[node].id;
+    fn at_join(&mut self, frame: u32, node: NodeIx) -> (Vec<u32>, Vec<u32>) {
+        let model = self.model;
+        let id = &model[node].id;
         let mut flows: HashSet<&Id> = HashSet::new();
         let (mut first, mut all) = (Vec::new(), Vec::new());
-        for (token, item) in &self.instance.tokens {
-            if item.frame != frame || item.at != *id {
+        let waiting = self.joining(frame);
+        for token in waiting {
+            let Some(item) = self
+                .instance
+                .tokens
+                .get(&token)
+                .filter(|item| item.at == *id)
+            else {
                 continue;
-            }
+            };
             if let State::Join(via) = &item.state {
-                all.push(*token);
+                all.push(token);
                 if flows.insert(via) {
-                    first.push(*token);
+                    first.push(token);
                 }
             }
         }
@@ -139,21 +146,75 @@ impl Run<'_> {
             return false;
         }
         self.reset_complex();
-        let waiting = self.waiting_joins();
-        for &(frame, node) in &waiting {
-            if !self.can_come(frame, node, false) {
-                self.pass_inclusive(frame, node);
-                return true;
+        let scopes = self.scopes_with_joins();
+        let mut any = false;
+        for but_joins in [false, true] {
+            for (&frame, tokens) in &scopes {
+                // One for each scope: where it passed, the others are looked at again.
+                let passing = self
+                    .joins_among(tokens)
+                    .into_iter()
+                    .find(|&join| !self.can_come(tokens, join, but_joins));
+                if let Some(join) = passing {
+                    self.pass_inclusive(frame, join);
+                    any = true;
+                }
+            }
+            if any {
+                break;
+            }
+            // Joins that wait for one another would wait for ever: the first of them goes.
+        }
+        any
+    }
+
+    /// Tokens of every scope in which some wait at an inclusive join (or at a complex one without
+    /// a condition of its own).
+    fn scopes_with_joins(&self) -> BTreeMap<u32, Vec<u32>> {
+        let mut scopes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for token in self.instance.tokens.values() {
+            if self.waits_inclusively(token).is_some() {
+                scopes.entry(token.frame).or_default();
             }
         }
-        // Joins that wait for one another would wait for ever: the first of them goes.
-        let stuck = waiting
-            .into_iter()
-            .find(|&(frame, node)| !self.can_come(frame, node, true));
-        if let Some((frame, node)) = stuck {
-            self.pass_inclusive(frame, node);
+        if !scopes.is_empty() {
+            for (id, token) in &self.instance.tokens {
+                if let Some(tokens) = scopes.get_mut(&token.frame) {
+                    tokens.push(*id);
+                }
+            }
         }
-        stuck.is_some()
+        scopes
+    }
+
+    fn waits_inclusively(&self, token: &Token) -> Option<NodeIx> {
+        let State::Join(_) = token.state else {
+            return None;
+        };
+        let node = self.node_of(token)?;
+        let kind = &self.model[node].kind;
+        let waits = matches!(
+            kind,
+            Kind::Gateway(Gateway::Inclusive | Gateway::Complex { activation: None })
+        );
+        waits.then_some(node)
+    }
+
+    /// The inclusive joins at which these tokens wait, each once, in the order of tokens.
+    fn joins_among(&self, tokens: &[u32]) -> Vec<NodeIx> {
+        let mut joins = Vec::new();
+        for token in tokens
+            .iter()
+            .filter_map(|token| self.instance.tokens.get(token))
+        {
+            if let Some(node) = self
+                .waits_inclusively(token)
+                .filter(|node| !joins.contains(node))
+            {
+                joins.push(node);
+            }
+        }
+        joins
     }
 
     /// A complex gateway that has fired swallows late tokens until none can come any more; then
@@ -166,7 +227,9 @@ impl Run<'_> {
                     .model
                     .lookup(id)
                     .filter(|&ix| matches!(self.model[ix].kind, Kind::Gateway(_)));
-                if let Some(node) = node.filter(|&node| !self.can_come(*frame, node, false)) {
+                if let Some(node) =
+                    node.filter(|&node| !self.can_come(&self.tokens_in(*frame), node, false))
+                {
                     over.push((*frame, self.model[node].id.clone()));
                 }
             }
@@ -178,53 +241,41 @@ impl Run<'_> {
         }
     }
 
+    fn tokens_in(&self, frame: u32) -> Vec<u32> {
+        self.instance
+            .tokens
+            .iter()
+            .filter(|(_, token)| token.frame == frame)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
     fn pass_inclusive(&mut self, frame: u32, node: NodeIx) {
         let (first, _) = self.at_join(frame, node);
         self.pass(frame, node, &first);
     }
 
-    /// Inclusive joins (and complex ones without a condition of their own) with tokens.
-    fn waiting_joins(&self) -> Vec<(u32, NodeIx)> {
-        let mut found = Vec::new();
-        for token in self.instance.tokens.values() {
-            if let (State::Join(_), Some(node)) = (&token.state, self.node_of(token)) {
-                let kind = &self.model[node].kind;
-                let waits = matches!(
-                    kind,
-                    Kind::Gateway(Gateway::Inclusive | Gateway::Complex { activation: None })
-                );
-                if waits && !found.contains(&(token.frame, node)) {
-                    found.push((token.frame, node));
-                }
-            }
-        }
-        found
-    }
-
     /// The standard's rule: a token elsewhere in the scope from which a path leads to a flow of
     /// the join that has no token yet, unless it also leads to one that has.
-    fn can_come(&self, frame: u32, join: NodeIx, but_joins: bool) -> bool {
+    fn can_come(&self, tokens: &[u32], join: NodeIx, but_joins: bool) -> bool {
         let model = self.model;
         let mut filled: HashSet<FlowIx> = HashSet::new();
         let mut others = HashSet::new();
-        for token in self
-            .instance
-            .tokens
-            .values()
-            .filter(|token| token.frame == frame)
+        for token in tokens
+            .iter()
+            .filter_map(|token| self.instance.tokens.get(token))
         {
             let Some(node) = self.node_of(token) else {
                 continue;
             };
             match &token.state {
                 State::Join(via) if node == join => {
-                    filled.extend(
-                        model[join]
-                            .incoming
-                            .iter()
-                            .copied()
-                            .filter(|&flow| model[flow].id == *via),
-                    );
+                    let by = model[join]
+                        .incoming
+                        .iter()
+                        .copied()
+                        .filter(|&flow| model[flow].id == *via);
+                    filled.extend(by);
                 }
                 State::Join(_) if but_joins => {}
                 _ => {

@@ -1,6 +1,6 @@
 //! One step under way: the list of moves still to make, and the rules of tokens and frames.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -15,6 +15,8 @@ use crate::model::{
 
 /// Moves of one step. A model that needs more between two waits runs in a circle.
 const MAX_MOVES: u32 = 100_000;
+/// Tokens in one scope; more come only of a circle that splits.
+const MAX_TOKENS: u32 = 1_000;
 /// Frames in one another; a process that calls itself without end stops here.
 const MAX_DEPTH: usize = 100;
 
@@ -44,6 +46,8 @@ pub(super) struct Run<'a> {
     pub work: VecDeque<Work>,
     /// Throwing events that wait until all other tokens of the step rest.
     late: VecDeque<Work>,
+    /// Tokens at joins by frame, found once in a step; some may be gone since.
+    joining: Option<HashMap<u32, Vec<u32>>>,
     pub changed: bool,
     moves: u32,
 }
@@ -58,6 +62,7 @@ impl<'a> Run<'a> {
             effects: Vec::new(),
             work: VecDeque::new(),
             late: VecDeque::new(),
+            joining: None,
             changed: false,
             moves: 0,
         }
@@ -459,10 +464,33 @@ impl<'a> Run<'a> {
         self.work.push_back(Work::Enter { frame, node, via });
     }
 
+    /// Tokens that rest at joins of a frame.
+    pub fn joining(&mut self, frame: u32) -> Vec<u32> {
+        let tokens = &self.instance.tokens;
+        let joining = self.joining.get_or_insert_with(|| {
+            let mut found: HashMap<u32, Vec<u32>> = HashMap::new();
+            for (id, token) in tokens
+                .iter()
+                .filter(|(_, token)| matches!(token.state, State::Join(_)))
+            {
+                found.entry(token.frame).or_default().push(*id);
+            }
+            found
+        });
+        let Some(inside) = joining.get_mut(&frame) else {
+            return Vec::new();
+        };
+        inside.retain(|id| tokens.contains_key(id));
+        inside.clone()
+    }
+
     /// The token under way comes to rest; it was counted when it was sent.
     pub fn rest(&mut self, frame: u32, node: NodeIx, state: State) -> u32 {
         let id = self.next();
         let at = self.model[node].id.clone();
+        if let (State::Join(_), Some(joining)) = (&state, &mut self.joining) {
+            joining.entry(frame).or_default().push(id);
+        }
         self.instance.tokens.insert(
             id,
             Token {
@@ -529,12 +557,15 @@ impl<'a> Run<'a> {
             return;
         }
         self.moves += 1;
-        if self.moves > MAX_MOVES {
+        let is_full = self
+            .instance
+            .frames
+            .get(&frame)
+            .is_some_and(|inner| inner.live > MAX_TOKENS);
+        if self.moves > MAX_MOVES || is_full {
             let token = self.rest(frame, node, State::Task);
-            self.stop_silently(
-                token,
-                "the process runs in a circle without waiting for anything".to_owned(),
-            );
+            let text = "the process runs in a circle without waiting for anything";
+            self.stop_silently(token, text.to_owned());
             return;
         }
         let model = self.model;
