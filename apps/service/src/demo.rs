@@ -118,14 +118,12 @@ where
     };
     let city = City::read(app).await?;
     let theme = theme::store::get(app.db().read(), THEME).await?;
-    let before = rows::list(
-        app.db().read(),
-        &rows::Search {
-            limit: 1,
-            ..rows::Search::default()
-        },
-    )
-    .await?;
+    let any = rows::Search {
+        regions: vec![theme.region.clone()],
+        limit: 1,
+        ..rows::Search::default()
+    };
+    let before = rows::list(app.db().read(), &any).await?;
     if before.0.is_empty() {
         clock.shift(-Duration::days(60));
         city.issue_licences(app).await?;
