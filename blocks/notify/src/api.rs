@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{App, Language, WebError};
 
-use crate::{MessageId, Preference, message, preference};
+use crate::{MessageId, Preference, Settings, message, preference};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -20,6 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(mark))
         .routes(routes!(mark_all))
         .routes(routes!(get_preference, change_preference))
+        .routes(routes!(confirm_address))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -123,6 +124,9 @@ struct PreferenceView {
     /// Language of mails: `zh-CN`, `zh-TW` or `en`.
     #[schema(example = "zh-CN")]
     language: String,
+    /// Whether the code mailed to the address was given back; not for changing.
+    #[serde(default)]
+    is_confirmed: bool,
 }
 
 /// How the caller wants to be told.
@@ -137,6 +141,7 @@ async fn get_preference(
         wants_mail: known.wants_mail,
         address: known.address,
         language: known.language.tag().to_owned(),
+        is_confirmed: known.is_confirmed,
     }))
 }
 
@@ -155,7 +160,28 @@ async fn change_preference(
         wants_mail: body.wants_mail,
         address: body.address,
         language,
+        is_confirmed: false,
     };
-    preference::change_preference(app.db(), &*app.part::<Gate>()?, &actor, &new).await?;
+    let (gate, settings) = (app.part::<Gate>()?, app.part::<Settings>()?);
+    preference::change_preference(app.db(), &gate, &settings, &actor, &new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Code {
+    /// The six digits that were mailed to the address.
+    #[schema(example = "123456")]
+    code: String,
+}
+
+/// Confirms the caller's mail address.
+#[utoipa::path(post, path = "/api/notify/preferences/confirm", tag = "notify", request_body = Code,
+    responses((status = 204), (status = 409), (status = 422)))]
+async fn confirm_address(
+    State(app): State<App>,
+    actor: Actor,
+    Json(body): Json<Code>,
+) -> Result<StatusCode, WebError> {
+    preference::confirm_address(app.db(), &*app.part::<Gate>()?, &actor, &body.code).await?;
     Ok(StatusCode::NO_CONTENT)
 }

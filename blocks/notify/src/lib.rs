@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use event::MailSent;
 pub use message::{Inbox, Message, Recipient, list, mark_all_read, mark_read, send};
-pub use preference::{Preference, change_preference, preference};
+pub use preference::{Preference, change_preference, confirm_address, preference};
 pub use schema::migrations;
 pub use settings::{Settings, Tls};
 
@@ -55,15 +55,19 @@ pub const POLICIES: &[(&str, &str)] = &[("notify.cedar", include_str!("../polici
 
 /// Takes [`Settings`] from the application where they were put before, and `identity`'s parts.
 pub fn module(app: &web::App) -> kernel::Result<web::Module> {
-    let settings = app
-        .part::<Settings>()
-        .map(|s| (*s).clone())
-        .unwrap_or_default();
+    let settings = match app.part::<Settings>() {
+        Ok(settings) => settings,
+        Err(_) => app.put(Settings::default()),
+    };
+    let outbox = mail::Outbox::new(app, &settings)?;
     Ok(web::Module {
         name: "notify",
         routes: page::routes().merge(api::routes()),
         consumers: vec![Arc::new(react::AccountNotices)],
-        jobs: vec![Arc::new(mail::Mailer::new(app, settings)?)],
+        jobs: vec![
+            Arc::new(mail::MessageMailer(outbox.clone())),
+            Arc::new(mail::CodeMailer(outbox)),
+        ],
         menu: page::menu(),
         policies: POLICIES.to_vec(),
     })

@@ -3,9 +3,10 @@
 //! SMTP promises at least once: a server may have taken a mail whose answer was lost. The
 //! `Message-ID` is the message's own, by which mail programs recognise the second copy.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use identity::UserId;
 use kernel::{Fault, clock::micros};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
@@ -14,8 +15,8 @@ use lettre::{
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use store::{Handler, Job, JobBody, JobFailure, fault};
-use web::App;
+use store::{Db, Handler, Job, JobBody, JobFailure, fault};
+use web::{App, Language};
 
 use crate::{
     Message, MessageId, Settings, Tls,
@@ -35,16 +36,35 @@ impl JobBody for SendMail {
     const KIND: &'static str = "notify.send_mail.v1";
 }
 
-pub(crate) struct Mailer {
+/// Sends the code that confirms a user's address.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SendCode {
+    pub user: UserId,
+}
+
+impl JobBody for SendCode {
+    const KIND: &'static str = "notify.send_code.v1";
+}
+
+/// The way to the mail server.
+pub(crate) struct Outbox {
     app: App,
-    settings: Settings,
+    host: String,
     from: Mailbox,
     /// None if no server is configured.
     transport: Option<AsyncSmtpTransport<Tokio1Executor>>,
 }
 
-impl Mailer {
-    pub fn new(app: &App, settings: Settings) -> kernel::Result<Self> {
+struct Mail {
+    to: String,
+    language: Language,
+    id: String,
+    subject: String,
+    body: String,
+}
+
+impl Outbox {
+    pub fn new(app: &App, settings: &Settings) -> kernel::Result<Arc<Self>> {
         let from = settings
             .from
             .parse()
@@ -52,22 +72,58 @@ impl Mailer {
         let transport = if settings.host.is_empty() {
             None
         } else {
-            Some(transport(&settings)?)
+            Some(transport(settings)?)
         };
-        Ok(Self {
+        Ok(Arc::new(Self {
             app: app.clone(),
-            settings,
+            host: settings.host.clone(),
             from,
             transport,
+        }))
+    }
+
+    fn db(&self) -> &Db {
+        self.app.db()
+    }
+
+    fn compose(&self, mail: &Mail) -> Result<lettre::Message, Fault> {
+        let unwritable = "write a mail";
+        let address = mail
+            .to
+            .parse()
+            .map_err(|e| Fault::caused_by(unwritable, e))?;
+        let foot = self
+            .app
+            .texts()
+            .text(mail.language, "notify-mail-foot", &[]);
+        lettre::Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, address))
+            .subject(mail.subject.clone())
+            .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
+            .header(ContentType::TEXT_PLAIN)
+            .body(format!("{}\n\n-- \n{foot}\n", mail.body))
+            .map_err(|e| Fault::caused_by(unwritable, e))
+    }
+
+    /// Whether there is a server; `Err` if it did not take the mail.
+    async fn send(&self, mail: &Mail) -> Result<bool, JobFailure> {
+        let Some(transport) = &self.transport else {
+            return Ok(false);
+        };
+        let composed = self.compose(mail).map_err(JobFailure::Fail)?;
+        let Err(error) = transport.send(composed).await else {
+            return Ok(true);
+        };
+        let what = format!("send mail by {}", self.host);
+        Err(if error.is_permanent() {
+            JobFailure::Fail(Fault::caused_by(what, error))
+        } else {
+            JobFailure::Retry(Fault::caused_by(what, error).transient())
         })
     }
 
-    fn compose(&self, message: &Message, to: &Preference) -> Result<lettre::Message, Fault> {
-        let unwritable = "write a mail";
-        let address = to
-            .address
-            .parse()
-            .map_err(|e| Fault::caused_by(unwritable, e))?;
+    fn words(&self, message: &Message, to: &Preference) -> Mail {
         let texts = self.app.texts();
         let mut body = message.body(texts, to.language);
         if !message.link.is_empty() {
@@ -75,17 +131,13 @@ impl Mailer {
             body.push_str(&self.app.settings().public_url);
             body.push_str(&message.link);
         }
-        body.push_str("\n\n-- \n");
-        body.push_str(&texts.text(to.language, "notify-mail-foot", &[]));
-        let domain = self.from.email.domain();
-        lettre::Message::builder()
-            .from(self.from.clone())
-            .to(Mailbox::new(None, address))
-            .subject(message.title(texts, to.language))
-            .message_id(Some(format!("<{}@{domain}>", message.id)))
-            .header(ContentType::TEXT_PLAIN)
-            .body(body)
-            .map_err(|e| Fault::caused_by(unwritable, e))
+        Mail {
+            to: to.address.clone(),
+            language: to.language,
+            id: message.id.to_string(),
+            subject: message.title(texts, to.language),
+            body,
+        }
     }
 }
 
@@ -108,15 +160,17 @@ fn transport(settings: &Settings) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
     Ok(builder.build())
 }
 
+pub(crate) struct MessageMailer(pub Arc<Outbox>);
+
 #[async_trait]
-impl Handler for Mailer {
+impl Handler for MessageMailer {
     fn kind(&self) -> &'static str {
         SendMail::KIND
     }
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure> {
         let order: SendMail = job.body()?;
-        let db = self.app.db();
+        let db = self.0.db();
         let row = table::Entity::find_by_id(order.message.to_string())
             .one(db.read())
             .await
@@ -130,47 +184,63 @@ impl Handler for Mailer {
             .map_err(|e| JobFailure::Fail(Fault::caused_by("read a message", e)))?;
         // The reader may have changed her mind since.
         let to = preference::lookup(db.read(), reader).await?;
-        let Some(transport) = self.transport.as_ref().filter(|_| to.wants_mail) else {
-            return Ok(());
-        };
-        let mail = self
-            .compose(&message_of(row.clone())?, &to)
-            .map_err(JobFailure::Fail)?;
-        if let Err(error) = transport.send(mail).await {
-            let what = format!("send mail by {}", self.settings.host);
-            return Err(if error.is_permanent() {
-                JobFailure::Fail(Fault::caused_by(what, error))
-            } else {
-                JobFailure::Retry(Fault::caused_by(what, error).transient())
-            });
+        let mail = self.0.words(&message_of(row.clone())?, &to);
+        if to.gets_mail() && self.0.send(&mail).await? {
+            note(db, row).await?;
         }
-        self.note(row).await
+        Ok(())
     }
 }
 
-impl Mailer {
-    async fn note(&self, row: table::Model) -> Result<(), JobFailure> {
-        let noted = self.app.db().write(move |tx| {
-            let row = row.clone();
-            async move {
-                table::Entity::update_many()
-                    .set(table::ActiveModel {
-                        mailed_at: Set(Some(micros(tx.now()))),
-                        ..Default::default()
-                    })
-                    .filter(table::Column::Id.eq(&row.id))
-                    .exec(&*tx)
-                    .await
-                    .map_err(|e| fault("note a mail", e))?;
-                let subject = format!("user:{}", row.user_id);
-                let body = MailSent {
-                    message: row.id,
-                    user: row.user_id,
-                    key: row.key,
-                };
-                tx.emit(subject, "system", &body)
-            }
-        });
-        Ok(noted.await?)
+async fn note(db: &Db, row: table::Model) -> kernel::Result<()> {
+    db.write(move |tx| {
+        let row = row.clone();
+        async move {
+            table::Entity::update_many()
+                .set(table::ActiveModel {
+                    mailed_at: Set(Some(micros(tx.now()))),
+                    ..Default::default()
+                })
+                .filter(table::Column::Id.eq(&row.id))
+                .exec(&*tx)
+                .await
+                .map_err(|e| fault("note a mail", e))?;
+            let subject = format!("user:{}", row.user_id);
+            let body = MailSent {
+                message: row.id,
+                user: row.user_id,
+                key: row.key,
+            };
+            tx.emit(subject, "system", &body)
+        }
+    })
+    .await
+}
+
+pub(crate) struct CodeMailer(pub Arc<Outbox>);
+
+#[async_trait]
+impl Handler for CodeMailer {
+    fn kind(&self) -> &'static str {
+        SendCode::KIND
+    }
+
+    async fn run(&self, job: &Job) -> Result<(), JobFailure> {
+        let order: SendCode = job.body()?;
+        let row = preference::lookup_row(self.0.db().read(), order.user).await?;
+        let Some((code, row)) = row.and_then(|row| row.code.clone().map(|code| (code, row))) else {
+            return Ok(());
+        };
+        let to = preference::preference_of(row);
+        let texts = self.0.app.texts();
+        let mail = Mail {
+            id: job.id.clone(),
+            subject: texts.text(to.language, "notify-code-mail", &[]),
+            body: texts.text(to.language, "notify-code-mail-body", &[("code", code)]),
+            language: to.language,
+            to: to.address,
+        };
+        self.0.send(&mail).await?;
+        Ok(())
     }
 }

@@ -85,7 +85,7 @@ pub async fn send(
     for reader in readers {
         let id = insert(tx, reader, party, key, args, link).await?;
         directory::set_unread(tx, reader, count_unread(tx, reader).await?).await?;
-        if preference::lookup(&**tx, reader).await?.wants_mail {
+        if preference::lookup(&**tx, reader).await?.gets_mail() {
             tx.enqueue(&mail::SendMail { message: id })?;
         }
     }

@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 use identity::{Actor, Gate};
-use kernel::{Error, Result};
+use kernel::{Error, Finding, Result};
 use utoipa_axum::router::OpenApiRouter;
 use web::{
     App, Html, Language, MenuItem, Page, WebError,
@@ -15,7 +15,7 @@ use web::{
     module::MenuPlace,
 };
 
-use crate::{Message, MessageId, Preference, message, preference};
+use crate::{Message, MessageId, Preference, Settings, message, preference};
 
 const MESSAGES: u64 = 20;
 
@@ -28,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
             "/messages/preferences",
             get(show_preferences).post(change_preferences),
         )
+        .route("/messages/preferences/confirm", post(confirm))
 }
 
 pub(crate) fn menu() -> Vec<MenuItem> {
@@ -114,6 +115,11 @@ struct PreferencesPage {
     f: Fields,
     languages: Vec<Choice>,
     is_saved: bool,
+    good: Tone,
+    warning: Tone,
+    /// A code was mailed and has to be typed.
+    is_waiting: bool,
+    is_confirmed: bool,
 }
 
 #[derive(serde::Deserialize)]
@@ -121,10 +127,30 @@ struct Done {
     done: Option<String>,
 }
 
-fn languages() -> Vec<Choice> {
-    Language::ALL
-        .map(|language| Choice::new(language.tag(), language.own_name()))
-        .to_vec()
+fn preferences_page(p: Page, known: &Preference, f: Fields) -> PreferencesPage {
+    PreferencesPage {
+        p,
+        f,
+        languages: Language::ALL
+            .map(|language| Choice::new(language.tag(), language.own_name()))
+            .to_vec(),
+        is_saved: false,
+        good: Tone::Good,
+        warning: Tone::Warning,
+        is_waiting: known.wants_mail && !known.is_confirmed,
+        is_confirmed: known.wants_mail && known.is_confirmed,
+    }
+}
+
+fn fields_of(known: &Preference) -> Fields {
+    let f = Fields::new()
+        .with("address", &known.address)
+        .with("language", known.language.tag());
+    if known.wants_mail {
+        f.with("wants_mail", "true")
+    } else {
+        f
+    }
 }
 
 async fn show_preferences(
@@ -134,17 +160,10 @@ async fn show_preferences(
     Query(done): Query<Done>,
 ) -> Result<Html, WebError> {
     let known = preference::preference(app.db(), &*app.part::<Gate>()?, &actor).await?;
-    let mut f = Fields::new()
-        .with("address", &known.address)
-        .with("language", known.language.tag());
-    if known.wants_mail {
-        f = f.with("wants_mail", "true");
-    }
+    let page = preferences_page(p, &known, fields_of(&known));
     Html::page(&PreferencesPage {
-        p,
-        f,
-        languages: languages(),
         is_saved: done.done.is_some(),
+        ..page
     })
 }
 
@@ -158,18 +177,40 @@ async fn change_preferences(
         wants_mail: fields.has("wants_mail", "true"),
         address: fields.value("address").to_owned(),
         language: Language::from_tag(fields.value("language")).unwrap_or_default(),
+        is_confirmed: false,
     };
-    match preference::change_preference(app.db(), &*app.part::<Gate>()?, &actor, &new).await {
-        Ok(()) => Ok(Redirect::to("/messages/preferences?done=1").into_response()),
-        Err(Error::Invalid(findings)) => {
-            let page = PreferencesPage {
-                p,
-                f: fields.rejected(findings),
-                languages: languages(),
-                is_saved: false,
-            };
-            Ok(Html::again(&page)?.into_response())
-        }
-        Err(other) => Err(other.into()),
-    }
+    let (gate, settings) = (app.part::<Gate>()?, app.part::<Settings>()?);
+    let changed = preference::change_preference(app.db(), &gate, &settings, &actor, &new).await;
+    answer(&app, p, &actor, fields, changed).await
+}
+
+async fn confirm(
+    State(app): State<App>,
+    p: Page,
+    actor: Actor,
+    fields: Fields,
+) -> Result<Response, WebError> {
+    let gate = app.part::<Gate>()?;
+    let code = fields.value("code");
+    let confirmed = preference::confirm_address(app.db(), &gate, &actor, code).await;
+    let known = preference::preference(app.db(), &gate, &actor).await?;
+    answer(&app, p, &actor, fields_of(&known), confirmed).await
+}
+
+async fn answer(
+    app: &App,
+    p: Page,
+    actor: &Actor,
+    fields: Fields,
+    outcome: Result<()>,
+) -> Result<Response, WebError> {
+    let findings = match outcome {
+        Ok(()) => return Ok(Redirect::to("/messages/preferences?done=1").into_response()),
+        Err(Error::Invalid(findings)) => findings,
+        Err(Error::Refused(text)) => vec![Finding::new("", text)],
+        Err(other) => return Err(other.into()),
+    };
+    let known = preference::preference(app.db(), &*app.part::<Gate>()?, actor).await?;
+    let page = preferences_page(p, &known, fields.rejected(findings));
+    Ok(Html::again(&page)?.into_response())
 }

@@ -1,80 +1,180 @@
 //! How a user wants to be told.
 
 use identity::{Actor, Gate, Resource, UserId};
-use kernel::{Error, Result, Text};
+use kernel::{Error, Fault, Result, Text, clock::micros};
 use lettre::Address;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, sea_query::OnConflict};
-use store::{Db, fault};
+use rand::{RngExt, SeedableRng};
+use sea_orm::{
+    ActiveValue::{self, Set, Unchanged},
+    ConnectionTrait, EntityTrait,
+};
+use store::{Db, Tx, fault};
 use web::Language;
 
-use crate::schema::preference as table;
+use crate::{Settings, mail::SendCode, schema::preference as table};
 
-/// Messages in the house come always; mail besides, if wanted.
+/// Wrong codes after which a new one has to be asked for.
+const MOST_TRIES: i32 = 5;
+
+/// Messages in the house come always; mail besides, if wanted and once the address is confirmed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preference {
     pub wants_mail: bool,
     pub address: String,
     pub language: Language,
+    /// Whether somebody typed the code that was mailed to the address: messages are personal and
+    /// may not go to a mistyped one.
+    pub is_confirmed: bool,
+}
+
+impl Preference {
+    pub(crate) fn gets_mail(&self) -> bool {
+        self.wants_mail && self.is_confirmed
+    }
+}
+
+pub(crate) async fn lookup_row(
+    db: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Option<table::Model>> {
+    let row = table::Entity::find_by_id(user.to_string()).one(db).await;
+    Ok(row.map_err(|e| fault("read a preference", e))?)
 }
 
 pub(crate) async fn lookup(db: &impl ConnectionTrait, user: UserId) -> Result<Preference> {
-    let row = table::Entity::find_by_id(user.to_string())
-        .one(db)
-        .await
-        .map_err(|e| fault("read a preference", e))?;
-    Ok(row.map_or_else(Preference::default, |row| Preference {
+    let row = lookup_row(db, user).await?;
+    Ok(row.map(preference_of).unwrap_or_default())
+}
+
+pub(crate) fn preference_of(row: table::Model) -> Preference {
+    Preference {
         wants_mail: row.wants_mail,
-        address: row.address,
         language: Language::from_tag(&row.language).unwrap_or_default(),
-    }))
+        is_confirmed: row.confirmed_at.is_some(),
+        address: row.address,
+    }
 }
 
 /// The actor's own preference.
 pub async fn preference(db: &Db, gate: &Gate, actor: &Actor) -> Result<Preference> {
-    let own = Resource::new("User", actor.user);
-    actor.may(gate, "notify.message.read", &own)?;
+    actor.may(gate, "notify.message.read", &own(actor))?;
     lookup(db.read(), actor.user).await
 }
 
-/// Changes the actor's own preference; mail needs an address.
+fn own(actor: &Actor) -> Resource {
+    Resource::new("User", actor.user)
+}
+
+/// Changes the actor's own preference. A new address gets a code by mail, to be given to
+/// [`confirm_address`]; saving an unconfirmed address again sends a new one.
 pub async fn change_preference(
     db: &Db,
     gate: &Gate,
+    settings: &Settings,
     actor: &Actor,
     new: &Preference,
 ) -> Result<()> {
-    let own = Resource::new("User", actor.user);
-    actor.may(gate, "notify.preference.change", &own)?;
+    actor.may(gate, "notify.preference.change", &own(actor))?;
     let address = new.address.trim().to_owned();
     let is_readable = address.parse::<Address>().is_ok();
     if !is_readable && (new.wants_mail || !address.is_empty()) {
         let text = Text::new("notify-address-unreadable");
         return Err(Error::invalid("address", text));
     }
-    let row = table::ActiveModel {
-        user_id: Set(actor.user.to_string()),
-        wants_mail: Set(new.wants_mail),
-        address: Set(address),
-        language: Set(new.language.tag().to_owned()),
+    if new.wants_mail && settings.host.is_empty() {
+        let text = Text::new("notify-no-mail-server");
+        return Err(Error::invalid("wants_mail", text));
+    }
+    let (code, user) = (code()?, actor.user);
+    let new = Preference {
+        address,
+        ..new.clone()
     };
     db.write(move |tx| {
-        let row = row.clone();
-        async move {
-            let columns = [
-                table::Column::WantsMail,
-                table::Column::Address,
-                table::Column::Language,
-            ];
-            let replace = OnConflict::column(table::Column::UserId)
-                .update_columns(columns)
-                .to_owned();
-            table::Entity::insert(row)
-                .on_conflict(replace)
-                .exec_without_returning(&*tx)
-                .await
-                .map_err(|e| fault("change a preference", e))?;
-            Ok(())
-        }
+        let (new, code) = (new.clone(), code.clone());
+        async move { write(&tx, user, &new, code).await }
     })
     .await
+}
+
+/// Six digits that nobody can foresee.
+fn code() -> Result<String> {
+    let mut random = rand::rngs::StdRng::try_from_rng(&mut rand::rngs::SysRng)
+        .map_err(|e| Fault::caused_by("draw a code", e))?;
+    Ok(format!("{:06}", random.random_range(0..1_000_000)))
+}
+
+async fn write(tx: &Tx, user: UserId, new: &Preference, code: String) -> Result<()> {
+    let known = lookup_row(&**tx, user).await?;
+    let is_confirmed = known
+        .as_ref()
+        .is_some_and(|row| row.address == new.address && row.confirmed_at.is_some());
+    let mut row = table::ActiveModel {
+        user_id: Set(user.to_string()),
+        wants_mail: Set(new.wants_mail),
+        address: Set(new.address.clone()),
+        language: Set(new.language.tag().to_owned()),
+        code: ActiveValue::NotSet,
+        tries: Set(0),
+        confirmed_at: ActiveValue::NotSet,
+    };
+    if !is_confirmed {
+        row.code = Set(new.wants_mail.then_some(code));
+        row.confirmed_at = Set(None);
+        if new.wants_mail {
+            tx.enqueue(&SendCode { user })?;
+        }
+    }
+    let written = if known.is_some() {
+        table::Entity::update(row).exec(&**tx).await.map(drop)
+    } else {
+        table::Entity::insert(row)
+            .exec_without_returning(&**tx)
+            .await
+            .map(drop)
+    };
+    Ok(written.map_err(|e| fault("change a preference", e))?)
+}
+
+/// Confirms the actor's address with the code that was mailed to it.
+pub async fn confirm_address(db: &Db, gate: &Gate, actor: &Actor, code: &str) -> Result<()> {
+    actor.may(gate, "notify.preference.change", &own(actor))?;
+    let (user, code) = (actor.user, code.trim().to_owned());
+    let is_right = db
+        .write(move |tx| {
+            let code = code.clone();
+            async move { try_code(&tx, user, &code).await }
+        })
+        .await?;
+    if is_right {
+        Ok(())
+    } else {
+        Err(Error::invalid("code", Text::new("notify-code-wrong")))
+    }
+}
+
+/// Whether the code was right. A wrong one is counted, so it is an answer and no error: an error
+/// would undo the count.
+async fn try_code(tx: &Tx, user: UserId, code: &str) -> Result<bool> {
+    let row = lookup_row(&**tx, user).await?;
+    let row = row.filter(|row| row.tries < MOST_TRIES);
+    let Some((row, expected)) = row.and_then(|row| row.code.clone().map(|code| (row, code))) else {
+        return Err(Error::refused("notify-code-none"));
+    };
+    let mut change = table::ActiveModel {
+        user_id: Unchanged(row.user_id),
+        ..Default::default()
+    };
+    let is_right = expected == code;
+    if is_right {
+        change.code = Set(None);
+        change.confirmed_at = Set(Some(micros(tx.now())));
+    } else {
+        change.tries = Set(row.tries + 1);
+    }
+    table::Entity::update(change)
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("confirm an address", e))?;
+    Ok(is_right)
 }

@@ -33,3 +33,15 @@ notify-second-factor-removed = One-time codes turned off
 notify-second-factor-removed-body = One-time codes were turned off for your account. If it was not you, change your password and sign out other devices at once.
 notify-token-created = Access token made
 notify-token-created-body = The access token "{ $label }" was made for your account. If it was not you, revoke it and change your password at once.
+
+# Confirming an address
+notify-no-mail-server = This installation has no mail server, so it cannot send mail. Untick the box; messages still appear here.
+notify-confirmed = Address confirmed
+notify-code = Code from the mail
+notify-code-help = The 6 digits in the mail. If none came, check the address and save it again; another one is sent.
+notify-code-confirm = Confirm address
+notify-code-waiting = A code was sent to your address. Mail comes only after you confirm it.
+notify-code-wrong = The code is wrong. Enter the 6 digits of the latest mail.
+notify-code-none = There is no code to confirm, or too many wrong ones were entered. Save the address again to get another one.
+notify-code-mail = Please confirm your address
+notify-code-mail-body = Your code is { $code }. Sign in and enter it in "Notification settings". If you did not ask for it, ignore this mail.

@@ -30,3 +30,15 @@ notify-second-factor-removed = 动态验证码已停用
 notify-second-factor-removed-body = 您的账号已停用动态验证码。如非本人操作，请立即修改密码并结束其他设备的登录。
 notify-token-created = 新建了访问令牌
 notify-token-created-body = 您的账号新建了访问令牌“{ $label }”。如非本人操作，请立即撤销该令牌并修改密码。
+
+# 邮箱确认
+notify-no-mail-server = 本系统未配置邮件服务器，不能发送电子邮件。请取消勾选，消息仍会显示在本系统中。
+notify-confirmed = 邮箱已确认
+notify-code = 邮箱验证码
+notify-code-help = 邮件中的 6 位数字。没有收到的，请核对邮箱地址后重新保存，系统会再次发送。
+notify-code-confirm = 确认邮箱
+notify-code-waiting = 验证码已发送到您的邮箱。确认邮箱后才会发送邮件通知。
+notify-code-wrong = 验证码不正确。请输入最近一封邮件中的 6 位数字。
+notify-code-none = 没有待确认的验证码，或错误次数过多。请重新保存邮箱地址，系统会再次发送。
+notify-code-mail = 请确认您的邮箱
+notify-code-mail-body = 您的验证码是 { $code }。请登录后在“通知设置”中输入。如非本人操作，请忽略本邮件。

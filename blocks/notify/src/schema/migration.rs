@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 /// All migrations of this crate, oldest first.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tables)]
+    vec![Box::new(Tables), Box::new(Confirmation)]
 }
 
 struct Tables;
@@ -27,6 +27,38 @@ impl MigrationTrait for Tables {
             .col("id")
             .take();
         manager.create_index(by_reader).await
+    }
+}
+
+/// Addresses that their owners confirmed.
+struct Confirmation;
+
+impl MigrationName for Confirmation {
+    fn name(&self) -> &'static str {
+        "m20261122_02_notify_confirmation"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Confirmation {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // SQLite adds one column at a time.
+        for mut column in [
+            ColumnDef::new("code").text().take(),
+            ColumnDef::new("tries")
+                .integer()
+                .not_null()
+                .default(0)
+                .take(),
+            ColumnDef::new("confirmed_at").big_integer().take(),
+        ] {
+            let table = Table::alter()
+                .table("notify_preference")
+                .add_column(&mut column)
+                .take();
+            manager.alter_table(table).await?;
+        }
+        Ok(())
     }
 }
 

@@ -43,6 +43,11 @@ pub mod preference {
         pub wants_mail: bool,
         pub address: String,
         pub language: String,
+        /// What was mailed to the address and has not been typed here yet.
+        pub code: Option<String>,
+        /// Wrong codes so far.
+        pub tries: i32,
+        pub confirmed_at: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -21,6 +21,7 @@ use web::{App, Texts};
 
 pub const ZHANG: &str = "320000199001010039";
 pub const LI: &str = "320000199001010047";
+pub const PASSWORD: &str = "correct-Horse-7";
 pub const FIRM: &str = "91321000MA0000023T";
 /// A message of a sender's crate; one of notify's own, for want of another.
 pub const KEY: &str = "notify-token-created";
@@ -59,24 +60,28 @@ pub async fn house(db: Db, clock: Arc<ManualClock>, settings: Settings) -> House
     let handlers = modules.iter().flat_map(|m| m.jobs.clone()).collect();
     let layered = app.clone();
     let router = web::server::router(&app, modules, |router| identity::layer(layered, router));
-    db.write(|tx| async move {
-        for (code, login) in [(ZHANG, "zhang-jing"), (LI, "li-ming")] {
-            let seed = CitizenSeed {
-                code: code.into(),
-                name: format!("合成{login}"),
-                login: Some(login.into()),
-                ..CitizenSeed::default()
+    let hash = identity::password::hash(PASSWORD.into()).await.unwrap();
+    db.write(move |tx| {
+        let hash = hash.clone();
+        async move {
+            for (code, login) in [(ZHANG, "zhang-jing"), (LI, "li-ming")] {
+                let seed = CitizenSeed {
+                    code: code.into(),
+                    name: format!("合成{login}"),
+                    login: Some(login.into()),
+                    ..CitizenSeed::default()
+                };
+                load::citizen(&tx, &seed, &hash).await?;
+            }
+            let firm = LegalPersonSeed {
+                code: FIRM.into(),
+                name: "合成餐饮有限公司".into(),
+                representative: Some(ZHANG.into()),
+                ..LegalPersonSeed::default()
             };
-            load::citizen(&tx, &seed, "").await?;
+            load::legal_person(&tx, &firm).await?;
+            load::agent(&tx, FIRM, "li-ming", "*").await
         }
-        let firm = LegalPersonSeed {
-            code: FIRM.into(),
-            name: "合成餐饮有限公司".into(),
-            representative: Some(ZHANG.into()),
-            ..LegalPersonSeed::default()
-        };
-        load::legal_person(&tx, &firm).await?;
-        load::agent(&tx, FIRM, "li-ming", "*").await
     })
     .await
     .unwrap();
@@ -127,15 +132,30 @@ impl House {
         let token = identity::token::create(&self.db, login, "test", 1)
             .await
             .unwrap();
-        Program { house: self, token }
+        Program {
+            house: self,
+            header: (header::AUTHORIZATION, format!("Bearer {token}")),
+        }
     }
 
-    /// Somebody at a browser. People without password can be signed in only so.
+    pub async fn browser(&self, login: &str) -> Program<'_> {
+        let mut browser = Program {
+            house: self,
+            header: (header::COOKIE, String::new()),
+        };
+        let form = format!("login={login}&password={PASSWORD}");
+        let reply = browser.post("/sign-in", &form).await;
+        assert_eq!(reply.status, 303, "{}", reply.body);
+        browser.header.1 = reply.cookie;
+        browser
+    }
+
+    /// As if the user had asked for mail and confirmed the address.
     pub async fn wants_mail(&self, login: &str, address: &str, language: &str) {
         use sea_orm::{ConnectionTrait, Statement};
         let user = self.user(login).await;
         let sql = format!(
-            "INSERT INTO notify_preference (user_id, wants_mail, address, language) VALUES ('{user}', true, '{address}', '{language}')"
+            "INSERT INTO notify_preference (user_id, wants_mail, address, language, confirmed_at) VALUES ('{user}', true, '{address}', '{language}', 1)"
         );
         self.db
             .write(move |tx| {
@@ -153,16 +173,17 @@ impl House {
     }
 }
 
-/// Sends requests with a token.
+/// Sends requests with a token, or as a browser with a cookie.
 pub struct Program<'a> {
     house: &'a House,
-    token: String,
+    header: (header::HeaderName, String),
 }
 
 pub struct Reply {
     pub status: u16,
     pub body: String,
     pub location: String,
+    pub cookie: String,
 }
 
 impl Reply {
@@ -197,19 +218,30 @@ impl Program<'_> {
             .uri(path)
             .header(header::HOST, "127.0.0.1:8080")
             .header("accept-language", "en")
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(&self.header.0, &self.header.1)
             .header(header::CONTENT_TYPE, kind)
             .body(Body::from(body.to_owned()))
             .unwrap();
         let response = self.house.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let location = response.headers().get(header::LOCATION);
-        let location = location.map_or("", |v| v.to_str().unwrap()).to_owned();
+        let header = |name| {
+            let value = response.headers().get(name);
+            value
+                .map_or("", |v: &axum::http::HeaderValue| v.to_str().unwrap())
+                .to_owned()
+        };
+        let location = header(header::LOCATION);
+        let cookie = header(header::SET_COOKIE)
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         Reply {
             status,
             body: String::from_utf8_lossy(&body).into_owned(),
             location,
+            cookie,
         }
     }
 }

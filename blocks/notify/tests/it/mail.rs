@@ -168,3 +168,92 @@ async fn nobody_gets_mail_who_did_not_ask_for_it(db: Db, clock: Arc<ManualClock>
         .await;
     assert_eq!(jobs(&house).await, (0, 0));
 }
+
+#[store::db_test(migrations = migrations)]
+async fn an_address_gets_mail_once_its_owner_gave_back_the_code(db: Db, clock: Arc<ManualClock>) {
+    let port = free_port();
+    let Some(mut sink) = sink(port).await else {
+        return;
+    };
+    let house = house(db, clock, settings(port)).await;
+    let zhang = house.browser("zhang-jing").await;
+    let form = "wants_mail=true&address=zhang%40sample.example&language=en";
+    zhang
+        .post(
+            "/messages/preferences",
+            "wants_mail=true&address=zhang&language=en",
+        )
+        .await
+        .is(422)
+        .says("value=\"zhang\"");
+    zhang.post("/messages/preferences", form).await.is(303);
+    house
+        .send(Recipient::Party(house.party(ZHANG).await), "early")
+        .await;
+    house.settle().await;
+    let mail = sink.mail().await;
+    assert_eq!(mail["subject"], "Please confirm your address");
+    let body = mail["body"].as_str().unwrap();
+    let code = body.split("code is ").nth(1).unwrap().get(..6).unwrap();
+    zhang
+        .get("/messages/preferences")
+        .await
+        .is(200)
+        .says("A code was sent");
+    zhang
+        .post("/messages/preferences/confirm", "code=x")
+        .await
+        .is(422)
+        .says("code is wrong");
+    zhang
+        .post("/messages/preferences/confirm", &format!("code={code}"))
+        .await
+        .is(303);
+    zhang
+        .get("/messages/preferences")
+        .await
+        .says("Address confirmed");
+    house
+        .send(Recipient::Party(house.party(ZHANG).await), "late")
+        .await;
+    house.settle().await;
+    let mail = sink.mail().await;
+    assert!(mail["body"].as_str().unwrap().contains("late"), "{mail}");
+    assert_eq!(jobs(&house).await, (0, 0));
+}
+
+#[store::db_test(migrations = migrations)]
+async fn five_wrong_codes_are_enough(db: Db, clock: Arc<ManualClock>) {
+    let house = house(db, clock, settings(free_port())).await;
+    let zhang = house.browser("zhang-jing").await;
+    let form = "wants_mail=true&address=zhang%40sample.example&language=en";
+    zhang.post("/messages/preferences", form).await.is(303);
+    for _ in 0..5 {
+        zhang
+            .post("/messages/preferences/confirm", "code=x")
+            .await
+            .is(422)
+            .says("code is wrong");
+    }
+    zhang
+        .post("/messages/preferences/confirm", "code=x")
+        .await
+        .is(422)
+        .says("too many wrong");
+}
+
+#[store::db_test(migrations = migrations)]
+async fn without_a_mail_server_nobody_can_ask_for_mail(db: Db, clock: Arc<ManualClock>) {
+    let house = house(db, clock, Settings::default()).await;
+    let zhang = house.browser("zhang-jing").await;
+    let form = "wants_mail=true&address=zhang%40sample.example&language=en";
+    zhang
+        .post("/messages/preferences", form)
+        .await
+        .is(422)
+        .says("has no mail server");
+    zhang
+        .post("/messages/preferences", "address=&language=en")
+        .await
+        .is(303);
+}
