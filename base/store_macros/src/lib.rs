@@ -15,6 +15,9 @@ use syn::{
 /// The function takes `db: store::Db`, or `db: store::Db, clock: Arc<kernel::ManualClock>`. Its
 /// database is fresh, and migrated with `store::migrations()` and those of the argument
 /// `migrations = …`: a function or an expression that gives `Vec<Box<dyn MigrationTrait>>`.
+///
+/// The function is under `cfg(test)`, so that clippy lets it `unwrap`; helpers beside it need a
+/// `#[cfg(test)]` module of their own.
 #[proc_macro_attribute]
 pub fn db_test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as Arguments);

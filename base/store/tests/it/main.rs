@@ -14,4 +14,6 @@ mod log;
 #[cfg(test)]
 mod note;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod writing;
