@@ -344,7 +344,7 @@ async fn hand_in(
         applicant,
         channel,
     };
-    submit::submit(desk, actor, application).await
+    Box::pin(submit::submit(desk, actor, application)).await
 }
 
 fn check_audience(plan: &Plan, applicant: &Applicant) -> Result<()> {
@@ -470,5 +470,5 @@ pub async fn submit_walk_in(
         applicant,
         channel: Channel::Window,
     };
-    submit::submit(&desk, actor, application).await
+    Box::pin(submit::submit(&desk, actor, application)).await
 }

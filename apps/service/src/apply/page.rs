@@ -24,7 +24,10 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .route("/themes/{id}", get(theme_guide))
         .route("/themes/{id}/start", get(question).post(answer))
-        .route("/guide/{code}/start", get(matter_intro).post(matter_start))
+        .route(
+            "/guide/{task_code}/start",
+            get(matter_intro).post(matter_start),
+        )
         .route("/apply/{draft}/", get(resume))
         .route("/apply/{draft}", get(resume))
         .route("/apply/{draft}/review", get(review).post(hand_in))

@@ -178,7 +178,7 @@ pub async fn act(desk: &Desk, actor: &Actor, id: CaseId, event: Event) -> Result
     desk.db
         .write(move |tx| {
             let (desk, who, event) = (shared.clone(), who.clone(), event.clone());
-            async move {
+            Box::pin(async move {
                 let mut case = rows::get(&*tx, id).await?;
                 let events = chain(&case, event);
                 let was_open = !case.state().is_final();
@@ -187,7 +187,7 @@ pub async fn act(desk: &Desk, actor: &Actor, id: CaseId, event: Event) -> Result
                     settle(&tx, &desk, &mut case, &who).await?;
                 }
                 Ok(case)
-            }
+            })
         })
         .await
 }
@@ -257,7 +257,7 @@ pub(crate) async fn happen(
     rows::update(tx, case).await?;
     super::react::arrange(tx, case.id, &case.facts)?;
     for (before, after, event) in &moves {
-        note(tx, case, (before, after), event, who, step).await?;
+        Box::pin(note(tx, case, (before, after), event, who, step)).await?;
     }
     Ok(())
 }
@@ -389,7 +389,7 @@ pub(crate) async fn settle(tx: &Tx, desk: &Desk, case: &mut Case, who: &Who) -> 
         flow::cancel(tx, desk, case, case.state().code()).await?;
         end_parts(tx, desk, case, who).await?;
     }
-    flow::part_ended(tx, desk, case).await
+    Box::pin(flow::part_ended(tx, desk, case)).await
 }
 
 /// When the whole is taken back or ended, its open sub-cases are too.

@@ -234,7 +234,7 @@ async fn case_page(
         light: view::light(signal),
         left: view::left(&p, signal),
         facts: view::facts(&p, &case, false),
-        values: values(&p, &case),
+        values: values(&p, &desk, &case).await?,
         materials: view::materials(&p, &materials(&desk, &case).await?),
         happenings: view::happenings(&p, &entries, true),
         opinions: opinions(&p, &rows::list_opinions(db, case.id).await?),
@@ -250,23 +250,43 @@ async fn case_page(
     })
 }
 
-/// The form's values by name; what may be personal is masked by its name.
-fn values(p: &Page, case: &Case) -> Vec<Fact> {
+/// The form's values under their questions' titles, masked where the form says so. A value whose
+/// question is not known any more is left out: nobody can say whether it is personal.
+async fn values(p: &Page, desk: &Desk, case: &Case) -> Result<Vec<Fact>, WebError> {
     let Some(values) = case.data.as_object() else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    let words = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-            String::new()
+    let known = forms_of(desk, case).await?;
+    let field = |name: &str| known.iter().find_map(|form| form.field(name));
+    let shown = values.iter().filter_map(|(name, value)| {
+        let field = field(name)?;
+        let words = field.shown(p, value);
+        (!words.is_empty()).then(|| Fact::new(field.title.on(p), words))
+    });
+    Ok(shown.collect())
+}
+
+/// The forms that a case was made of: its own, its parts', its theme's.
+async fn forms_of(desk: &Desk, case: &Case) -> Result<Vec<forms::Form>, WebError> {
+    let db = desk.db.read();
+    let mut ids: Vec<String> = case.form.iter().cloned().collect();
+    ids.extend(case.plan.iter().filter_map(|part| part.form.clone()));
+    if case.is_theme {
+        let theme = crate::theme::store::lookup(db, &case.matter_code).await?;
+        ids.extend(theme.and_then(|theme| theme.form));
+    } else if case.parent.is_none() {
+        let matter = crate::matter::lookup_shown(db, &case.matter_code).await?;
+        ids.extend(matter.and_then(|matter| matter.form));
+    }
+    let mut known = Vec::new();
+    for id in ids {
+        match pack::form(db, &id).await {
+            Ok(form) => known.push(form),
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
-        other => other.to_string(),
-    };
-    let known = values.iter().map(|(name, value)| (name, words(value)));
-    let shown = known.filter(|(_, words)| !words.is_empty());
-    shown
-        .map(|(name, words)| Fact::new(name.clone(), p.zh(words)))
-        .collect()
+    }
+    Ok(known)
 }
 
 /// A sub-case uses its parent's materials, as far as its matter asks for them.

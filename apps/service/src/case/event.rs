@@ -36,6 +36,10 @@ pub struct StepLimit {
 
 /// What happened to a case, with all that a reader elsewhere needs. Names no applicant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, read by a rule of its own"
+)]
 pub struct CaseFact {
     pub case_id: String,
     pub case_no: String,

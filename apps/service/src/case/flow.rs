@@ -126,7 +126,14 @@ pub(crate) async fn begin(tx: &Tx, desk: &Desk, case: &mut Case) -> Result<()> {
     };
     let variables: Map<String, Value> = submit::variables(case).into_iter().collect();
     let subject = subject(case.id);
-    let instance = workflow::start(tx, &desk.engine, &process, &subject, variables).await?;
+    let instance = Box::pin(workflow::start(
+        tx,
+        &desk.engine,
+        &process,
+        &subject,
+        variables,
+    ))
+    .await?;
     // What ran at once may have moved the case.
     *case = rows::get(&**tx, case.id).await?;
     case.instance = Some(instance.to_string());
@@ -138,7 +145,15 @@ pub(crate) async fn cancel(tx: &Tx, desk: &Desk, case: &Case, reason: &str) -> R
     let Some(instance) = instance(case)? else {
         return Ok(());
     };
-    match workflow::cancel(tx, &desk.engine, instance, reason, "system").await {
+    match Box::pin(workflow::cancel(
+        tx,
+        &desk.engine,
+        instance,
+        reason,
+        "system",
+    ))
+    .await
+    {
         Ok(()) | Err(Error::Refused(_)) => Ok(()),
         Err(error) => Err(error),
     }
@@ -201,7 +216,14 @@ async fn answer(tx: &Tx, desk: &Desk, parent: &Case, part: &Case) -> Result<()> 
     let call: CallId = call
         .parse()
         .map_err(|e| Fault::caused_by("read a call", e))?;
-    workflow::call_done(tx, &desk.engine, call, ended(parent, part)).await
+    // Boxed: the parent's process may go far in this call, on the stack of the sub-case's.
+    Box::pin(workflow::call_done(
+        tx,
+        &desk.engine,
+        call,
+        ended(parent, part),
+    ))
+    .await
 }
 
 /// What a parent's process hears of an ended sub-case.
@@ -316,7 +338,15 @@ pub(crate) async fn complete(
 ) -> Result<()> {
     let (id, officer) = (task_id(&task.id)?, Officer::from(actor));
     let seen = Some(task.version);
-    workflow::complete(tx, &desk.engine, id, &officer, seen, variables).await
+    Box::pin(workflow::complete(
+        tx,
+        &desk.engine,
+        id,
+        &officer,
+        seen,
+        variables,
+    ))
+    .await
 }
 
 /// Which tasks a list shows.
@@ -399,10 +429,10 @@ impl ServiceHandler for Services {
         let name = call.attributes.get("call").map(String::as_str);
         let done = match name.unwrap_or_default() {
             "service.verify_licence" => verify_licence(&case),
-            "service.sub_case" => return sub_case(tx, &desk, &mut case, call).await,
+            "service.sub_case" => return Box::pin(sub_case(tx, &desk, &mut case, call)).await,
             "service.start_special" => start_special(tx, &desk, &mut case, call).await?,
             "service.issue_certificate" => crate::certificate::issue(tx, &mut case).await?,
-            "service.close" => close(tx, &desk, &mut case).await?,
+            "service.close" => Box::pin(close(tx, &desk, &mut case)).await?,
             _ => collect(tx, &case).await?,
         };
         Ok(workflow::Outcome::Done(done))

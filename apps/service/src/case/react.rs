@@ -67,7 +67,7 @@ pub async fn look(desk: &Desk, id: CaseId) -> Result<()> {
     desk.db
         .write(move |tx| {
             let desk = shared.clone();
-            async move { look_in(&tx, &desk, id).await }
+            Box::pin(async move { look_in(&tx, &desk, id).await })
         })
         .await
 }

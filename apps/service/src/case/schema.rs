@@ -225,7 +225,10 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 }
 
 mod m20261122_02_service_case {
-    use sea_orm_migration::{prelude::*, schema::*};
+    use sea_orm_migration::{
+        prelude::*,
+        schema::{big_integer, big_integer_null, boolean, integer, string, string_null, text},
+    };
 
     pub struct Migration;
 

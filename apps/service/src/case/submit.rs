@@ -75,13 +75,13 @@ pub async fn submit(desk: &Desk, actor: &Actor, application: Application) -> Res
         .write(move |tx| {
             let (desk, who) = (shared.clone(), who.clone());
             let (case, materials, key) = (case.clone(), materials.clone(), key.clone());
-            async move {
+            Box::pin(async move {
                 // Two submissions of one draft may both have found nothing a moment ago.
                 if let Some(made) = rows::lookup_by_key(&*tx, &key).await? {
                     return Ok(made);
                 }
                 insert(&tx, &desk, case, &materials, &who).await
-            }
+            })
         })
         .await?;
     Ok(receipt(&made, password))
@@ -525,7 +525,7 @@ pub async fn supply(
         .write(move |tx| {
             let (desk, who) = (shared.clone(), who.clone());
             let (materials, data) = (materials.clone(), data.clone());
-            async move {
+            Box::pin(async move {
                 let mut case = rows::get(&*tx, id).await?;
                 rows::insert_materials(&tx, id, &materials).await?;
                 if let Some(data) = data {
@@ -538,7 +538,7 @@ pub async fn supply(
                 };
                 happen(&tx, &desk, &mut case, &[event], &who, "").await?;
                 Ok(case)
-            }
+            })
         })
         .await
 }

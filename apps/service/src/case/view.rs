@@ -77,9 +77,9 @@ pub fn outcome_key(outcome: Outcome) -> &'static str {
 pub fn tone(case: &Case) -> Tone {
     match (case.state(), act::outcome(&case.facts)) {
         (State::Closed | State::Approved, Some(Outcome::Approved)) => Tone::Good,
-        (State::Closed | State::Approved, Some(Outcome::Partial)) => Tone::Warning,
+        (State::Closed | State::Approved, Some(Outcome::Partial))
+        | (State::PreReturned | State::Correcting | State::AcceptedCorrecting, _) => Tone::Warning,
         (State::Closed | State::Refused | State::NotAccepted, _) => Tone::Danger,
-        (State::PreReturned | State::Correcting | State::AcceptedCorrecting, _) => Tone::Warning,
         (State::Withdrawn | State::Aborted, _) => Tone::Plain,
         _ => Tone::Accent,
     }
@@ -151,19 +151,17 @@ fn event_tone(event: &str) -> Tone {
 
 /// The five steps that every application takes, and where this one stands.
 pub fn steps(p: &Page, case: &Case) -> Vec<Step> {
+    let was_accepted = case.facts.accepted_at.is_some();
+    let is_delivered = case.facts.delivered_at.is_some();
     let now = match case.state() {
         State::Draft | State::Submitted | State::PreReturned => 0,
-        State::PrePassed
-        | State::Registering
-        | State::Received
-        | State::Correcting
-        | State::NotAccepted => 1,
         State::Accepted | State::Suspended | State::AcceptedCorrecting => 2,
         State::Approved | State::Refused => 3,
-        State::Closed if case.facts.delivered_at.is_some() => 5,
+        State::Closed if is_delivered => 5,
         State::Closed => 4,
-        State::Withdrawn | State::Aborted if case.facts.accepted_at.is_some() => 2,
-        State::Withdrawn | State::Aborted => 1,
+        // Wherever it ended, that is as far as it came.
+        State::Withdrawn | State::Aborted if was_accepted => 2,
+        _ => 1,
     };
     let keys = [
         "service-step-apply",

@@ -294,7 +294,7 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
         .write(move |tx| {
             let (desk, actor) = (shared.clone(), actor.clone());
             let (task, done) = (task.clone(), done.clone());
-            async move {
+            Box::pin(async move {
                 let mut case = rows::get(&*tx, id).await?;
                 let who = Who::of(&actor, &case);
                 let meaning = meaning(&task, &done, &case)?;
@@ -315,7 +315,7 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
                     settle(&tx, &desk, &mut case, &who).await?;
                 }
                 Ok(case)
-            }
+            })
         })
         .await
 }

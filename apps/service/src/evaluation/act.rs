@@ -36,7 +36,7 @@ pub async fn rate(desk: &Desk, actor: &Actor, id: CaseId, review: Review) -> Res
         .write(move |tx| {
             let (desk, actor) = (shared.clone(), actor.clone());
             let (case, review) = (case.clone(), review.clone());
-            async move { rate_in(&tx, &desk, &actor, &case, &review).await }
+            Box::pin(async move { rate_in(&tx, &desk, &actor, &case, &review).await })
         })
         .await
 }
@@ -150,7 +150,7 @@ pub async fn answer(
     desk.db
         .write(move |tx| {
             let (answer, trace) = (answer.clone(), trace.clone());
-            async move { answer_in(&tx, id, &answer, &trace).await }
+            Box::pin(async move { answer_in(&tx, id, &answer, &trace).await })
         })
         .await
 }

@@ -230,5 +230,5 @@ async fn figures(AppState(app): AppState<App>, p: Page) -> Result<Html, WebError
             .unwrap_or_default(),
     };
     let rows = all.iter().map(row).collect();
-    Html::page(&FiguresPage { heads, rows, p })
+    Html::page(&FiguresPage { p, heads, rows })
 }

@@ -33,7 +33,10 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 }
 
 mod m20261122_03_service_theme {
-    use sea_orm_migration::{prelude::*, schema::*};
+    use sea_orm_migration::{
+        prelude::*,
+        schema::{big_integer, boolean, integer, string, text},
+    };
 
     pub struct Migration;
 

@@ -26,7 +26,7 @@ pub async fn lookup(db: &impl ConnectionTrait, id: &str) -> Result<Option<Theme>
         .one(db)
         .await
         .map_err(|e| fault("read a theme", e))?;
-    row.map(theme_of).transpose()
+    row.as_ref().map(theme_of).transpose()
 }
 
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Theme>> {
@@ -37,7 +37,7 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Theme>> {
         .all(db)
         .await
         .map_err(|e| fault("list themes", e))?;
-    rows.into_iter().map(theme_of).collect()
+    rows.iter().map(theme_of).collect()
 }
 
 /// Puts a pack's theme into force; the same content again changes nothing. Answers whether
@@ -78,7 +78,7 @@ pub async fn install(tx: &Tx, theme: &Theme) -> Result<bool> {
     Ok(true)
 }
 
-fn theme_of(row: table::Model) -> Result<Theme> {
+fn theme_of(row: &table::Model) -> Result<Theme> {
     let theme: Theme = serde_json::from_str(&row.document)
         .map_err(|e| Fault::caused_by("read JSON of a row", e))?;
     Ok(Theme {

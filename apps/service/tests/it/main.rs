@@ -2,5 +2,13 @@
 
 mod acts;
 mod days;
+mod evaluations;
+mod pages;
+mod progress;
+mod restaurant;
 mod rules;
 mod world;
+mod import;
+mod matter_checks;
+mod matter_store;
+mod packs;

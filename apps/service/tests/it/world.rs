@@ -25,7 +25,14 @@ pub const HALL: &str = "11321000014300009H";
 pub const REGION: &str = "321000";
 
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    service::migrations()
+    let mut all = identity::foundation().migrations;
+    all.extend(forms::foundation().migrations);
+    all.extend(workflow::foundation().migrations);
+    all.extend(credential::foundation().migrations);
+    all.extend(notify::foundation().migrations);
+    all.extend(pack::foundation().migrations);
+    all.extend(service::foundation().migrations);
+    all
 }
 
 /// Everything that acts need, on a database, and the people who act.
@@ -49,6 +56,9 @@ impl World {
         app.put(Gate::of(policies).unwrap());
         app.put(crate::days::calendar());
         app.put(Numbers::default());
+        let engine = app.put(workflow::Engine::default());
+        engine.use_calendars(Arc::new(|_| Ok(Arc::new(crate::days::calendar()))));
+        service::case::flow::register(&app).unwrap();
         let desk = Desk::of(&app).unwrap();
         let officer = |name: &str, post: &str, org: &str| officer(db, name, &[(post, org)]);
         Self {
