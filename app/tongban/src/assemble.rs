@@ -35,8 +35,16 @@ fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 
 /// All messages of all crates.
 pub fn texts() -> Texts {
-    let words = foundations().into_iter().flat_map(|f| f.texts.iter().copied());
-    Texts::new(store::TEXTS.iter().copied().chain(kernel::TEXTS.iter().copied()).chain(words))
+    let words = foundations()
+        .into_iter()
+        .flat_map(|f| f.texts.iter().copied());
+    Texts::new(
+        store::TEXTS
+            .iter()
+            .copied()
+            .chain(kernel::TEXTS.iter().copied())
+            .chain(words),
+    )
 }
 
 /// Opens the database named in the settings.
@@ -52,7 +60,9 @@ async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Db>
 
 /// Gives the database this version's tables.
 pub async fn migrate(db: &Db) -> anyhow::Result<()> {
-    store::migrate(db, migrations()).await.context("cannot migrate the database")?;
+    store::migrate(db, migrations())
+        .await
+        .context("cannot migrate the database")?;
     Ok(())
 }
 
@@ -73,14 +83,21 @@ impl House {
 
     /// The same with a clock of one's own.
     pub async fn open_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data.dir)
-            .with_context(|| format!("cannot make the data folder {}", config.data.dir.display()))?;
+        std::fs::create_dir_all(&config.data.dir).with_context(|| {
+            format!("cannot make the data folder {}", config.data.dir.display())
+        })?;
         let db = open_with(config, clock).await?;
         migrate(&db).await?;
         let app = App::new(db, config.web.clone(), texts());
         put_parts(&app, config)?;
         let signer = crate::keys::head_signer(&config.data.dir)?;
-        Self::assemble(app, signer)
+        let house = Self::assemble(app, signer)?;
+        house
+            .app
+            .part::<pack::Calendars>()?
+            .refresh(house.app.db())
+            .await?;
+        Ok(house)
     }
 
     fn assemble(app: App, signer: Arc<dyn store::HeadSigner>) -> anyhow::Result<Self> {
@@ -99,7 +116,13 @@ impl House {
         let handlers = modules.iter().flat_map(|m| m.jobs.clone()).collect();
         let layered = app.clone();
         let router = web::server::router(&app, modules, |router| identity::layer(layered, router));
-        Ok(Self { app, router, consumers, handlers, signer })
+        Ok(Self {
+            app,
+            router,
+            consumers,
+            handlers,
+            signer,
+        })
     }
 
     /// Seals events, feeds consumers and runs jobs until told to stop.
@@ -126,7 +149,10 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
     app.put(config.identity.clone());
     app.put(crate::keys::vault(&config.data.dir)?);
     app.put(config.notify.clone());
-    app.put(credential::Settings { keys: config.data.dir.join("keys"), demo: config.web.demo });
+    app.put(credential::Settings {
+        keys: config.data.dir.join("keys"),
+        demo: config.web.demo,
+    });
     Ok(())
 }
 

@@ -46,7 +46,10 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "warn,tongban=info".into(), format: "text".into() }
+        Self {
+            filter: "warn,tongban=info".into(),
+            format: "text".into(),
+        }
     }
 }
 
@@ -87,7 +90,11 @@ impl Config {
         }
         let config: Self = Value::Table(given).try_into()?;
         config.check(&mut problems);
-        if problems.is_empty() { Ok(config) } else { Err(Problems(problems).into()) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(Problems(problems).into())
+        }
     }
 
     /// The same without passwords, for showing.
@@ -108,18 +115,27 @@ impl Config {
                 self.web.listen
             ));
         }
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|s| self.database.url.starts_with(s)) {
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|s| self.database.url.starts_with(s))
+        {
             problems.push(
-                "database.url: must begin with sqlite: or postgres:, as sqlite://data/tongban.db".into(),
+                "database.url: must begin with sqlite: or postgres:, as sqlite://data/tongban.db"
+                    .into(),
             );
         }
         if self.database.connections == 0 {
             problems.push("database.connections: must be at least 1; 8 suits two cores".into());
         }
         if !["text", "json"].contains(&self.log.format.as_str()) {
-            problems.push(format!("log.format: {:?} is unknown; write text or json", self.log.format));
+            problems.push(format!(
+                "log.format: {:?} is unknown; write text or json",
+                self.log.format
+            ));
         }
-        if !self.web.public_url.starts_with("http://") && !self.web.public_url.starts_with("https://") {
+        if !self.web.public_url.starts_with("http://")
+            && !self.web.public_url.starts_with("https://")
+        {
             problems.push("web.public_url: must begin with http:// or https://".into());
         }
     }
@@ -129,7 +145,9 @@ const HIDDEN: &str = "…";
 
 /// A database address that can be shown.
 pub fn without_password(url: &str) -> String {
-    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    let parts = url
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
     match parts {
         Some((scheme, (who, place))) => {
             let user = who.split(':').next().unwrap_or_default();
@@ -147,26 +165,38 @@ fn overlay(
     problems: &mut Vec<String>,
 ) {
     for (name, text) in environment {
-        let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+        let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
+            continue;
+        };
         if name.starts_with(TEST_PREFIX) {
             continue;
         }
         let path = path.to_lowercase();
         let Some((section, key)) = path.split_once("__") else {
-            problems.push(format!("{name}: write {ENVIRONMENT_PREFIX}SECTION__KEY, as TONGBAN_WEB__LISTEN"));
+            problems.push(format!(
+                "{name}: write {ENVIRONMENT_PREFIX}SECTION__KEY, as TONGBAN_WEB__LISTEN"
+            ));
             continue;
         };
-        let kind = schema.get(section).and_then(Value::as_table).and_then(|s| s.get(key));
+        let kind = schema
+            .get(section)
+            .and_then(Value::as_table)
+            .and_then(|s| s.get(key));
         let value = match kind {
             Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
             Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
             _ => Some(Value::String(text.clone())),
         };
         let Some(value) = value else {
-            problems.push(format!("{name}: {text:?} is not {}", kind.map_or("known", type_words)));
+            problems.push(format!(
+                "{name}: {text:?} is not {}",
+                kind.map_or("known", type_words)
+            ));
             continue;
         };
-        let section = given.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        let section = given
+            .entry(section)
+            .or_insert_with(|| Value::Table(Table::new()));
         if let Some(section) = section.as_table_mut() {
             section.insert(key.to_owned(), value);
         }
@@ -176,11 +206,18 @@ fn overlay(
 /// Collects keys that the schema does not know and values of another type than its own.
 fn compare(path: &str, given: &Table, schema: &Table, problems: &mut Vec<String>) {
     for (key, value) in given {
-        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let name = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         match schema.get(key) {
             None => {
                 let known: Vec<&str> = schema.keys().map(String::as_str).collect();
-                problems.push(format!("{name}: unknown setting; known here: {}", known.join(", ")));
+                problems.push(format!(
+                    "{name}: unknown setting; known here: {}",
+                    known.join(", ")
+                ));
             }
             Some(Value::Table(inner)) => match value {
                 Value::Table(value) => compare(&name, value, inner, problems),
@@ -214,8 +251,10 @@ mod tests {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("tongban.toml");
         std::fs::write(&file, text)?;
-        let environment: Vec<_> =
-            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Config::read(Some(&file), &environment)
     }
 
@@ -227,30 +266,48 @@ mod tests {
         )
         .unwrap_err()
         .to_string();
-        for name in ["web.body_limit", "web.colour", "databse", "TONGBAN_DATABASE__CONNECTIONS", "TONGBAN_PORT"] {
+        for name in [
+            "web.body_limit",
+            "web.colour",
+            "databse",
+            "TONGBAN_DATABASE__CONNECTIONS",
+            "TONGBAN_PORT",
+        ] {
             assert!(error.contains(name), "{name} is missing from:\n{error}");
         }
     }
 
     #[test]
     fn what_types_cannot_say_is_checked_too() {
-        let error = read("[web]\nlisten = \"nowhere\"\n[database]\nurl = \"mysql://x\"\nconnections = 0\n", &[])
-            .unwrap_err()
-            .to_string();
+        let error = read(
+            "[web]\nlisten = \"nowhere\"\n[database]\nurl = \"mysql://x\"\nconnections = 0\n",
+            &[],
+        )
+        .unwrap_err()
+        .to_string();
         assert_eq!(error.lines().count(), 3, "{error}");
     }
 
     #[test]
     fn passwords_are_not_shown() {
-        assert_eq!(without_password("postgres://me:secret@host/db"), "postgres://me:…@host/db");
-        assert_eq!(without_password("sqlite://data/tongban.db"), "sqlite://data/tongban.db");
+        assert_eq!(
+            without_password("postgres://me:secret@host/db"),
+            "postgres://me:…@host/db"
+        );
+        assert_eq!(
+            without_password("sqlite://data/tongban.db"),
+            "sqlite://data/tongban.db"
+        );
     }
 
     #[test]
     fn the_environment_wins_over_the_file() {
         let config = read(
             "[web]\nlisten = \"127.0.0.1:1\"\n",
-            &[("TONGBAN_WEB__LISTEN", "127.0.0.1:2"), ("TONGBAN_WEB__DEMO", "true")],
+            &[
+                ("TONGBAN_WEB__LISTEN", "127.0.0.1:2"),
+                ("TONGBAN_WEB__DEMO", "true"),
+            ],
         )
         .unwrap();
         assert_eq!(config.web.listen, "127.0.0.1:2");

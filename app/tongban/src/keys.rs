@@ -18,23 +18,31 @@ fn guomi() -> anyhow::Result<&'static dyn Suite> {
 pub fn head_signer(data: &Path) -> anyhow::Result<Arc<dyn HeadSigner>> {
     let file = folder(data)?.join("event-log.pem");
     if !file.exists() {
-        let private = guomi()?.generate_key().context("cannot make the key of the event log")?;
+        let private = guomi()?
+            .generate_key()
+            .context("cannot make the key of the event log")?;
         write_secret(&file, &private.to_pem()?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let pem = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let private = PrivateKey::from_pem(&pem).with_context(|| format!("{} holds no key", file.display()))?;
+    let pem = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    let private =
+        PrivateKey::from_pem(&pem).with_context(|| format!("{} holds no key", file.display()))?;
     Ok(Arc::new(KeySigner::new(private)?))
 }
 
 /// The key under which second-factor secrets are kept.
 pub fn vault(data: &Path) -> anyhow::Result<Vault> {
-    Ok(Vault::at(&folder(data)?.join("second-factor.key"), guomi()?)?)
+    Ok(Vault::at(
+        &folder(data)?.join("second-factor.key"),
+        guomi()?,
+    )?)
 }
 
 fn folder(data: &Path) -> anyhow::Result<std::path::PathBuf> {
     let folder = data.join("keys");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
 }
 

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// The body of every `service.case_….v1` event, as far as supervision needs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the shape is that of the event"
+)]
 pub struct Fact {
     pub case_id: String,
     pub case_no: String,

@@ -10,7 +10,19 @@ use serde::{Deserialize, Serialize};
 use crate::{Settings, fact::Fact, light, light::Light, picture::Picture};
 
 /// A rule by its published number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 pub enum Rule {
     /// Looking through before receipt took too long.
     T01,
@@ -53,7 +65,19 @@ pub enum Rule {
 }
 
 /// How serious a hit is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// A warning in good time; asks for no reply and does not count.
@@ -64,8 +88,24 @@ pub enum Level {
 
 impl Rule {
     pub const ALL: [Self; 19] = [
-        Self::T01, Self::T02, Self::T03, Self::T04, Self::T05, Self::T06, Self::T07, Self::T08, Self::T09,
-        Self::F01, Self::F02, Self::F03, Self::F04, Self::F05, Self::F06, Self::F07, Self::N01, Self::N02,
+        Self::T01,
+        Self::T02,
+        Self::T03,
+        Self::T04,
+        Self::T05,
+        Self::T06,
+        Self::T07,
+        Self::T08,
+        Self::T09,
+        Self::F01,
+        Self::F02,
+        Self::F03,
+        Self::F04,
+        Self::F05,
+        Self::F06,
+        Self::F07,
+        Self::N01,
+        Self::N02,
         Self::Y2,
     ];
 
@@ -100,9 +140,20 @@ impl Rule {
     fn level(self) -> Level {
         match self {
             Self::T03 => Level::Notice,
-            Self::T01 | Self::T04 | Self::T06 | Self::T07 | Self::T08 | Self::F02 | Self::F07 => Level::Yellow,
-            Self::T02 | Self::T05 | Self::T09 | Self::F01 | Self::F03 | Self::F04 | Self::F05 | Self::F06
-            | Self::N01 | Self::N02 | Self::Y2 => Level::Red,
+            Self::T01 | Self::T04 | Self::T06 | Self::T07 | Self::T08 | Self::F02 | Self::F07 => {
+                Level::Yellow
+            }
+            Self::T02
+            | Self::T05
+            | Self::T09
+            | Self::F01
+            | Self::F03
+            | Self::F04
+            | Self::F05
+            | Self::F06
+            | Self::N01
+            | Self::N02
+            | Self::Y2 => Level::Red,
         }
     }
 }
@@ -119,8 +170,13 @@ pub struct Hit {
 }
 
 impl Hit {
-    fn new(rule: Rule, occurrence: impl ToString, evidence: serde_json::Value) -> Self {
-        Self { rule, level: rule.level(), occurrence: occurrence.to_string(), evidence }
+    fn new(rule: Rule, occurrence: impl Into<String>, evidence: serde_json::Value) -> Self {
+        Self {
+            rule,
+            level: rule.level(),
+            occurrence: occurrence.into(),
+            evidence,
+        }
     }
 
     fn at(mut self, level: Level) -> Self {
@@ -135,18 +191,22 @@ pub fn event(what: &str, fact: &Fact, before: &Picture, version_in_force: Option
     let mut hits = flow(what, fact, before);
     match what {
         "accepted" | "deemed_accepted" => {
-            if let Some(version) = version_in_force.filter(|v| *v != fact.matter_version && !fact.is_theme) {
-                let evidence = serde_json::json!({ "used": fact.matter_version, "in_force": version });
+            if let Some(version) =
+                version_in_force.filter(|v| *v != fact.matter_version && !fact.is_theme)
+            {
+                let evidence =
+                    serde_json::json!({ "used": fact.matter_version, "in_force": version });
                 hits.push(Hit::new(Rule::F07, "", evidence));
             }
         }
         "refused" | "not_accepted" if !(fact.has_reason && fact.has_remedy) => {
-            let evidence = serde_json::json!({ "has_reason": fact.has_reason, "has_remedy": fact.has_remedy });
+            let evidence =
+                serde_json::json!({ "has_reason": fact.has_reason, "has_remedy": fact.has_remedy });
             hits.push(Hit::new(Rule::N01, what, evidence));
         }
         "correction_notified" if !fact.unlisted_materials.is_empty() => {
             let evidence = serde_json::json!({ "materials": fact.unlisted_materials });
-            hits.push(Hit::new(Rule::N02, fact.corrections, evidence));
+            hits.push(Hit::new(Rule::N02, fact.corrections.to_string(), evidence));
         }
         _ => {}
     }
@@ -158,32 +218,63 @@ fn flow(what: &str, fact: &Fact, before: &Picture) -> Vec<Hit> {
     let mut hits = Vec::new();
     if !before.case_id.is_empty() && fact.at < before.last_at {
         let evidence = json!({ "event_at": fact.at, "previous_at": before.last_at });
-        hits.push(Hit::new(Rule::F03, fact.at.timestamp_micros(), evidence));
+        hits.push(Hit::new(
+            Rule::F03,
+            fact.at.timestamp_micros().to_string(),
+            evidence,
+        ));
     }
     match what {
         "deemed_accepted" => {
-            hits.push(Hit::new(Rule::T02, "", json!({ "answer_due": before.answer_due, "deemed_on": fact.d0 })));
+            hits.push(Hit::new(
+                Rule::T02,
+                "",
+                json!({ "answer_due": before.answer_due, "deemed_on": fact.d0 }),
+            ));
         }
         "correction_notified" if fact.corrections > 1 => {
-            hits.push(Hit::new(Rule::F04, fact.corrections, json!({ "corrections": fact.corrections })));
+            hits.push(Hit::new(
+                Rule::F04,
+                fact.corrections.to_string(),
+                json!({ "corrections": fact.corrections }),
+            ));
         }
         "special_started" if !fact.is_listed => {
             let special = fact.special.clone().unwrap_or_default();
-            hits.push(Hit::new(Rule::F05, &special, json!({ "special": special })));
+            hits.push(Hit::new(
+                Rule::F05,
+                special.clone(),
+                json!({ "special": special }),
+            ));
         }
         "extended" => {
-            let is_late = before.promise_due.is_some_and(|due| kernel::clock::local_date(fact.at) > due);
+            let is_late = before
+                .promise_due
+                .is_some_and(|due| kernel::clock::local_date(fact.at) > due);
             if is_late || before.extensions > 0 {
                 let evidence = json!({ "due": before.promise_due, "extended_at": fact.at, "extensions": before.extensions + 1 });
-                hits.push(Hit::new(Rule::T09, before.extensions + 1, evidence));
+                hits.push(Hit::new(
+                    Rule::T09,
+                    (before.extensions + 1).to_string(),
+                    evidence,
+                ));
             }
         }
         "reviewed" => hits.extend(skipped(before, &fact.step)),
         "approved" | "partly_approved" | "refused" => {
-            let decision = before.steps.iter().find(|s| s.name.contains("决定")).map(|s| s.name.clone());
+            let decision = before
+                .steps
+                .iter()
+                .find(|s| s.name.contains("决定"))
+                .map(|s| s.name.clone());
             hits.extend(decision.and_then(|name| skipped(before, &name)));
-            if fact.accepted_by.is_some() && fact.accepted_by == fact.decided_by && !fact.is_instant {
-                hits.push(Hit::new(Rule::F02, "", json!({ "person": fact.actor_name })));
+            if fact.accepted_by.is_some() && fact.accepted_by == fact.decided_by && !fact.is_instant
+            {
+                hits.push(Hit::new(
+                    Rule::F02,
+                    "",
+                    json!({ "person": fact.actor_name }),
+                ));
             }
         }
         _ => {}
@@ -197,8 +288,13 @@ fn flow(what: &str, fact: &Fact, before: &Picture) -> Vec<Hit> {
 
 fn skipped(before: &Picture, step: &str) -> Option<Hit> {
     let skipped = before.skipped_before(step);
-    (!skipped.is_empty())
-        .then(|| Hit::new(Rule::F01, step, serde_json::json!({ "step": step, "skipped": skipped })))
+    (!skipped.is_empty()).then(|| {
+        Hit::new(
+            Rule::F01,
+            step,
+            serde_json::json!({ "step": step, "skipped": skipped }),
+        )
+    })
 }
 
 /// How a case stands on a day: its light, the rules that time alone broke, and the next day on
@@ -218,7 +314,12 @@ pub fn day(
     calendar: &Calendar,
     settings: &Settings,
 ) -> Result<Standing, CalendarError> {
-    let mut judge = Judge { today, calendar, changes: Vec::new(), hits: Vec::new() };
+    let mut judge = Judge {
+        today,
+        calendar,
+        changes: Vec::new(),
+        hits: Vec::new(),
+    };
     if !case.is_ended && !case.is_accepted {
         judge.before_acceptance(case, settings)?;
     }
@@ -235,10 +336,12 @@ pub fn day(
             None => judge.handling(case, standing.remaining, settings)?,
         }
     }
-    if case.is_decided && !case.is_delivered && !["withdrawn", "aborted"].contains(&case.state.as_str()) {
-        if let Some(due) = case.delivery_due {
-            judge.over(Rule::T07, "", due);
-        }
+    if case.is_decided
+        && !case.is_delivered
+        && !["withdrawn", "aborted"].contains(&case.state.as_str())
+        && let Some(due) = case.delivery_due
+    {
+        judge.over(Rule::T07, "", due);
     }
     judge.changes.retain(|day| *day > today);
     standing.next_change = judge.changes.into_iter().min();
@@ -247,12 +350,18 @@ pub fn day(
 }
 
 /// Working days from `today` to `due`; negative when `due` has passed.
-pub fn remaining(today: NaiveDate, due: NaiveDate, calendar: &Calendar) -> Result<i64, CalendarError> {
+pub fn remaining(
+    today: NaiveDate,
+    due: NaiveDate,
+    calendar: &Calendar,
+) -> Result<i64, CalendarError> {
     if today <= due {
         Ok(i64::from(calendar.elapsed_working_days(today, due)?))
     } else {
         // A due date may be a rest day for limits in natural days; one day over is over.
-        Ok(-i64::from(calendar.elapsed_working_days(due, today)?.max(1)))
+        Ok(-i64::from(
+            calendar.elapsed_working_days(due, today)?.max(1),
+        ))
     }
 }
 
@@ -270,14 +379,24 @@ impl Judge<'_> {
         self.changes.push(first_over);
         let is_over = self.today >= first_over;
         if is_over {
-            self.hits.push(Hit::new(rule, occurrence, serde_json::json!({ "due": due, "seen_on": self.today })));
+            self.hits.push(Hit::new(
+                rule,
+                occurrence,
+                serde_json::json!({ "due": due, "seen_on": self.today }),
+            ));
         }
         is_over
     }
 
-    fn before_acceptance(&mut self, case: &Picture, settings: &Settings) -> Result<(), CalendarError> {
+    fn before_acceptance(
+        &mut self,
+        case: &Picture,
+        settings: &Settings,
+    ) -> Result<(), CalendarError> {
         if let Some(since) = case.submitted_on.filter(|_| case.state == "submitted") {
-            let due = self.calendar.add_working_days(since, settings.pre_review_days)?;
+            let due = self
+                .calendar
+                .add_working_days(since, settings.pre_review_days)?;
             self.over(Rule::T01, &since.to_string(), due);
         }
         if let Some(due) = case.answer_due.filter(|_| case.state == "received") {
@@ -294,28 +413,40 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn handling(&mut self, case: &Picture, remaining: Option<i64>, settings: &Settings) -> Result<(), CalendarError> {
+    fn handling(
+        &mut self,
+        case: &Picture,
+        remaining: Option<i64>,
+        settings: &Settings,
+    ) -> Result<(), CalendarError> {
         if let (Some(due), Some(remaining)) = (case.promise_due, remaining) {
             self.promise(case, due, remaining, settings)?;
         }
         if let Some(due) = case.legal_due {
             self.over(Rule::T05, "", due);
         }
-        if let (Some(step), Some(since)) = (case.current_step(), case.step_since) {
-            if step.days > 0 {
-                let due = self.calendar.add_working_days(since, step.days)?;
-                self.over(Rule::T06, &step.name, due);
-            }
+        if let (Some(step), Some(since)) = (case.current_step(), case.step_since)
+            && step.days > 0
+        {
+            let due = self.calendar.add_working_days(since, step.days)?;
+            self.over(Rule::T06, &step.name, due);
         }
         Ok(())
     }
 
-    fn promise(&mut self, case: &Picture, due: NaiveDate, remaining: i64, settings: &Settings) -> Result<(), CalendarError> {
+    fn promise(
+        &mut self,
+        case: &Picture,
+        due: NaiveDate,
+        remaining: i64,
+        settings: &Settings,
+    ) -> Result<(), CalendarError> {
         let warn_from = self.day_with_left(due, light::warn_at(case.limit_days, settings))?;
         self.changes.push(warn_from);
         if self.today >= warn_from && remaining >= 0 {
             let evidence = serde_json::json!({ "due": due, "remaining": remaining });
-            self.hits.push(Hit::new(Rule::T03, due, evidence));
+            self.hits
+                .push(Hit::new(Rule::T03, due.to_string(), evidence));
         }
         self.changes.push(due + Days::new(1));
         // Without next year's calendar this is found out on the day after the due date.
@@ -323,8 +454,13 @@ impl Judge<'_> {
             self.changes.push(red_after + Days::new(1));
         }
         if remaining < 0 {
-            let level = if -remaining > i64::from(settings.yellow_days) { Level::Red } else { Level::Yellow };
-            let evidence = serde_json::json!({ "due": due, "over": -remaining, "seen_on": self.today });
+            let level = if -remaining > i64::from(settings.yellow_days) {
+                Level::Red
+            } else {
+                Level::Yellow
+            };
+            let evidence =
+                serde_json::json!({ "due": due, "over": -remaining, "seen_on": self.today });
             self.hits.push(Hit::new(Rule::T04, "", evidence).at(level));
         }
         Ok(())
@@ -354,5 +490,9 @@ pub fn two_yellow() -> Hit {
 
 /// F03's other half: more closings within a minute than a person can do.
 pub fn closed_in_bulk(closings: u32, person: &str) -> Hit {
-    Hit::new(Rule::F03, "bulk", serde_json::json!({ "closings_in_a_minute": closings, "person": person }))
+    Hit::new(
+        Rule::F03,
+        "bulk",
+        serde_json::json!({ "closings_in_a_minute": closings, "person": person }),
+    )
 }

@@ -38,11 +38,18 @@ pub fn foundation() -> Foundation {
 
 /// Pages, doors, the judge of events and days.
 pub fn module(app: &App) -> kernel::Result<Module> {
-    let settings = app.part::<Settings>().map(|s| (*s).clone()).unwrap_or_default();
+    let settings = app
+        .part::<Settings>()
+        .map(|s| (*s).clone())
+        .unwrap_or_default();
     let db = app.db().clone();
     let loaded = app.part::<pack::Calendars>()?;
     let calendars: react::Calendars = std::sync::Arc::new(move || loaded.now());
-    let judge = std::sync::Arc::new(react::Judge { db, settings, calendars });
+    let judge = std::sync::Arc::new(react::Judge {
+        db,
+        settings,
+        calendars,
+    });
     Ok(Module {
         name: "supervise",
         routes: routes(),
@@ -50,14 +57,28 @@ pub fn module(app: &App) -> kernel::Result<Module> {
         jobs: vec![judge],
         menu: vec![
             menu("supervise-menu-board", "/supervise", 60, "supervise.board"),
-            menu("supervise-menu-cards", "/supervise/cards", 61, "supervise.card.see"),
+            menu(
+                "supervise-menu-cards",
+                "/supervise/cards",
+                61,
+                "supervise.card.see",
+            ),
         ],
-        policies: vec![("supervise.cedar", include_str!("../policies/supervise.cedar"))],
+        policies: vec![(
+            "supervise.cedar",
+            include_str!("../policies/supervise.cedar"),
+        )],
     })
 }
 
 fn menu(key: &'static str, href: &'static str, order: u32, action: &'static str) -> MenuItem {
-    MenuItem { key, href, place: MenuPlace::Workbench, order, action }
+    MenuItem {
+        key,
+        href,
+        place: MenuPlace::Workbench,
+        order,
+        action,
+    }
 }
 
 fn routes() -> OpenApiRouter<App> {

@@ -5,7 +5,20 @@ use serde::{Deserialize, Serialize};
 use crate::Settings;
 
 /// How a deadline stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Light {
     /// No limit runs: not yet accepted, or done.
@@ -42,7 +55,9 @@ impl Light {
 /// `warn_days`.
 pub fn warn_at(limit_days: u32, settings: &Settings) -> i64 {
     let share = (u64::from(limit_days) * u64::from(settings.warn_percent)).div_ceil(100);
-    i64::try_from(share).unwrap_or(i64::MAX).max(i64::from(settings.warn_days))
+    i64::try_from(share)
+        .unwrap_or(i64::MAX)
+        .max(i64::from(settings.warn_days))
 }
 
 /// The light for the days left; negative days are days over.
@@ -63,8 +78,20 @@ mod tests {
     #[test]
     fn a_limit_of_ten_days_warns_with_two_left() {
         let settings = Settings::default();
-        let lights: Vec<_> = [10, 3, 2, 0, -1].iter().map(|d| light(*d, 10, &settings)).collect();
-        assert_eq!(lights, [Light::Green, Light::Green, Light::Yellow, Light::Yellow, Light::Red]);
+        let lights: Vec<_> = [10, 3, 2, 0, -1]
+            .iter()
+            .map(|d| light(*d, 10, &settings))
+            .collect();
+        assert_eq!(
+            lights,
+            [
+                Light::Green,
+                Light::Green,
+                Light::Yellow,
+                Light::Yellow,
+                Light::Red
+            ]
+        );
     }
 
     #[test]

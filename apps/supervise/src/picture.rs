@@ -12,6 +12,10 @@ use crate::{
 /// A case as supervision sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a case is each of these or not, independently"
+)]
 pub struct Picture {
     pub case_id: String,
     pub case_no: String,
@@ -97,7 +101,11 @@ impl Picture {
 
     fn copy(&mut self, fact: &Fact) {
         let was_accepted = self.is_accepted;
-        let steps = if fact.steps.is_empty() { std::mem::take(&mut self.steps) } else { fact.steps.clone() };
+        let steps = if fact.steps.is_empty() {
+            std::mem::take(&mut self.steps)
+        } else {
+            fact.steps.clone()
+        };
         let fact = fact.clone();
         *self = Self {
             case_id: fact.case_id,
@@ -130,7 +138,8 @@ impl Picture {
 
     fn finish_steps_named(&mut self, names: &[&str]) {
         for step in &self.steps {
-            if names.iter().any(|n| step.name.contains(n)) && !self.steps_done.contains(&step.name) {
+            if names.iter().any(|n| step.name.contains(n)) && !self.steps_done.contains(&step.name)
+            {
                 self.steps_done.push(step.name.clone());
             }
         }
@@ -141,7 +150,9 @@ impl Picture {
         if !self.is_accepted || self.is_decided {
             return None;
         }
-        self.steps.iter().find(|s| !s.is_special && !self.steps_done.contains(&s.name))
+        self.steps
+            .iter()
+            .find(|s| !s.is_special && !self.steps_done.contains(&s.name))
     }
 
     /// Ordinary steps before the named one that nobody did.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use kernel::{Result, calendar::Calendar, clock::local_date};
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, ExprTrait as _, QueryFilter as _,
+    QueryOrder as _, sea_query::OnConflict,
+};
 use serde::{Deserialize, Serialize};
 use store::{Consumer, Db, Event, EventBody, Handler, Job, JobBody, JobFailure, Tx, fault};
 
@@ -73,10 +76,14 @@ impl Consumer for Judge {
         if event.kind == MATTER_PUBLISHED {
             return note_version(tx, event).await;
         }
-        let Some(what) = fact::what(&event.kind) else { return Ok(()) };
+        let Some(what) = fact::what(&event.kind) else {
+            return Ok(());
+        };
         let fact: Fact = Fact::deserialize(&event.data)
             .map_err(|e| kernel::Fault::caused_by(format!("read event {}", event.id), e))?;
-        let mut case = pictures::lookup(tx, &fact.case_id).await?.unwrap_or_default();
+        let mut case = pictures::lookup(tx, &fact.case_id)
+            .await?
+            .unwrap_or_default();
         let in_force = version_in_force(tx, &fact).await?;
         let mut hits = judge::event(what, &fact, &case, in_force);
         if what == "closed" && !fact.is_theme {
@@ -133,17 +140,26 @@ impl Judge {
             }
         }
         pictures::put(tx, &case).await?;
-        if case.next_change != before {
-            if let Some(day) = case.next_change {
-                tx.enqueue_at(begin_of(day), &JudgeCase { case_id: case.case_id.clone() })?;
-            }
+        if case.next_change != before
+            && let Some(day) = case.next_change
+        {
+            let case_id = case.case_id.clone();
+            tx.enqueue_at(begin_of(day), &JudgeCase { case_id })?;
         }
         self.open_cards(tx, &case, hits, &calendar).await
     }
 
-    async fn open_cards(&self, tx: &Tx, case: &Picture, hits: Vec<Hit>, calendar: &Calendar) -> Result<()> {
+    async fn open_cards(
+        &self,
+        tx: &Tx,
+        case: &Picture,
+        hits: Vec<Hit>,
+        calendar: &Calendar,
+    ) -> Result<()> {
         let today = local_date(tx.now());
-        let reply_due = calendar.add_working_days(today, self.settings.reply_days).ok();
+        let reply_due = calendar
+            .add_working_days(today, self.settings.reply_days)
+            .ok();
         let mut is_yellow = false;
         for hit in hits {
             let due = reply_due.filter(|_| hit.level != Level::Notice);
@@ -171,7 +187,10 @@ impl Judge {
             closings: Set(1),
         };
         let more = OnConflict::columns([closing::Column::Person, closing::Column::Minute])
-            .value(closing::Column::Closings, sea_orm::sea_query::Expr::col((closing::Entity, closing::Column::Closings)).add(1))
+            .value(
+                closing::Column::Closings,
+                sea_orm::sea_query::Expr::col((closing::Entity, closing::Column::Closings)).add(1),
+            )
             .to_owned();
         closing::Entity::insert(row)
             .on_conflict(more)
@@ -207,7 +226,8 @@ fn announce(tx: &Tx, card: &Card) -> Result<()> {
 
 /// A little after the day has begun on the wall in China.
 fn begin_of(day: NaiveDate) -> DateTime<Utc> {
-    day.and_time(NaiveTime::MIN).and_utc() - chrono::Duration::hours(8) + chrono::Duration::seconds(5)
+    day.and_time(NaiveTime::MIN).and_utc() - chrono::Duration::hours(8)
+        + chrono::Duration::seconds(5)
 }
 
 const MATTER_PUBLISHED: &str = "service.matter_published.v1";
@@ -227,7 +247,9 @@ async fn note_version(tx: &Tx, event: &Event) -> Result<()> {
         version: Set(published.version),
         since: Set(local_date(event.at).to_string()),
     };
-    let known = OnConflict::columns([matter::Column::Code, matter::Column::Version]).do_nothing().to_owned();
+    let known = OnConflict::columns([matter::Column::Code, matter::Column::Version])
+        .do_nothing()
+        .to_owned();
     matter::Entity::insert(row)
         .on_conflict(known)
         .exec_without_returning(&**tx)

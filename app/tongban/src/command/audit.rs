@@ -42,7 +42,10 @@ pub async fn run(audit: Audit, config: Config) -> anyhow::Result<ExitCode> {
             match store::audit::check(&proof) {
                 Ok(()) => {
                     out::line("the event is in the log, and its head is signed");
-                    out::line(format!("compare the key with the published one: {}", proof.head.key_id));
+                    out::line(format!(
+                        "compare the key with the published one: {}",
+                        proof.head.key_id
+                    ));
                     Ok(ExitCode::SUCCESS)
                 }
                 Err(reason) => {
@@ -76,5 +79,9 @@ async fn verify(db: &Db, json: bool) -> anyhow::Result<ExitCode> {
             Some(problem) => out::line(format!("history is NOT whole: {problem}")),
         }
     }
-    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_whole() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -59,7 +59,10 @@ fn settings(arguments: &Arguments, address: &str) -> anyhow::Result<Config> {
 }
 
 /// Installs the packs and fills the city, unless that was done before.
-async fn settle_in(house: &House, clock: &ShiftedClock) -> anyhow::Result<Vec<service::demo::Account>> {
+async fn settle_in(
+    house: &House,
+    clock: &ShiftedClock,
+) -> anyhow::Result<Vec<service::demo::Account>> {
     for name in ["base-cn", "restaurant", "demo-city"] {
         let source = pack::Source::embedded(name)?;
         pack::install(&house.app, &source)
@@ -77,9 +80,14 @@ fn announce(
     accounts: &[service::demo::Account],
 ) -> anyhow::Result<()> {
     if arguments.json {
-        return out::json(&Ready { address: address.to_owned(), accounts });
+        return out::json(&Ready {
+            address: address.to_owned(),
+            accounts,
+        });
     }
-    out::line(format!("\n通办 Tongban is ready: {address}\n\nSign in at {address}/sign-in as one of\n"));
+    out::line(format!(
+        "\n通办 Tongban is ready: {address}\n\nSign in at {address}/sign-in as one of\n"
+    ));
     for account in accounts {
         out::line(format!(
             "  {:<16} {:<22} {} ({})",

@@ -21,7 +21,11 @@ pub enum Import {
 }
 
 pub async fn run(import: Import, config: Config) -> anyhow::Result<ExitCode> {
-    let Import::Matters { file, all_or_nothing, json } = import;
+    let Import::Matters {
+        file,
+        all_or_nothing,
+        json,
+    } = import;
     let house = House::open(&config).await?;
     let bar = out::progress(0, "matters");
     let options = service::import::Options { all_or_nothing };
@@ -37,5 +41,9 @@ pub async fn run(import: Import, config: Config) -> anyhow::Result<ExitCode> {
     } else {
         out::line(&report);
     }
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

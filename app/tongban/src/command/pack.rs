@@ -62,9 +62,17 @@ fn check(house: &House, packs: &[PathBuf], json: bool) -> anyhow::Result<ExitCod
         for finding in &findings {
             out::line(finding);
         }
-        out::line(format!("{} findings in {} packs", findings.len(), packs.len()));
+        out::line(format!(
+            "{} findings in {} packs",
+            findings.len(),
+            packs.len()
+        ));
     }
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn install(house: &House, packs: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {

@@ -87,14 +87,19 @@ fn simulate(arguments: &Simulate) -> anyhow::Result<ExitCode> {
     }
     if let Some(script) = &arguments.script {
         let text = String::from_utf8(read(script)?).context("the script is not UTF-8")?;
-        options.script = simulate::parse_script(&text).map_err(|e| anyhow::anyhow!("--script: {e}"))?;
+        options.script =
+            simulate::parse_script(&text).map_err(|e| anyhow::anyhow!("--script: {e}"))?;
     }
     let code = simulate::run(&read(&arguments.file)?, &options, &mut std::io::stdout())?;
     Ok(code.into())
 }
 
 pub fn decide(decision: &Decision) -> anyhow::Result<ExitCode> {
-    let Decision::Evaluate { file, decision, input } = decision;
+    let Decision::Evaluate {
+        file,
+        decision,
+        input,
+    } = decision;
     let input = serde_json::from_str(input).context("--input is not a JSON object")?;
     let xml = String::from_utf8(read(file)?).context("the file is not UTF-8")?;
     let code = simulate::evaluate_decision(&xml, decision, &input, &mut std::io::stdout())?;

@@ -26,7 +26,12 @@ pub enum Token {
 }
 
 pub async fn run(token: Token, config: Config) -> anyhow::Result<ExitCode> {
-    let Token::Create { user, label, days, json } = token;
+    let Token::Create {
+        user,
+        label,
+        days,
+        json,
+    } = token;
     let db = assemble::open(&config).await?;
     assemble::migrate(&db).await?;
     let token = identity::token::create(&db, &user, &label, days).await?;

@@ -17,8 +17,10 @@ fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// Words in backquotes that look like paths of this repository.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
-    const FLOORS: [&str; 10] =
-        ["app/", "apps/", "base/", "bench/", "blocks/", "docs/", "packs/", "tests/", "tools/", "web/"];
+    const FLOORS: [&str; 10] = [
+        "app/", "apps/", "base/", "bench/", "blocks/", "docs/", "packs/", "tests/", "tools/",
+        "web/",
+    ];
     text.split('`')
         .skip(1)
         .step_by(2)
@@ -28,7 +30,10 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn paths_named_in_documents_exist() {
-    let mut found = vec![PathBuf::from(ROOT).join("README.md"), PathBuf::from(ROOT).join("README.zh-CN.md")];
+    let mut found = vec![
+        PathBuf::from(ROOT).join("README.md"),
+        PathBuf::from(ROOT).join("README.zh-CN.md"),
+    ];
     documents(&Path::new(ROOT).join("docs"), &mut found);
     let mut missing = Vec::new();
     for document in found {
@@ -47,12 +52,19 @@ fn paths_named_in_documents_exist() {
 
 #[test]
 fn relative_links_lead_somewhere() {
-    let mut found = vec![PathBuf::from(ROOT).join("README.md"), PathBuf::from(ROOT).join("README.zh-CN.md")];
+    let mut found = vec![
+        PathBuf::from(ROOT).join("README.md"),
+        PathBuf::from(ROOT).join("README.zh-CN.md"),
+    ];
     documents(&Path::new(ROOT).join("docs"), &mut found);
     let mut dead = Vec::new();
     for document in found {
         let text = std::fs::read_to_string(&document).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let target = link.split('#').next().unwrap_or_default();
             if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
                 continue;

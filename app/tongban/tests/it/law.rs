@@ -7,7 +7,14 @@ use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
 const BASE: [&str; 4] = ["kernel", "store_macros", "store", "web"];
-const BLOCKS: [&str; 6] = ["identity", "forms", "workflow", "credential", "notify", "pack"];
+const BLOCKS: [&str; 6] = [
+    "identity",
+    "forms",
+    "workflow",
+    "credential",
+    "notify",
+    "pack",
+];
 const APPS: [&str; 2] = ["service", "supervise"];
 const EXECUTABLE: &str = "tongban";
 
@@ -29,11 +36,21 @@ fn is_lawful(from: &str, to: &str) -> bool {
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -41,11 +58,16 @@ fn metadata() -> Value {
 fn dependencies_point_down() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    let ours: HashMap<&str, &Value> =
-        packages.iter().map(|p| (p["name"].as_str().unwrap(), p)).collect();
+    let ours: HashMap<&str, &Value> = packages
+        .iter()
+        .map(|p| (p["name"].as_str().unwrap(), p))
+        .collect();
     let mut wrong = Vec::new();
     for (name, package) in &ours {
-        assert!(height(name).is_some(), "{name} stands on no floor: add it to this list and to docs/ARCHITECTURE.md");
+        assert!(
+            height(name).is_some(),
+            "{name} stands on no floor: add it to this list and to docs/ARCHITECTURE.md"
+        );
         for dependency in package["dependencies"].as_array().unwrap() {
             let target = dependency["name"].as_str().unwrap();
             let is_test = dependency["kind"] == "dev";
@@ -62,7 +84,13 @@ fn a_folder_is_named_like_its_crate() {
     for package in metadata()["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
         let manifest = std::path::Path::new(package["manifest_path"].as_str().unwrap());
-        let folder = manifest.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let folder = manifest
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap();
         assert_eq!(folder, name);
     }
 }

@@ -22,7 +22,10 @@ fn collect(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
             if !path.ends_with("tests") {
                 collect(&path, endings, found);
             }
-        } else if path.extension().is_some_and(|e| endings.iter().any(|x| e == *x)) {
+        } else if path
+            .extension()
+            .is_some_and(|e| endings.iter().any(|x| e == *x))
+        {
             found.push(path);
         }
     }
@@ -32,12 +35,29 @@ fn collect(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
 fn messages() -> BTreeMap<String, BTreeSet<String>> {
     let mut all = BTreeMap::<String, BTreeSet<String>>::new();
     for file in files(&["ftl"]) {
-        let tag = file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let tag = file
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         let text = std::fs::read_to_string(&file).unwrap();
-        for line in text.lines().filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase())) {
+        for line in text
+            .lines()
+            .filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase()))
+        {
             if let Some((key, _)) = line.split_once('=') {
-                let is_new = all.entry(tag.clone()).or_default().insert(key.trim().to_owned());
-                assert!(is_new, "{key} stands twice; the second time in {}", file.display());
+                let is_new = all
+                    .entry(tag.clone())
+                    .or_default()
+                    .insert(key.trim().to_owned());
+                assert!(
+                    is_new,
+                    "{key} stands twice; the second time in {}",
+                    file.display()
+                );
             }
         }
     }
@@ -71,23 +91,40 @@ fn both_languages_say_the_same() {
 fn every_message_is_used() {
     let literals = literals();
     // Keys put together from a part and a name: `format!("supervise-rule-{}", …)`.
-    let beginnings: Vec<&str> =
-        literals.iter().filter_map(|l| l.split_once("-{").map(|(begin, _)| begin)).collect();
+    let beginnings: Vec<&str> = literals
+        .iter()
+        .filter_map(|l| l.split_once("-{").map(|(begin, _)| begin))
+        .collect();
     let unused: Vec<_> = messages()["zh-CN"]
         .iter()
         .filter(|key| !literals.contains(*key))
         .filter(|key| {
-            !beginnings.iter().any(|b| key.strip_prefix(b).is_some_and(|rest| rest.starts_with('-')))
+            !beginnings.iter().any(|b| {
+                key.strip_prefix(b)
+                    .is_some_and(|rest| rest.starts_with('-'))
+            })
         })
         .cloned()
         .collect();
-    assert!(unused.is_empty(), "{} messages that nothing says: {unused:#?}", unused.len());
+    assert!(
+        unused.is_empty(),
+        "{} messages that nothing says: {unused:#?}",
+        unused.len()
+    );
 }
 
 #[test]
 fn every_key_in_code_has_a_message() {
-    const CALLS: [&str; 8] =
-        [".t(\"", ".t1(\"", ".ta(\"", "Text::new(\"", "refused(\"", "key: \"", "Finding::text(\"", "menu(\""];
+    const CALLS: [&str; 8] = [
+        ".t(\"",
+        ".t1(\"",
+        ".ta(\"",
+        "Text::new(\"",
+        "refused(\"",
+        "key: \"",
+        "Finding::text(\"",
+        "menu(\"",
+    ];
     let known = messages();
     let chinese = &known["zh-CN"];
     let mut missing = BTreeSet::new();
@@ -98,9 +135,13 @@ fn every_key_in_code_has_a_message() {
         for call in CALLS {
             for rest in code.split(call).skip(1) {
                 let key = rest.split('"').next().unwrap_or_default();
-                let is_key = key.contains('-') && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                let is_key =
+                    key.contains('-') && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
                 if is_key && !chinese.contains(key) {
-                    missing.insert(format!("{key} in {}", file.strip_prefix(ROOT).unwrap_or(&file).display()));
+                    missing.insert(format!(
+                        "{key} in {}",
+                        file.strip_prefix(ROOT).unwrap_or(&file).display()
+                    ));
                 }
             }
         }

@@ -55,10 +55,22 @@ pub async fn cases(
     let limit = query.limit.unwrap_or(50).clamp(1, 200);
     let filter = Filter {
         org: query.org,
-        light: query.light.as_deref().map(Light::named).filter(|l| *l != Light::Off),
+        light: query
+            .light
+            .as_deref()
+            .map(Light::named)
+            .filter(|l| *l != Light::Off),
         is_paused: query.paused,
     };
-    let items = super::cases(app.db(), &gate, &actor, &filter, query.after.as_deref(), limit).await?;
+    let items = super::cases(
+        app.db(),
+        &gate,
+        &actor,
+        &filter,
+        query.after.as_deref(),
+        limit,
+    )
+    .await?;
     let next = super::page::next_key(&items, limit);
     Ok(Json(Cases { items, next }))
 }
@@ -67,7 +79,11 @@ pub async fn cases(
 #[utoipa::path(get, path = "/api/supervise/cases/{id}", tag = "supervise",
     params(("id" = String, Path, description = "Identifier of the case")),
     responses((status = 200, description = "The case", body = Picture), (status = 404, description = "No such case")))]
-pub async fn case(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Result<Json<Picture>, WebError> {
+pub async fn case(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Json<Picture>, WebError> {
     let gate = app.part::<Gate>()?;
     Ok(Json(super::case(app.db(), &gate, &actor, &id).await?))
 }

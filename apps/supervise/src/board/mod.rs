@@ -4,10 +4,10 @@ pub mod api;
 pub mod page;
 pub mod store;
 
+use ::store::Db;
 use identity::{Actor, Gate, Resource};
 use kernel::{Error, Result};
 use serde::Serialize;
-use ::store::Db;
 
 use crate::{card, light::Light, picture::Picture};
 
@@ -35,8 +35,12 @@ impl Line {
 
 /// Regions whose cases the actor supervises; the code's trailing zeros mean all below.
 fn regions(actor: &Actor) -> Vec<String> {
-    let mut regions: Vec<_> =
-        actor.posts.iter().filter(|p| p.post == "supervisor").map(|p| p.region.clone()).collect();
+    let mut regions: Vec<_> = actor
+        .posts
+        .iter()
+        .filter(|p| p.post == "supervisor")
+        .map(|p| p.region.clone())
+        .collect();
     regions.sort();
     regions.dedup();
     regions
@@ -67,7 +71,9 @@ pub async fn lines(db: &Db, gate: &Gate, actor: &Actor) -> Result<Vec<Line>> {
         let late = tallies.get(&line.org).map_or(0, |t| t.late);
         line.score = card::score(line.yellow_cards, line.red_cards, late);
     }
-    lines.sort_by(|a, b| (b.red, b.yellow, &a.region, &a.org).cmp(&(a.red, a.yellow, &b.region, &b.org)));
+    lines.sort_by(|a, b| {
+        (b.red, b.yellow, &a.region, &a.org).cmp(&(a.red, a.yellow, &b.region, &b.org))
+    });
     Ok(lines)
 }
 
@@ -97,9 +103,14 @@ pub async fn cases(
 
 /// One case as supervision sees it.
 pub async fn case(db: &Db, gate: &Gate, actor: &Actor, id: &str) -> Result<Picture> {
-    let case = store::find(db.read(), id).await?.ok_or(Error::NotFound { what: "case" })?;
-    let resource = Resource::new("Case", id).org(&case.org).region(&case.region);
-    gate.check(actor, "supervise.card.see", &resource).map_err(|_| Error::NotFound { what: "case" })?;
+    let case = store::find(db.read(), id)
+        .await?
+        .ok_or(Error::NotFound { what: "case" })?;
+    let resource = Resource::new("Case", id)
+        .org(&case.org)
+        .region(&case.region);
+    gate.check(actor, "supervise.card.see", &resource)
+        .map_err(|_| Error::NotFound { what: "case" })?;
     Ok(case)
 }
 

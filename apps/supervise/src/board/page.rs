@@ -46,8 +46,14 @@ pub async fn board(State(app): State<App>, p: Page, actor: Actor) -> Result<Html
         red_cards: sum.red_cards + line.red_cards,
         ..sum
     });
-    let latest = card::store::list(app.db().read(), &card::store::Filter::default(), None, 8).await?;
-    Html::page(&BoardPage { p, lines, total, latest })
+    let latest =
+        card::store::list(app.db().read(), &card::store::Filter::default(), None, 8).await?;
+    Html::page(&BoardPage {
+        p,
+        lines,
+        total,
+        latest,
+    })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +68,11 @@ impl CaseQuery {
     fn filter(&self) -> Filter {
         Filter {
             org: self.org.clone().filter(|o| !o.is_empty()),
-            light: self.light.as_deref().map(Light::named).filter(|l| *l != Light::Off),
+            light: self
+                .light
+                .as_deref()
+                .map(Light::named)
+                .filter(|l| *l != Light::Off),
             is_paused: self.paused,
         }
     }
@@ -127,7 +137,10 @@ pub async fn case(
 ) -> Result<Html, WebError> {
     let gate = app.part::<Gate>()?;
     let case = super::case(app.db(), &gate, &actor, &id).await?;
-    let filter = card::store::Filter { case_id: Some(id), ..Default::default() };
+    let filter = card::store::Filter {
+        case_id: Some(id),
+        ..Default::default()
+    };
     let cards = card::store::list(app.db().read(), &filter, None, PAGE_SIZE).await?;
     Html::page(&CasePage { p, case, cards })
 }

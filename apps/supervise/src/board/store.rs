@@ -2,8 +2,8 @@
 
 use kernel::{Fault, Result};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, sea_query::OnConflict,
+    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
+    ExprTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, sea_query::OnConflict,
 };
 use store::{Tx, fault};
 
@@ -19,7 +19,7 @@ pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Result<Option<Pic
         .one(db)
         .await
         .map_err(|e| fault("look up a picture", e))?;
-    row.map(picture).transpose()
+    row.as_ref().map(picture).transpose()
 }
 
 /// Inserts or replaces the picture.
@@ -41,8 +41,16 @@ pub async fn put(tx: &Tx, case: &Picture) -> Result<()> {
     };
     let replace = OnConflict::column(C::CaseId)
         .update_columns([
-            C::CaseNo, C::Org, C::OrgName, C::Region, C::IsRunning, C::IsPaused, C::Light, C::PromiseDue,
-            C::NextChange, C::Data,
+            C::CaseNo,
+            C::Org,
+            C::OrgName,
+            C::Region,
+            C::IsRunning,
+            C::IsPaused,
+            C::Light,
+            C::PromiseDue,
+            C::NextChange,
+            C::Data,
         ])
         .to_owned();
     table::Entity::insert(row)
@@ -56,7 +64,11 @@ pub async fn put(tx: &Tx, case: &Picture) -> Result<()> {
 fn within(prefixes: &[&str]) -> Condition {
     // Region codes are digits, so the end of a prefix's range is the prefix and a character after '9'.
     prefixes.iter().fold(Condition::any(), |any, prefix| {
-        any.add(table::Column::Region.gte(*prefix).and(table::Column::Region.lt(format!("{prefix}:"))))
+        any.add(
+            table::Column::Region
+                .gte(*prefix)
+                .and(table::Column::Region.lt(format!("{prefix}:"))),
+        )
     })
 }
 
@@ -83,7 +95,12 @@ pub async fn lines(db: &impl ConnectionTrait, prefixes: &[&str]) -> Result<Vec<L
         let cases = u32::try_from(cases).unwrap_or(u32::MAX);
         let line = lines
             .entry((org.clone(), region.clone()))
-            .or_insert_with(|| Line { org, org_name, region, ..Line::default() });
+            .or_insert_with(|| Line {
+                org,
+                org_name,
+                region,
+                ..Line::default()
+            });
         match Light::named(&light) {
             Light::Green => line.green += cases,
             Light::Yellow => line.yellow += cases,
@@ -121,13 +138,16 @@ pub async fn cases(
         query = query.filter(C::IsPaused.eq(is_paused));
     }
     if let Some((due, id)) = after.and_then(|key| key.split_once(',')) {
-        let later = C::PromiseDue.gt(due).or(C::PromiseDue.eq(due).and(C::CaseId.gt(id)));
+        let later = C::PromiseDue
+            .gt(due)
+            .or(C::PromiseDue.eq(due).and(C::CaseId.gt(id)));
         query = query.filter(later);
     }
     let rows = query.all(db).await.map_err(|e| fault("list cases", e))?;
-    rows.into_iter().map(picture).collect()
+    rows.iter().map(picture).collect()
 }
 
-fn picture(row: table::Model) -> Result<Picture> {
-    serde_json::from_str(&row.data).map_err(|e| Fault::caused_by(format!("read the picture of {}", row.case_id), e).into())
+fn picture(row: &table::Model) -> Result<Picture> {
+    serde_json::from_str(&row.data)
+        .map_err(|e| Fault::caused_by(format!("read the picture of {}", row.case_id), e).into())
 }

@@ -37,7 +37,9 @@ impl EventBody for CardVerified {
 
 /// A card that the actor may see; others do not exist for him.
 pub async fn get(db: &Db, gate: &Gate, actor: &Actor, id: &str) -> Result<Card> {
-    let card = rows::lookup(db.read(), id).await?.ok_or(Error::NotFound { what: "card" })?;
+    let card = rows::lookup(db.read(), id)
+        .await?
+        .ok_or(Error::NotFound { what: "card" })?;
     gate.check(actor, "supervise.card.see", &resource(&card))
         .map_err(|_| Error::NotFound { what: "card" })?;
     Ok(card)
@@ -51,17 +53,34 @@ pub async fn reply(db: &Db, gate: &Gate, actor: &Actor, id: &str, text: &str) ->
     if card.state != State::Open {
         return Err(Error::refused("supervise-card-not-open"));
     }
-    let is_late = card.reply_due.is_some_and(|due| local_date(db.clock().now()) > due);
-    let change = Change { card, state: State::Replied, text, is_late, verdict: None };
+    let is_late = card
+        .reply_due
+        .is_some_and(|due| local_date(db.clock().now()) > due);
+    let change = Change {
+        card,
+        state: State::Replied,
+        text,
+        is_late,
+        verdict: None,
+    };
     change.write(db, actor).await
 }
 
 /// Decides whether the breach stands. Only a replied card, or one whose time for reply is over.
-pub async fn verify(db: &Db, gate: &Gate, actor: &Actor, id: &str, verdict: Verdict, text: &str) -> Result<()> {
+pub async fn verify(
+    db: &Db,
+    gate: &Gate,
+    actor: &Actor,
+    id: &str,
+    verdict: Verdict,
+    text: &str,
+) -> Result<()> {
     let card = get(db, gate, actor, id).await?;
     gate.check(actor, "supervise.card.verify", &resource(&card))?;
     let text = words("verdict", text)?;
-    let is_overdue = card.reply_due.is_some_and(|due| local_date(db.clock().now()) > due);
+    let is_overdue = card
+        .reply_due
+        .is_some_and(|due| local_date(db.clock().now()) > due);
     if card.state != State::Replied && !(card.state == State::Open && is_overdue) {
         return Err(Error::refused("supervise-card-not-replied"));
     }
@@ -69,7 +88,13 @@ pub async fn verify(db: &Db, gate: &Gate, actor: &Actor, id: &str, verdict: Verd
         Verdict::Upheld => State::Upheld,
         Verdict::Withdrawn => State::Withdrawn,
     };
-    let change = Change { card, state, text, is_late: false, verdict: Some(verdict) };
+    let change = Change {
+        card,
+        state,
+        text,
+        is_late: false,
+        verdict: Some(verdict),
+    };
     change.write(db, actor).await
 }
 
@@ -108,18 +133,29 @@ impl Change {
         let subject = format!("case:{}", self.card.case_id);
         let card_id = self.card.id.to_string();
         let (case_no, org) = (self.card.case_no.clone(), self.card.org.clone());
-        match self.verdict {
-            Some(verdict) => tx.emit(subject, actor.trace(), &CardVerified { card_id, case_no, org, verdict }),
-            None => {
-                let is_late = self.is_late;
-                tx.emit(subject, actor.trace(), &CardReplied { card_id, case_no, org, is_late })
-            }
+        if let Some(verdict) = self.verdict {
+            let body = CardVerified {
+                card_id,
+                case_no,
+                org,
+                verdict,
+            };
+            return tx.emit(subject, actor.trace(), &body);
         }
+        let body = CardReplied {
+            card_id,
+            case_no,
+            org,
+            is_late: self.is_late,
+        };
+        tx.emit(subject, actor.trace(), &body)
     }
 }
 
 fn resource(card: &Card) -> Resource {
-    Resource::new("Card", card.id).org(&card.org).region(&card.region)
+    Resource::new("Card", card.id)
+        .org(&card.org)
+        .region(&card.region)
 }
 
 fn words(field: &str, text: &str) -> Result<String> {
@@ -128,7 +164,10 @@ fn words(field: &str, text: &str) -> Result<String> {
         return Err(Error::invalid(field, Text::new("supervise-words-missing")));
     }
     if text.chars().count() > LONGEST {
-        return Err(Error::invalid(field, Text::new("supervise-words-long").with("most", LONGEST)));
+        return Err(Error::invalid(
+            field,
+            Text::new("supervise-words-long").with("most", LONGEST),
+        ));
     }
     Ok(text.to_owned())
 }

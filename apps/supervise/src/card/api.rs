@@ -63,7 +63,11 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/supervise/cards/{id}", tag = "supervise",
     params(("id" = String, Path, description = "Identifier of the card")),
     responses((status = 200, description = "The card", body = Card), (status = 404, description = "No such card")))]
-pub async fn show(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Result<Json<Card>, WebError> {
+pub async fn show(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Json<Card>, WebError> {
     let gate = app.part::<Gate>()?;
     Ok(Json(act::get(app.db(), &gate, &actor, &id).await?))
 }
@@ -109,6 +113,14 @@ pub async fn verify(
     Json(verification): Json<Verification>,
 ) -> Result<StatusCode, WebError> {
     let gate = app.part::<Gate>()?;
-    act::verify(app.db(), &gate, &actor, &id, verification.verdict, &verification.text).await?;
+    act::verify(
+        app.db(),
+        &gate,
+        &actor,
+        &id,
+        verification.verdict,
+        &verification.text,
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -41,9 +41,15 @@ impl State {
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Notice, Self::Open, Self::Replied, Self::Upheld, Self::Withdrawn]
-            .into_iter()
-            .find(|state| state.name() == name)
+        [
+            Self::Notice,
+            Self::Open,
+            Self::Replied,
+            Self::Upheld,
+            Self::Withdrawn,
+        ]
+        .into_iter()
+        .find(|state| state.name() == name)
     }
 }
 
@@ -57,7 +63,9 @@ impl Level {
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Notice, Self::Yellow, Self::Red].into_iter().find(|level| level.name() == name)
+        [Self::Notice, Self::Yellow, Self::Red]
+            .into_iter()
+            .find(|level| level.name() == name)
     }
 }
 

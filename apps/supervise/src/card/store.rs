@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use kernel::{Result, clock};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, sea_query::Expr,
 };
 use store::{Tx, fault};
 
@@ -27,14 +27,23 @@ pub struct Filter {
 
 /// Opens a card for the breach, or raises the level of the one that it already has. Answers
 /// whether anything changed.
-pub async fn put(tx: &Tx, case: &Picture, hit: &Hit, reply_due: Option<NaiveDate>) -> Result<Option<Card>> {
+pub async fn put(
+    tx: &Tx,
+    case: &Picture,
+    hit: &Hit,
+    reply_due: Option<NaiveDate>,
+) -> Result<Option<Card>> {
     let breach = format!("{}:{}:{}", case.case_id, hit.rule.name(), hit.occurrence);
     let known = table::Entity::find()
         .filter(table::Column::Breach.eq(&breach))
         .one(&**tx)
         .await
         .map_err(|e| fault("look up a card", e))?;
-    let state = if hit.level == Level::Notice { State::Notice } else { State::Open };
+    let state = if hit.level == Level::Notice {
+        State::Notice
+    } else {
+        State::Open
+    };
     if let Some(known) = known {
         let is_higher = Level::named(&known.level).is_some_and(|level| level < hit.level);
         if !is_higher {
@@ -48,7 +57,10 @@ pub async fn put(tx: &Tx, case: &Picture, hit: &Hit, reply_due: Option<NaiveDate
             version: Set(known.version + 1),
             ..Default::default()
         };
-        let row = table::Entity::update(raised).exec(&**tx).await.map_err(|e| fault("raise a card", e))?;
+        let row = table::Entity::update(raised)
+            .exec(&**tx)
+            .await
+            .map_err(|e| fault("raise a card", e))?;
         return card(row).map(Some);
     }
     let row = table::Model {
@@ -86,7 +98,10 @@ pub async fn put(tx: &Tx, case: &Picture, hit: &Hit, reply_due: Option<NaiveDate
 }
 
 pub async fn lookup(db: &impl ConnectionTrait, id: &str) -> Result<Option<Card>> {
-    let row = table::Entity::find_by_id(id.to_owned()).one(db).await.map_err(|e| fault("look up a card", e))?;
+    let row = table::Entity::find_by_id(id.to_owned())
+        .one(db)
+        .await
+        .map_err(|e| fault("look up a card", e))?;
     row.map(card).transpose()
 }
 
@@ -103,8 +118,15 @@ pub async fn count_yellow(tx: &Tx, case_id: &str) -> Result<usize> {
 }
 
 /// A page of cards, newest first; `after` is the last id of the page before.
-pub async fn list(db: &impl ConnectionTrait, filter: &Filter, after: Option<&str>, limit: u64) -> Result<Vec<Card>> {
-    let mut query = table::Entity::find().order_by_desc(table::Column::Id).limit(limit);
+pub async fn list(
+    db: &impl ConnectionTrait,
+    filter: &Filter,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Card>> {
+    let mut query = table::Entity::find()
+        .order_by_desc(table::Column::Id)
+        .limit(limit);
     if let Some(orgs) = &filter.orgs {
         query = query.filter(table::Column::Org.is_in(orgs));
     }
@@ -155,7 +177,10 @@ pub async fn update(tx: &Tx, card: &Card, change: Change) -> Result<bool> {
             .col_expr(table::Column::RepliedAt, Expr::value(now))
             .col_expr(table::Column::IsLate, Expr::value(change.is_late))
     };
-    let done = update.exec(&**tx).await.map_err(|e| fault("update a card", e))?;
+    let done = update
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("update a card", e))?;
     Ok(done.rows_affected == 1)
 }
 
@@ -183,8 +208,11 @@ pub async fn tallies(
     if let Some(regions) = regions {
         query = query.filter(C::Region.is_in(regions));
     }
-    let rows: Vec<(String, String, bool, i64)> =
-        query.into_tuple().all(db).await.map_err(|e| fault("count cards", e))?;
+    let rows: Vec<(String, String, bool, i64)> = query
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("count cards", e))?;
     let mut tallies = std::collections::HashMap::<String, Tally>::new();
     for (org, level, is_late, cards) in rows {
         let cards = u32::try_from(cards).unwrap_or(u32::MAX);

@@ -108,9 +108,21 @@ async fn create_counts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let closings = Table::create()
         .table(closing::Entity)
         .col(ColumnDef::new(closing::Column::Person).string().not_null())
-        .col(ColumnDef::new(closing::Column::Minute).big_integer().not_null())
-        .col(ColumnDef::new(closing::Column::Closings).integer().not_null())
-        .primary_key(Index::create().col(closing::Column::Person).col(closing::Column::Minute))
+        .col(
+            ColumnDef::new(closing::Column::Minute)
+                .big_integer()
+                .not_null(),
+        )
+        .col(
+            ColumnDef::new(closing::Column::Closings)
+                .integer()
+                .not_null(),
+        )
+        .primary_key(
+            Index::create()
+                .col(closing::Column::Person)
+                .col(closing::Column::Minute),
+        )
         .to_owned();
     manager.create_table(closings).await?;
     let matters = Table::create()
@@ -118,7 +130,11 @@ async fn create_counts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(ColumnDef::new(matter::Column::Code).string().not_null())
         .col(ColumnDef::new(matter::Column::Version).integer().not_null())
         .col(ColumnDef::new(matter::Column::Since).string().not_null())
-        .primary_key(Index::create().col(matter::Column::Code).col(matter::Column::Version))
+        .primary_key(
+            Index::create()
+                .col(matter::Column::Code)
+                .col(matter::Column::Version),
+        )
         .to_owned();
     manager.create_table(matters).await
 }

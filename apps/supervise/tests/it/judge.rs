@@ -6,7 +6,7 @@ use supervise::{
     picture::Picture,
 };
 
-use crate::{calendar, date, morning};
+use crate::days::{calendar, date, morning};
 
 /// A case accepted on Monday 2025-09-01 with ten working days: due on 09-15.
 fn accepted() -> Picture {
@@ -48,17 +48,33 @@ fn the_light_follows_the_days() {
         ("2025-09-16", Light::Red, -1),
     ] {
         let standing = on(&case, day);
-        assert_eq!((standing.light, standing.remaining), (light, Some(remaining)), "{day}");
+        assert_eq!(
+            (standing.light, standing.remaining),
+            (light, Some(remaining)),
+            "{day}"
+        );
     }
 }
 
 #[test]
 fn days_over_the_promise_turn_yellow_then_red() {
     let case = accepted();
-    assert_eq!(rules(&on(&case, "2025-09-12").hits), [(Rule::T03, Level::Notice)]);
-    assert_eq!(rules(&on(&case, "2025-09-18").hits), [(Rule::T04, Level::Yellow)]);
-    assert_eq!(rules(&on(&case, "2025-09-19").hits), [(Rule::T04, Level::Red)]);
-    assert_eq!(rules(&on(&case, "2025-09-30").hits), [(Rule::T04, Level::Red), (Rule::T05, Level::Red)]);
+    assert_eq!(
+        rules(&on(&case, "2025-09-12").hits),
+        [(Rule::T03, Level::Notice)]
+    );
+    assert_eq!(
+        rules(&on(&case, "2025-09-18").hits),
+        [(Rule::T04, Level::Yellow)]
+    );
+    assert_eq!(
+        rules(&on(&case, "2025-09-19").hits),
+        [(Rule::T04, Level::Red)]
+    );
+    assert_eq!(
+        rules(&on(&case, "2025-09-30").hits),
+        [(Rule::T04, Level::Red), (Rule::T05, Level::Red)]
+    );
 }
 
 #[test]
@@ -71,7 +87,10 @@ fn the_next_change_is_the_next_day_that_matters() {
         days.push(next.to_string());
         day = next;
     }
-    assert_eq!(days, ["2025-09-11", "2025-09-16", "2025-09-19", "2025-09-30"]);
+    assert_eq!(
+        days,
+        ["2025-09-11", "2025-09-16", "2025-09-19", "2025-09-30"]
+    );
 }
 
 #[test]
@@ -89,9 +108,15 @@ fn a_suspended_clock_stands_still() {
     };
     case.take("special_started", &fact);
     let standing = on(&case, "2025-09-10");
-    assert_eq!((standing.light, standing.remaining), (Light::Green, Some(8)));
+    assert_eq!(
+        (standing.light, standing.remaining),
+        (Light::Green, Some(8))
+    );
     assert!(standing.hits.is_empty());
-    assert_eq!(rules(&on(&case, "2025-09-11").hits), [(Rule::T08, Level::Yellow)]);
+    assert_eq!(
+        rules(&on(&case, "2025-09-11").hits),
+        [(Rule::T08, Level::Yellow)]
+    );
 }
 
 #[test]
@@ -100,20 +125,34 @@ fn a_step_has_its_own_limit() {
     case.steps = vec![step("受理", 1), step("审查", 3), step("决定", 2)];
     case.steps_done = vec!["受理".into()];
     assert!(on(&case, "2025-09-04").hits.is_empty());
-    assert_eq!(rules(&on(&case, "2025-09-05").hits), [(Rule::T06, Level::Yellow)]);
+    assert_eq!(
+        rules(&on(&case, "2025-09-05").hits),
+        [(Rule::T06, Level::Yellow)]
+    );
 }
 
 fn step(name: &str, days: u32) -> Step {
-    Step { name: name.into(), days, is_special: false }
+    Step {
+        name: name.into(),
+        days,
+        is_special: false,
+    }
 }
 
 #[test]
 fn nobody_waits_forever_before_acceptance() {
     let mut case = Picture::default();
-    let submitted = Fact { after: "submitted".into(), at: morning("2025-09-01"), ..Fact::default() };
+    let submitted = Fact {
+        after: "submitted".into(),
+        at: morning("2025-09-01"),
+        ..Fact::default()
+    };
     case.take("submitted", &submitted);
     assert!(on(&case, "2025-09-02").hits.is_empty());
-    assert_eq!(rules(&on(&case, "2025-09-03").hits), [(Rule::T01, Level::Yellow)]);
+    assert_eq!(
+        rules(&on(&case, "2025-09-03").hits),
+        [(Rule::T01, Level::Yellow)]
+    );
     let received = Fact {
         after: "received".into(),
         at: morning("2025-09-03"),
@@ -122,7 +161,10 @@ fn nobody_waits_forever_before_acceptance() {
     };
     case.take("received", &received);
     assert!(on(&case, "2025-09-10").hits.is_empty());
-    assert_eq!(rules(&on(&case, "2025-09-11").hits), [(Rule::T02, Level::Red)]);
+    assert_eq!(
+        rules(&on(&case, "2025-09-11").hits),
+        [(Rule::T02, Level::Red)]
+    );
 }
 
 #[test]
@@ -136,8 +178,17 @@ fn a_result_must_be_delivered() {
     };
     case.take("approved", &fact);
     assert_eq!(on(&case, "2025-09-19").light, Light::Off);
-    assert_eq!(rules(&on(&case, "2025-09-20").hits), [(Rule::T07, Level::Yellow)]);
-    case.take("delivered", &Fact { after: "closed".into(), ..fact });
+    assert_eq!(
+        rules(&on(&case, "2025-09-20").hits),
+        [(Rule::T07, Level::Yellow)]
+    );
+    case.take(
+        "delivered",
+        &Fact {
+            after: "closed".into(),
+            ..fact
+        },
+    );
     assert!(on(&case, "2025-09-20").hits.is_empty());
 }
 
@@ -173,25 +224,48 @@ fn flow_and_content_are_judged_from_events() {
     let yellow = |rule| vec![(rule, Level::Yellow)];
     assert!(shown("reviewed", |_, _| ()).is_empty());
     assert_eq!(shown("deemed_accepted", |_, _| ()), red(Rule::T02));
-    assert_eq!(shown("extended", |f, _| f.at = morning("2025-09-16")), red(Rule::T09));
+    assert_eq!(
+        shown("extended", |f, _| f.at = morning("2025-09-16")),
+        red(Rule::T09)
+    );
     assert_eq!(shown("extended", |_, b| b.extensions = 1), red(Rule::T09));
     assert_eq!(
-        shown("approved", |_, b| b.steps = vec![step("审查", 3), step("决定", 2)]),
+        shown("approved", |_, b| b.steps =
+            vec![step("审查", 3), step("决定", 2)]),
         red(Rule::F01)
     );
-    assert_eq!(shown("approved", |f, _| f.decided_by = Some("clerk".into())), yellow(Rule::F02));
-    assert_eq!(shown("reviewed", |f, _| f.at = morning("2025-08-31")), red(Rule::F03));
-    assert_eq!(shown("correction_notified", |f, _| f.corrections = 2), red(Rule::F04));
-    assert_eq!(shown("special_started", |f, _| f.is_listed = false), red(Rule::F05));
+    assert_eq!(
+        shown("approved", |f, _| f.decided_by = Some("clerk".into())),
+        yellow(Rule::F02)
+    );
+    assert_eq!(
+        shown("reviewed", |f, _| f.at = morning("2025-08-31")),
+        red(Rule::F03)
+    );
+    assert_eq!(
+        shown("correction_notified", |f, _| f.corrections = 2),
+        red(Rule::F04)
+    );
+    assert_eq!(
+        shown("special_started", |f, _| f.is_listed = false),
+        red(Rule::F05)
+    );
     let never_accepted = |f: &mut Fact, b: &mut Picture| {
         f.accepted_at = None;
         b.is_accepted = false;
     };
     assert_eq!(shown("closed", never_accepted), red(Rule::F06));
-    assert_eq!(shown("accepted", |f, _| f.matter_version = 2), yellow(Rule::F07));
-    assert_eq!(shown("refused", |f, _| f.has_remedy = false), red(Rule::N01));
     assert_eq!(
-        shown("correction_notified", |f, _| f.unlisted_materials = vec!["其他材料".into()]),
+        shown("accepted", |f, _| f.matter_version = 2),
+        yellow(Rule::F07)
+    );
+    assert_eq!(
+        shown("refused", |f, _| f.has_remedy = false),
+        red(Rule::N01)
+    );
+    assert_eq!(
+        shown("correction_notified", |f, _| f.unlisted_materials =
+            vec!["其他材料".into()]),
         red(Rule::N02)
     );
 }

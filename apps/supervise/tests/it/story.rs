@@ -15,16 +15,20 @@ use supervise::{
     schema::migrations,
 };
 
-use crate::{calendar, morning};
+use crate::days::{calendar, morning};
 
 const ORG: &str = "11110000000000019K";
 
 fn judge(db: &Db) -> Judge {
     let calendar = Arc::new(calendar());
-    Judge { db: db.clone(), settings: Settings::default(), calendars: Arc::new(move || calendar.clone()) }
+    Judge {
+        db: db.clone(),
+        settings: Settings::default(),
+        calendars: Arc::new(move || calendar.clone()),
+    }
 }
 
-fn event(what: &str, at: DateTime<Utc>, change: Value) -> Event {
+fn event(what: &str, at: DateTime<Utc>, change: &Value) -> Event {
     let mut data = json!({
         "case_id": "c1", "case_no": "321000-1", "matter_code": "m1", "matter_name": "食品经营许可",
         "matter_version": 1, "org": ORG, "org_name": "示范局（合成）", "region": "321002",
@@ -58,31 +62,56 @@ async fn take(db: &Db, event: Event) {
 
 async fn begin_day(db: &Db, clock: &ManualClock, day: &str) {
     clock.set(morning(day));
-    let payload = serde_json::to_value(JudgeCase { case_id: "c1".into() }).unwrap();
-    let job = Job { id: "j".into(), kind: "supervise.judge_case.v1".into(), payload, attempts: 0, epoch: 1 };
+    let payload = serde_json::to_value(JudgeCase {
+        case_id: "c1".into(),
+    })
+    .unwrap();
+    let job = Job {
+        id: "j".into(),
+        kind: "supervise.judge_case.v1".into(),
+        payload,
+        attempts: 0,
+        epoch: 1,
+    };
     judge(db).run(&job).await.unwrap();
 }
 
 async fn cards(db: &Db) -> Vec<Card> {
-    let mut cards = card::store::list(db.read(), &card::store::Filter::default(), None, 100).await.unwrap();
+    let mut cards = card::store::list(db.read(), &card::store::Filter::default(), None, 100)
+        .await
+        .unwrap();
     cards.reverse();
     cards
 }
 
 fn officer(post: &str, org: &str, region: &str) -> Actor {
-    let post = Post { post: post.into(), org: org.into(), org_name: String::new(), region: region.into() };
+    let post = Post {
+        post: post.into(),
+        org: org.into(),
+        org_name: String::new(),
+        region: region.into(),
+    };
     let user = identity::UserId::new(&kernel::SystemClock);
-    Actor { user, posts: vec![post], name: "合成·官员".into(), ..Actor::system() }
+    Actor {
+        user,
+        posts: vec![post],
+        name: "合成·官员".into(),
+        ..Actor::system()
+    }
 }
 
 fn gate() -> Gate {
-    Gate::of([("supervise.cedar", include_str!("../../policies/supervise.cedar"))]).unwrap()
+    Gate::of([(
+        "supervise.cedar",
+        include_str!("../../policies/supervise.cedar"),
+    )])
+    .unwrap()
 }
 
 #[db_test(migrations = migrations)]
 async fn a_late_case_turns_red_and_its_cards_follow(db: Db, clock: Arc<ManualClock>) {
     clock.set(morning("2025-09-01"));
-    take(&db, event("accepted", clock.now(), json!({}))).await;
+    take(&db, event("accepted", clock.now(), &json!({}))).await;
     assert!(cards(&db).await.is_empty());
     for (day, levels) in [
         ("2025-09-11", vec![Level::Notice]),
@@ -97,18 +126,35 @@ async fn a_late_case_turns_red_and_its_cards_follow(db: Db, clock: Arc<ManualClo
     }
     let supervisor = officer("supervisor", "x", "321000");
     let lines = board::lines(&db, &gate(), &supervisor).await.unwrap();
-    assert_eq!((lines[0].red, lines[0].red_cards, lines[0].score), (1, 2, 90));
-    let red = Filter { light: Some(Light::Red), ..Filter::default() };
-    assert_eq!(board::cases(&db, &gate(), &supervisor, &red, None, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        (lines[0].red, lines[0].red_cards, lines[0].score),
+        (1, 2, 90)
+    );
+    let red = Filter {
+        light: Some(Light::Red),
+        ..Filter::default()
+    };
+    assert_eq!(
+        board::cases(&db, &gate(), &supervisor, &red, None, 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     let elsewhere = officer("supervisor", "x", "330000");
-    assert!(board::lines(&db, &gate(), &elsewhere).await.unwrap().is_empty());
+    assert!(
+        board::lines(&db, &gate(), &elsewhere)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[db_test(migrations = migrations)]
 async fn an_event_read_twice_gives_one_card(db: Db, clock: Arc<ManualClock>) {
     clock.set(morning("2025-09-05"));
-    take(&db, event("accepted", morning("2025-09-01"), json!({}))).await;
-    let refused = event("refused", clock.now(), json!({ "has_remedy": false }));
+    take(&db, event("accepted", morning("2025-09-01"), &json!({}))).await;
+    let refused = event("refused", clock.now(), &json!({ "has_remedy": false }));
     take(&db, refused.clone()).await;
     take(&db, refused).await;
     let cards = cards(&db).await;
@@ -121,13 +167,28 @@ async fn an_event_read_twice_gives_one_card(db: Db, clock: Arc<ManualClock>) {
 async fn two_yellow_cards_make_a_red_one(db: Db, clock: Arc<ManualClock>) {
     clock.set(morning("2025-09-01"));
     let accepted = json!({ "accepted_by": "u1", "steps": [{ "name": "审查", "days": 2, "is_special": false }] });
-    take(&db, event("accepted", clock.now(), accepted)).await;
+    take(&db, event("accepted", clock.now(), &accepted)).await;
     begin_day(&db, &clock, "2025-09-04").await;
-    take(&db, event("approved", clock.now(), json!({ "accepted_by": "u1", "decided_by": "u1" }))).await;
+    take(
+        &db,
+        event(
+            "approved",
+            clock.now(),
+            &json!({ "accepted_by": "u1", "decided_by": "u1" }),
+        ),
+    )
+    .await;
     // Cards of one write have no order among themselves.
     let mut rules: Vec<_> = cards(&db).await.iter().map(|c| (c.rule, c.level)).collect();
     rules.sort();
-    assert_eq!(rules, [(Rule::T06, Level::Yellow), (Rule::F02, Level::Yellow), (Rule::Y2, Level::Red)]);
+    assert_eq!(
+        rules,
+        [
+            (Rule::T06, Level::Yellow),
+            (Rule::F02, Level::Yellow),
+            (Rule::Y2, Level::Red)
+        ]
+    );
 }
 
 #[db_test(migrations = migrations)]
@@ -135,7 +196,7 @@ async fn closing_in_bulk_is_noticed(db: Db, clock: Arc<ManualClock>) {
     clock.set(morning("2025-09-05"));
     for n in 0..25 {
         let id = json!({ "case_id": format!("c{n}") });
-        take(&db, event("closed", clock.now(), id)).await;
+        take(&db, event("closed", clock.now(), &id)).await;
     }
     let cards = cards(&db).await;
     assert!(cards.iter().all(|c| c.rule == Rule::F03));
@@ -145,7 +206,11 @@ async fn closing_in_bulk_is_noticed(db: Db, clock: Arc<ManualClock>) {
 #[db_test(migrations = migrations)]
 async fn a_card_is_replied_to_and_judged(db: Db, clock: Arc<ManualClock>) {
     clock.set(morning("2025-09-05"));
-    take(&db, event("refused", clock.now(), json!({ "has_reason": false }))).await;
+    take(
+        &db,
+        event("refused", clock.now(), &json!({ "has_reason": false })),
+    )
+    .await;
     let id = cards(&db).await[0].id.to_string();
     let gate = gate();
     let examiner = officer("examiner", ORG, "321002");
@@ -160,12 +225,16 @@ async fn a_card_is_replied_to_and_judged(db: Db, clock: Arc<ManualClock>) {
     assert!(matches!(early, Err(Error::Refused(_))));
 
     clock.advance(Duration::days(30));
-    card::act::reply(&db, &gate, &examiner, &id, "已补充理由").await.unwrap();
+    card::act::reply(&db, &gate, &examiner, &id, "已补充理由")
+        .await
+        .unwrap();
     let again = card::act::reply(&db, &gate, &examiner, &id, "again").await;
     assert!(matches!(again, Err(Error::Refused(_))));
     assert!(cards(&db).await[0].is_late);
     let own = card::act::verify(&db, &gate, &examiner, &id, Verdict::Withdrawn, "x").await;
     assert!(matches!(own, Err(Error::Forbidden { .. })));
-    card::act::verify(&db, &gate, &supervisor, &id, Verdict::Withdrawn, "理由成立").await.unwrap();
+    card::act::verify(&db, &gate, &supervisor, &id, Verdict::Withdrawn, "理由成立")
+        .await
+        .unwrap();
     assert_eq!(cards(&db).await[0].state, State::Withdrawn);
 }
