@@ -16,7 +16,7 @@ const roles = {
   clerk: ["/work", "/work?tab=all", "/work/window", "/messages", "/account"],
   food: ["/work", "/work?tab=all"],
   supervisor: ["/supervise", "/supervise/cards", "/supervise/cases"],
-  steward: ["/work/matters", "/work/evaluations"],
+  steward: ["/work/matters"],
   operator: ["/admin/users"],
 };
 
