@@ -1,4 +1,5 @@
 //! What the service desk does, from rules to a whole restaurant.
+#![cfg(test)]
 
 mod acts;
 mod days;

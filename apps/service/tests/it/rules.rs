@@ -81,6 +81,7 @@ fn on(
 }
 
 /// Every event with arguments that no guard refuses.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn events() -> Vec<(Event, &'static [(State, State)])> {
     use State::*;
     let text = || "理由".to_owned();
