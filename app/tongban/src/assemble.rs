@@ -125,8 +125,13 @@ impl House {
         })
     }
 
-    /// Seals events, feeds consumers and runs jobs until told to stop.
+    /// Seals events, feeds consumers, runs jobs and removes files that nothing keeps, until told
+    /// to stop.
     pub fn work(&self, stop: CancellationToken) -> JoinHandle<()> {
+        if let Ok(blobs) = self.app.part::<store::Blobs>() {
+            let (db, stop) = (self.app.db().clone(), stop.clone());
+            tokio::spawn(async move { store::blob::reconcile_until(&db, &blobs, &stop).await });
+        }
         store::work::start(
             self.app.db(),
             self.signer.clone(),

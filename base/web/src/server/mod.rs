@@ -10,7 +10,7 @@ mod health;
 mod layers;
 mod metric;
 
-use std::{future::IntoFuture, io, time::Duration};
+use std::{future::IntoFuture, io, net::SocketAddr, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get};
 use tokio::net::TcpListener;
@@ -105,7 +105,9 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let signal = stop.clone().cancelled_owned();
-    let serving = axum::serve(listener, router)
+    // Sessions and lock-out want to know from where a request comes.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service)
         .with_graceful_shutdown(signal)
         .into_future();
     let drained = async {
