@@ -25,8 +25,8 @@ const values = {
   exits: "2",
   fire_floor: "1",
   school_distance: "300",
-  sign_width: "4",
-  sign_height: "1",
+  sign_width: "400",
+  sign_height: "100",
   premises_address: "云港市甲区示范路 1 号",
 };
 

@@ -14,7 +14,9 @@ import { chromium } from "playwright-core";
 
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const root = new URL("../..", import.meta.url).pathname;
+export const root = new URL("../..", import.meta.url).pathname;
+/** The executable under test. */
+export const program = process.env.TONGBAN ?? join(root, "target/debug/tongban");
 export const screens = join(root, "target/screens");
 mkdirSync(screens, { recursive: true });
 
@@ -34,13 +36,12 @@ export const phone = { width: 360, height: 780 };
 
 const words = { "zh-CN": "zh-CN,zh;q=0.9", "zh-TW": "zh-TW", en: "en" };
 
-/** A running demo city: `address`, `accounts`, and `stop()`. */
+/** A running demo city: `address`, `accounts`, the folder `data`, and `stop()`. */
 export async function demo() {
   if (process.env.TONGBAN_URL) {
     const { accounts } = JSON.parse(readFileSync(process.env.TONGBAN_ACCOUNTS, "utf8"));
     return { address: process.env.TONGBAN_URL, accounts, stop: async () => {} };
   }
-  const program = process.env.TONGBAN ?? join(root, "target/debug/tongban");
   assert.ok(existsSync(program), `${program} is missing: cargo build -p tongban`);
   const data = mkdtempSync(join(tmpdir(), "tongban-demo-"));
   const child = spawn(program, ["demo", "--data", data, "--listen", "127.0.0.1:0", "--json"], {
@@ -58,7 +59,7 @@ export async function demo() {
     await ended;
     rmSync(data, { recursive: true, force: true });
   };
-  return { address, accounts, stop };
+  return { address, accounts, data, stop };
 }
 
 /** A browser with an empty profile for the test `t`; its pages speak one language. */

@@ -162,7 +162,7 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
 }
 
 fn blobs(data: &Path) -> anyhow::Result<store::blob::Blobs> {
-    Ok(store::blob::Blobs::folder(&data.join("blobs"))?)
+    Ok(store::blob::Blobs::folder(data.join("blobs"))?)
 }
 
 fn load_policies(app: &App, modules: &[Module]) -> anyhow::Result<()> {

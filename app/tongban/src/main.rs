@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "tongban", version, arg_required_else_help = true)]
 struct Cli {
     /// Settings file; without it, ./tongban.toml if there is one. Environment variables such as
-    /// TONGBAN_WEB__LISTEN win over it.
+    /// `TONGBAN_WEB__LISTEN` win over it.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

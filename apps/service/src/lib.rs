@@ -87,8 +87,20 @@ fn menu() -> Vec<MenuItem> {
         item("service-figures", "/evaluations", Public, 50, ""),
         item("service-mine", "/mine", Mine, 10, ""),
         item("service-work", "/work", Workbench, 10, "service.work.view"),
-        item("service-window", "/work/window", Workbench, 20, "service.case.window"),
-        item("service-evaluations", "/work/evaluations", Workbench, 30, "service.evaluation.view"),
+        item(
+            "service-window",
+            "/work/window",
+            Workbench,
+            20,
+            "service.case.window",
+        ),
+        item(
+            "service-evaluations",
+            "/work/evaluations",
+            Workbench,
+            30,
+            "service.evaluation.view",
+        ),
     ]
 }
 
@@ -103,7 +115,10 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 
 /// Who may do what with matters and cases.
 pub const POLICIES: &[(&str, &str)] = &[
-    ("service/matter.cedar", include_str!("../policies/matter.cedar")),
+    (
+        "service/matter.cedar",
+        include_str!("../policies/matter.cedar"),
+    ),
     ("service/case.cedar", include_str!("../policies/case.cedar")),
 ];
 

@@ -50,7 +50,7 @@ fn settings(arguments: &Arguments, address: &str) -> anyhow::Result<Config> {
         Some(url) => url.clone(),
         None => format!("sqlite://{}", arguments.data.join("tongban.db").display()),
     };
-    config.web.public_url = address.to_owned();
+    address.clone_into(&mut config.web.public_url);
     config.web.demo = true;
     // A visitor should see an officer's work at once; `serve` asks for a second factor.
     config.identity.officers_need_totp = false;

@@ -97,7 +97,8 @@ fn every_message_is_used() {
         .collect();
     let unused: Vec<_> = messages()["zh-CN"]
         .iter()
-        .filter(|key| !literals.contains(*key))
+        // A message to people is a title and the same key with `-body`; code names the title.
+        .filter(|key| !literals.contains(key.trim_end_matches("-body")))
         .filter(|key| {
             !beginnings.iter().any(|b| {
                 key.strip_prefix(b)

@@ -4,12 +4,12 @@
 mod acts;
 mod days;
 mod evaluations;
+mod import;
+mod matter_checks;
+mod matter_store;
+mod packs;
 mod pages;
 mod progress;
 mod restaurant;
 mod rules;
 mod world;
-mod import;
-mod matter_checks;
-mod matter_store;
-mod packs;

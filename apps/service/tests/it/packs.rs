@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use identity::Gate;
 use kernel::ShiftedClock;
-use pack::{Loaders, Source, check, install};
+use pack::{Source, check, install};
 use service::{
     case::{State, number::Numbers, store as cases},
     matter, theme,
@@ -87,6 +87,7 @@ async fn a_dangling_reference_is_told_with_its_line(db: Db) {
         told[0].starts_with("matters/signboard.toml:7: there is no form \"signboard\""),
         "{told:?}"
     );
+    assert!(pack::installed(&db).await.unwrap().is_empty());
 }
 
 /// A clock shared by database and demo.

@@ -1,0 +1,79 @@
+// Every route as every role, compared with the checked-in table `access.txt`. A new route or a
+// changed policy shows as a changed line; UPDATE=1 writes the table anew, for a reviewer to read.
+
+import test, { after, before } from "node:test";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { demo, program, root } from "../lib/house.mjs";
+
+const table = new URL("access.txt", import.meta.url).pathname;
+const users = ["zhang", "clerk", "food", "food-chief", "supervisor", "steward", "operator"];
+const nobody = "00000000-0000-7000-8000-000000000000";
+
+/** Routes of pages as the sources register them; those of programs are in the OpenAPI document. */
+function pages() {
+  const found = new Set();
+  const walk = (folder) => {
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      if (statSync(path).isDirectory()) walk(path);
+      else if (name.endsWith(".rs")) collect(readFileSync(path, "utf8"));
+    }
+  };
+  const collect = (text) => {
+    for (const [, path, rest] of text.matchAll(/\.route\(\s*"([^"]+)",([^;]*?)\)\s*(?=\.route\(|\.|;|\n\s*\})/g)) {
+      for (const method of ["get", "post", "put", "delete"]) {
+        if (new RegExp(`\\b${method}\\(`).test(rest)) found.add(`${method.toUpperCase()} ${path}`);
+      }
+    }
+  };
+  for (const floor of ["base/web/src", "blocks", "apps"]) {
+    if (existsSync(join(root, floor))) walk(join(root, floor));
+  }
+  return found;
+}
+
+let house;
+before(async () => {
+  house = await demo();
+});
+after(() => house?.stop());
+
+function token(user) {
+  const env = {
+    ...process.env,
+    TONGBAN_DATA__DIR: house.data,
+    TONGBAN_DATABASE__URL: `sqlite://${house.data}/tongban.db`,
+  };
+  return execFileSync(program, ["token", "create", "--user", user], { env, encoding: "utf8" }).trim();
+}
+
+test("every route answers every role as the table says", async () => {
+  const { paths } = await (await fetch(`${house.address}/api/openapi.json`)).json();
+  const routes = pages();
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const method of Object.keys(methods)) routes.add(`${method.toUpperCase()} ${path}`);
+  }
+  assert.ok(routes.size > 100, `only ${routes.size} routes found`);
+  const tokens = [null, ...users.map(token)];
+  const lines = [["route", "nobody", ...users].join(" | ")];
+  for (const route of [...routes].sort()) {
+    const [method, path] = route.split(" ");
+    const url = house.address + path.replaceAll(/\{[^}]+\}/g, nobody);
+    const answers = [];
+    for (const bearer of tokens) {
+      const headers = bearer ? { authorization: `Bearer ${bearer}` } : {};
+      const answer = await fetch(url, { method, headers, redirect: "manual" });
+      await answer.arrayBuffer();
+      assert.ok(answer.status < 500, `${route} failed with ${answer.status}`);
+      const isSignIn = answer.headers.get("location")?.startsWith("/sign-in?");
+      answers.push(isSignIn ? "sign in" : String(answer.status));
+    }
+    lines.push([route, ...answers].join(" | "));
+  }
+  const now = `${lines.join("\n")}\n`;
+  if (process.env.UPDATE) writeFileSync(table, now);
+  assert.equal(now, readFileSync(table, "utf8"));
+});
