@@ -39,7 +39,7 @@ const THEME: &str = "open-restaurant";
 const BUSINESS_LICENCE: &str = "11321000990000033R002";
 
 /// `(login, name, role)` of the accounts that are shown; all are in `packs/demo-city`.
-const ACCOUNTS: [(&str, &str, &str); 12] = [
+const ACCOUNTS: [(&str, &str, &str); 14] = [
     ("zhang", "合成·张一", "citizen, owner of a firm"),
     ("wang", "合成·王二", "citizen, agent of another firm"),
     ("clerk", "合成·窗口员", "window clerk"),
@@ -50,7 +50,13 @@ const ACCOUNTS: [(&str, &str, &str); 12] = [
         "approver, market regulation",
     ),
     ("urban", "合成·城管审查员", "examiner, urban management"),
+    (
+        "urban-chief",
+        "合成·城管局批准人",
+        "approver, urban management",
+    ),
     ("fire", "合成·消防审查员", "examiner, fire and rescue"),
+    ("fire-chief", "合成·消防批准人", "approver, fire and rescue"),
     ("tobacco", "合成·烟草审查员", "examiner, tobacco"),
     ("tobacco-chief", "合成·烟草局批准人", "approver, tobacco"),
     ("supervisor", "合成·效能监督员", "supervisor"),

@@ -192,6 +192,8 @@ pub enum Light {
     Red,
     /// The clock is suspended.
     Paused,
+    /// No clock runs yet.
+    Waiting,
     /// Finished; no clock runs.
     Done,
 }
@@ -203,6 +205,7 @@ impl Light {
             Self::Yellow => "yellow",
             Self::Red => "red",
             Self::Paused => "paused",
+            Self::Waiting => "waiting",
             Self::Done => "done",
         }
     }
@@ -214,6 +217,7 @@ impl Light {
             Self::Yellow => "triangle-filled",
             Self::Red => "octagon-filled",
             Self::Paused => "player-pause-filled",
+            Self::Waiting => "clock",
             Self::Done => "check",
         }
     }
@@ -225,6 +229,7 @@ impl Light {
             Self::Yellow => "web-light-yellow",
             Self::Red => "web-light-red",
             Self::Paused => "web-light-paused",
+            Self::Waiting => "web-light-waiting",
             Self::Done => "web-light-done",
         }
     }

@@ -15,7 +15,7 @@ use web::{App, WebError};
 use super::{
     CaseId, Channel, Event, Outcome, State,
     act::{self, Desk},
-    due::{self, Signal},
+    due::Signal,
     flow::{self, Task, Whose},
     progress::{self, Progress},
     store::{self as rows, Case, Entry, Material, Opinion},
@@ -77,7 +77,7 @@ fn line(desk: &Desk, case: &Case) -> kernel::Result<Line> {
         state: case.state(),
         outcome: act::outcome(&case.facts),
         due: case.facts.due(),
-        signal: due::signal(&case.facts, today, &desk.calendar)?,
+        signal: case.signal(today, &desk.calendar)?,
         submitted_at: case.facts.submitted_at,
         parent: case.parent_number.clone(),
         certificate: case.certificate.clone(),

@@ -17,7 +17,6 @@ use web::{
 use super::{
     CaseId, Delivery, Event, State,
     act::{self, Desk},
-    due,
     flow::{self, Task, Whose},
     page::findings,
     store::{self as rows, Case, Opinion},
@@ -214,7 +213,7 @@ async fn case_page(
         .check(actor, "service.work.view", &Resource::system())?;
     let case = act::view(&desk, actor, parse(id)?).await?;
     let db = app.db().read();
-    let signal = due::signal(&case.facts, app.clock().today(), &desk.calendar)?;
+    let signal = case.signal(app.clock().today(), &desk.calendar)?;
     let entries = rows::list_entries(db, case.id, false).await?;
     let tasks = flow::tasks_of(&desk, &case).await?;
     let notices = rows::list_notices(db, case.id)

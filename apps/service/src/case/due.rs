@@ -88,9 +88,11 @@ pub fn between(calendar: &Calendar, from: NaiveDate, to: NaiveDate) -> Result<i6
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Light {
-    /// Nothing runs.
+    /// Nothing runs any more.
     #[default]
     Off,
+    /// Nothing runs yet.
+    Waiting,
     Green,
     Yellow,
     Red,
@@ -102,6 +104,7 @@ impl Light {
     pub fn code(self) -> &'static str {
         match self {
             Self::Off => "off",
+            Self::Waiting => "waiting",
             Self::Green => "green",
             Self::Yellow => "yellow",
             Self::Red => "red",
@@ -121,7 +124,7 @@ impl Light {
 
     fn weight(self) -> u8 {
         match self {
-            Self::Off => 0,
+            Self::Off | Self::Waiting => 0,
             Self::Paused => 1,
             Self::Green => 2,
             Self::Yellow => 3,
@@ -146,7 +149,15 @@ pub fn signal(facts: &Facts, today: NaiveDate, calendar: &Calendar) -> Result<Si
         });
     }
     let Some(due) = facts.due() else {
-        return Ok(Signal::default());
+        let light = if facts.state.is_before_decision() {
+            Light::Waiting
+        } else {
+            Light::Off
+        };
+        return Ok(Signal {
+            light,
+            days_left: None,
+        });
     };
     let days_left = between(calendar, today, due)?;
     let limit = running_limit(facts);

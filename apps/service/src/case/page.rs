@@ -17,7 +17,7 @@ use web::{
 use super::{
     CaseId, Event, State,
     act::{self, Desk},
-    due, progress,
+    progress,
     store::{self as rows, Case, FileRef, Material, Obtained},
     submit, view,
 };
@@ -287,7 +287,7 @@ async fn case_page(
     let parts = parts
         .iter()
         .map(|part| view::row(&p, &desk, part, "/mine/cases"));
-    let signal = due::signal(&case.facts, app.clock().today(), &desk.calendar)?;
+    let signal = case.signal(app.clock().today(), &desk.calendar)?;
     let notices = rows::list_notices(db, case.id)
         .await?
         .into_iter()

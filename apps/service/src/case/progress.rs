@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     State,
     act::Desk,
-    due::{self, Signal},
+    due::Signal,
     store::{self as rows, Case},
     submit::query_hash,
 };
@@ -99,7 +99,7 @@ async fn progress(desk: &Desk, case: &Case) -> Result<Progress> {
     let parts = rows::list_parts(desk.db.read(), case.id).await?;
     let parts = parts.into_iter().map(|part| {
         Ok(Part {
-            signal: due::signal(&part.facts, today, &desk.calendar)?,
+            signal: part.signal(today, &desk.calendar)?,
             state: part.state(),
             number: part.number,
             matter: part.matter_name,
@@ -118,7 +118,7 @@ async fn progress(desk: &Desk, case: &Case) -> Result<Progress> {
         state: case.state(),
         outcome: super::act::outcome(&case.facts),
         due: case.facts.due(),
-        signal: due::signal(&case.facts, today, &desk.calendar)?,
+        signal: case.signal(today, &desk.calendar)?,
         steps: entries
             .into_iter()
             .map(|e| Moment {

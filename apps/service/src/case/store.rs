@@ -103,6 +103,19 @@ impl Case {
         self.facts.state
     }
 
+    /// The light of today. The results of sub-cases are delivered with their parent, so a closed
+    /// one has no clock of its own.
+    pub fn signal(
+        &self,
+        today: NaiveDate,
+        calendar: &kernel::Calendar,
+    ) -> Result<super::due::Signal> {
+        if self.parent.is_some() && self.state() == State::Closed {
+            return Ok(super::due::Signal::default());
+        }
+        Ok(super::due::signal(&self.facts, today, calendar)?)
+    }
+
     fn due_on(&self) -> String {
         self.facts
             .due()

@@ -33,7 +33,7 @@ pub struct Row {
 
 /// A row that leads below `base`.
 pub fn row(p: &Page, desk: &Desk, case: &Case, base: &str) -> Result<Row> {
-    let signal = due::signal(&case.facts, desk.db.clock().today(), &desk.calendar)?;
+    let signal = case.signal(desk.db.clock().today(), &desk.calendar)?;
     Ok(Row {
         href: format!("{base}/{}", case.id),
         number: case.number.clone(),
@@ -88,6 +88,7 @@ pub fn tone(case: &Case) -> Tone {
 pub fn light(signal: Signal) -> Light {
     match signal.light {
         due::Light::Off => Light::Done,
+        due::Light::Waiting => Light::Waiting,
         due::Light::Green => Light::Green,
         due::Light::Yellow => Light::Yellow,
         due::Light::Red => Light::Red,

@@ -152,7 +152,8 @@ impl Picture {
             return component::Light::Paused;
         }
         match self.light {
-            Light::Off => component::Light::Done,
+            Light::Off if self.is_decided || self.is_ended => component::Light::Done,
+            Light::Off => component::Light::Waiting,
             Light::Green => component::Light::Green,
             Light::Yellow => component::Light::Yellow,
             Light::Red => component::Light::Red,

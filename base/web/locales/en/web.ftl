@@ -30,6 +30,7 @@ web-light-green = On time
 web-light-yellow = Due soon
 web-light-red = Overdue
 web-light-paused = Clock suspended
+web-light-waiting = Not running yet
 web-light-done = Finished
 
 web-error-bad-request = This request could not be understood

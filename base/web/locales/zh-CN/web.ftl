@@ -27,6 +27,7 @@ web-light-green = 正常
 web-light-yellow = 临近到期
 web-light-red = 已超期
 web-light-paused = 已暂停计时
+web-light-waiting = 未计时
 web-light-done = 已办结
 
 web-error-bad-request = 无法理解这次请求
