@@ -85,13 +85,12 @@ impl Config {
         let mut problems = Vec::new();
         overlay(&mut given, &schema, environment, &mut problems);
         compare("", &given, &schema, &mut problems);
-        if !problems.is_empty() {
-            return Err(Problems(problems).into());
+        let config: Result<Self, _> = Value::Table(given).try_into();
+        if let Ok(config) = &config {
+            config.check(&mut problems);
         }
-        let config: Self = Value::Table(given).try_into()?;
-        config.check(&mut problems);
         if problems.is_empty() {
-            Ok(config)
+            Ok(config?)
         } else {
             Err(Problems(problems).into())
         }

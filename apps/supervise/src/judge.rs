@@ -336,8 +336,10 @@ pub fn day(
             None => judge.handling(case, standing.remaining, settings)?,
         }
     }
+    // Results of sub-cases are delivered with their parent.
     if case.is_decided
         && !case.is_delivered
+        && case.parent_no.is_none()
         && !["withdrawn", "aborted"].contains(&case.state.as_str())
         && let Some(due) = case.delivery_due
     {

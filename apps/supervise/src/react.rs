@@ -90,7 +90,9 @@ impl Consumer for Judge {
             hits.extend(self.count_closing(tx, &fact).await?);
         }
         case.take(what, &fact);
-        self.stand(tx, case, hits).await
+        // As of the event, not of now: a reader that lags must not blame a case for days that its
+        // next events, still unread, fill. The passing of days is judged by jobs.
+        self.stand(tx, case, hits, local_date(fact.at)).await
     }
 }
 
@@ -108,7 +110,11 @@ impl Handler for Judge {
                 let (judge, case_id) = (judge.clone(), case_id.clone());
                 async move {
                     match pictures::lookup(&tx, &case_id).await? {
-                        Some(case) => judge.stand(&tx, case, Vec::new()).await,
+                        Some(case) => {
+                            judge
+                                .stand(&tx, case, Vec::new(), local_date(tx.now()))
+                                .await
+                        }
                         None => Ok(()),
                     }
                 }
@@ -119,10 +125,15 @@ impl Handler for Judge {
 }
 
 impl Judge {
-    /// Gives the case its light for today, keeps it, opens cards, and asks to be called on the
+    /// Gives the case its light for the day, keeps it, opens cards, and asks to be called on the
     /// next day that changes something.
-    async fn stand(&self, tx: &Tx, mut case: Picture, mut hits: Vec<Hit>) -> Result<()> {
-        let today = local_date(tx.now());
+    async fn stand(
+        &self,
+        tx: &Tx,
+        mut case: Picture,
+        mut hits: Vec<Hit>,
+        today: NaiveDate,
+    ) -> Result<()> {
         let before = case.next_change;
         let calendar = (self.calendars)();
         match judge::day(&case, today, &calendar, &self.settings) {

@@ -164,6 +164,16 @@ async fn an_event_read_twice_gives_one_card(db: Db, clock: Arc<ManualClock>) {
 }
 
 #[db_test(migrations = migrations)]
+async fn a_reader_that_lags_blames_nobody(db: Db, clock: Arc<ManualClock>) {
+    clock.set(morning("2025-09-30"));
+    let early = json!({ "d0": null, "promise_due": null, "legal_due": null, "accepted_at": null });
+    take(&db, event("submitted", morning("2025-09-01"), &early)).await;
+    take(&db, event("accepted", morning("2025-09-01"), &json!({}))).await;
+    take(&db, event("approved", morning("2025-09-05"), &json!({}))).await;
+    assert!(cards(&db).await.is_empty());
+}
+
+#[db_test(migrations = migrations)]
 async fn two_yellow_cards_make_a_red_one(db: Db, clock: Arc<ManualClock>) {
     clock.set(morning("2025-09-01"));
     let accepted = json!({ "accepted_by": "u1", "steps": [{ "name": "审查", "days": 2, "is_special": false }] });
