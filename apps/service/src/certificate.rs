@@ -33,7 +33,7 @@ pub(crate) async fn issue(tx: &Tx, case: &mut Case) -> Result<Map<String, Value>
             code: case.org.clone(),
             name: case.org_name.clone(),
         },
-        face: face(case),
+        face: face(case, form(tx, case).await?.as_ref()),
         number: None,
         valid_from: None,
         valid_to: None,
@@ -74,7 +74,36 @@ async fn holder(tx: &Tx, case: &Case) -> Result<Option<Party>> {
     }
 }
 
-fn face(case: &Case) -> Map<String, Value> {
+/// The form that the case was filled in with, for the titles of chosen answers.
+async fn form(tx: &Tx, case: &Case) -> Result<Option<forms::Form>> {
+    let Some(id) = &case.form else {
+        return Ok(None);
+    };
+    match pack::form(&**tx, id).await {
+        Ok(form) => Ok(Some(form)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A chosen answer by its Chinese title, for a certificate is read by people; anything else as it
+/// was typed.
+fn say(field: Option<&forms::Field>, value: &Value) -> Value {
+    let title = |code: &Value| {
+        let choices = field.map_or(&[][..], |field| field.choices.as_slice());
+        let chosen = choices.iter().find(|c| code.as_str() == Some(&*c.value));
+        chosen.map(|choice| choice.title.zh.clone())
+    };
+    match value {
+        Value::Array(several) => {
+            let titles: Option<Vec<String>> = several.iter().map(title).collect();
+            titles.map_or_else(|| value.clone(), |titles| Value::from(titles.join("、")))
+        }
+        one => title(one).map_or_else(|| one.clone(), Value::from),
+    }
+}
+
+fn face(case: &Case, form: Option<&forms::Form>) -> Map<String, Value> {
     let applicant = &case.applicant;
     let known = [
         ("firm_name", &applicant.name),
@@ -93,7 +122,8 @@ fn face(case: &Case) -> Map<String, Value> {
         .collect();
     let typed = case.data.as_object().into_iter().flatten();
     for (key, value) in typed.filter(|(_, value)| !value.is_null() && *value != "") {
-        face.insert(key.clone(), value.clone());
+        let field = form.and_then(|form| form.field(key));
+        face.insert(key.clone(), say(field, value));
     }
     face
 }
