@@ -35,7 +35,7 @@ test: need-test check ## Everything that CI proves, on SQLite and PostgreSQL and
 	export TONGBAN_TEST_POSTGRES="$$(tools/postgres.sh start)"; \
 	trap 'tools/postgres.sh stop' EXIT; \
 	cargo test --workspace
-	$(call say,"the executable, for the browser")
+	$(call say,"the executable for the browser")
 	cargo build -p tongban
 	$(call say,"journeys in a real browser")
 	cd tests && npm ci --no-audit --no-fund --loglevel=error && \
