@@ -79,6 +79,7 @@ pub enum Rule {
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CardLevel)]
 pub enum Level {
     /// A warning in good time; asks for no reply and does not count.
     Notice,

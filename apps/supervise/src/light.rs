@@ -20,6 +20,7 @@ use crate::Settings;
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SupervisionLight)]
 pub enum Light {
     /// No limit runs: not yet accepted, or done.
     #[default]

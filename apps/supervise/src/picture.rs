@@ -18,6 +18,7 @@ use crate::{
 )]
 pub struct Picture {
     pub case_id: String,
+    #[schema(example = "3210009900000033202611200000013")]
     pub case_no: String,
     pub parent_no: Option<String>,
     pub matter_code: String,

@@ -251,7 +251,7 @@ async fn verify(
 #[expect(dead_code, reason = "describes the multipart body")]
 struct VerifyUpload {
     /// The PDF, at most 16 MB.
-    #[schema(value_type = String, format = Binary)]
+    #[schema(value_type = String, format = Binary, example = "licence.pdf")]
     file: Vec<u8>,
 }
 
@@ -283,6 +283,9 @@ struct Keys {
     /// Root of the PDF seal, PEM.
     seal_root: String,
     /// SM2 key of metadata, PEM; the identity is `1234567812345678`.
+    #[schema(
+        example = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAE…\n-----END PUBLIC KEY-----\n"
+    )]
     metadata_key: String,
 }
 

@@ -24,6 +24,7 @@ pub struct CertificateType {
     /// 21 characters: the defining body's social credit code and three digits.
     pub code: String,
     /// Chinese name, as `食品经营许可证`.
+    #[schema(example = "食品经营许可证")]
     pub name: String,
     #[serde(default)]
     pub name_en: String,

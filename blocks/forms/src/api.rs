@@ -36,6 +36,7 @@ type Answer<T> = Result<Json<T>, WebError>;
 
 /// A draft, its form as JSON Schema and its answers.
 #[derive(Serialize, ToSchema)]
+#[schema(as = FormDraftView)]
 struct DraftView {
     id: String,
     /// What it is a draft of.
@@ -191,7 +192,7 @@ struct UploadQuery {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the multipart body")]
 struct UploadBody {
-    #[schema(value_type = String, format = Binary)]
+    #[schema(value_type = String, format = Binary, example = "layout-plan.pdf")]
     file: Vec<u8>,
 }
 
@@ -199,6 +200,7 @@ struct UploadBody {
 struct Uploaded {
     file: File,
     /// Version of the draft, which now holds the file.
+    #[schema(example = 4)]
     version: i64,
 }
 

@@ -168,6 +168,7 @@ struct Credentials {
 #[derive(Serialize, ToSchema)]
 struct Opened {
     /// The password was right; send the code to `/api/identity/sessions/code`.
+    #[schema(example = false)]
     code_needed: bool,
     /// An officer must add a second factor before his posts count.
     second_factor_needed: bool,

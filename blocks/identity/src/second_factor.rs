@@ -83,6 +83,7 @@ pub struct Enrolment {
     /// `otpauth://totp/…`, for apps that open links.
     pub url: String,
     /// The secret in base32, to be typed by hand.
+    #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     pub secret: String,
     /// The link as a QR picture.
     pub svg: String,

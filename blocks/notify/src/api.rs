@@ -168,6 +168,7 @@ async fn change_preference(
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = MailCode)]
 struct Code {
     /// The six digits that were mailed to the address.
     #[schema(example = "123456")]

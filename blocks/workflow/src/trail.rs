@@ -29,6 +29,7 @@ pub struct Trail {
     #[schema(value_type = String)]
     pub instance: InstanceId,
     /// `key:version:tail`.
+    #[schema(example = "food-licence:1:8f6e0d8c2b7f")]
     pub definition: String,
     pub process: String,
     pub subject: String,

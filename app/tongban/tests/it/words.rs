@@ -7,7 +7,7 @@ use std::{
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-fn files(endings: &[&str]) -> Vec<PathBuf> {
+pub fn files(endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for floor in ["app", "apps", "base", "blocks"] {
         collect(&Path::new(ROOT).join(floor), endings, &mut found);

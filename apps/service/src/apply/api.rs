@@ -31,6 +31,7 @@ pub fn api() -> OpenApiRouter<App> {
 /// A theme with its questions.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ThemeView {
+    #[schema(example = "open-restaurant")]
     id: String,
     name: String,
     summary: String,
@@ -100,6 +101,7 @@ pub(crate) struct DraftView {
     #[schema(value_type = Vec<Object>)]
     materials: Vec<Wanted>,
     /// Materials that merging saves.
+    #[schema(example = 3)]
     saved: usize,
     /// Case that it became, as `case:…`.
     submitted_as: Option<String>,
@@ -154,9 +156,10 @@ async fn show(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Save {
     /// Version that the values were made from.
+    #[schema(example = 1)]
     version: i64,
     /// All values; what is left out is emptied.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"shop_name": "示例餐馆（合成）", "business_area": 120}))]
     values: Value,
 }
 

@@ -41,6 +41,7 @@ pub fn api() -> OpenApiRouter<App> {
 
 /// A case in a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = CaseLine)]
 pub(crate) struct Line {
     id: String,
     #[schema(example = "32100001430000020260302000001K")]
@@ -293,6 +294,7 @@ pub(crate) struct TaskQuery {
 
 /// A page of tasks.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = CaseTasks)]
 pub(crate) struct Tasks {
     items: Vec<Task>,
     next: Option<String>,
@@ -374,7 +376,9 @@ async fn release(
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 pub(crate) struct To {
     /// User id of the colleague.
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     user: String,
+    #[schema(example = "出差三天，由同组同志继续办理")]
     reason: String,
 }
 

@@ -57,6 +57,7 @@ pub struct Task {
     /// Element of the process.
     pub element: String,
     /// What completing it does; see [`super::work`].
+    #[schema(example = "accept")]
     pub act: String,
     /// Form that it asks to fill.
     pub form: Option<String>,

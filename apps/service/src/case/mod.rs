@@ -50,6 +50,7 @@ kernel::typed_id!(
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CaseState)]
 pub enum State {
     /// Not yet handed in.
     #[default]

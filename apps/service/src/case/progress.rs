@@ -19,6 +19,7 @@ const LOCKED_MINUTES: i64 = 15;
 /// What is shown without signing in: names masked, no form, no material.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Progress {
+    #[schema(example = "3210009900000033202611200000013")]
     pub number: String,
     pub matter: String,
     pub applicant: String,

@@ -52,6 +52,7 @@ pub struct Receipt {
     pub case: CaseId,
     pub number: String,
     /// Six digits.
+    #[schema(example = "402817")]
     pub password: String,
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct ReviewView {
     case_number: String,
     matter_name: String,
     org_name: String,
+    #[schema(example = 2)]
     service: u32,
     assess: u32,
     satisfaction: u8,

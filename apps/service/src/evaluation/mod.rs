@@ -254,6 +254,7 @@ pub struct Figures {
     pub org: String,
     pub org_name: String,
     /// Valid first reviews by level.
+    #[schema(example = json!({"1": 0, "2": 1, "3": 4, "4": 18, "5": 77}))]
     pub by_level: BTreeMap<u8, i64>,
     pub closed: i64,
 }

@@ -80,6 +80,7 @@ async fn list(
 /// One matter with its version and state.
 #[derive(Serialize, ToSchema)]
 struct MatterView {
+    #[schema(example = 1)]
     version: i32,
     state: State,
     /// Every element, as in `matters/*.toml` of a pack.
@@ -109,6 +110,7 @@ async fn get(
 #[derive(Serialize, ToSchema)]
 struct CheckFinding {
     /// Element of the matter.
+    #[schema(example = "legal_days")]
     field: String,
     /// Message key of the check.
     key: &'static str,
@@ -138,11 +140,13 @@ struct SaveDraft {
     #[schema(value_type = Object)]
     matter: Matter,
     /// Of the draft being changed; absent for the first.
+    #[schema(example = 1)]
     row_version: Option<i32>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct SavedDraft {
+    #[schema(example = 1)]
     version: i32,
 }
 

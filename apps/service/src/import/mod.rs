@@ -31,9 +31,11 @@ pub struct Options {
 }
 
 /// What became of a file.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = ImportReport)]
 pub struct Report {
     /// Rows below the header.
+    #[schema(example = 1135)]
     pub rows: u64,
     pub inserted: u64,
     /// Rows that were listed before with other words.
@@ -101,19 +103,22 @@ impl std::fmt::Display for Report {
 }
 
 /// One thing wrong in one row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RowFinding {
     pub row: u64,
     pub column: String,
-    /// States the rule and the remedy.
+    /// States the rule and the remedy: a key of the message catalogue with its arguments.
+    #[schema(value_type = Object)]
     pub text: Text,
     /// The same in words, for programs that have no message catalogue.
     pub message: String,
 }
 
 /// A publication check that listed matters do not pass yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Lack {
+    /// A key of the message catalogue with its arguments.
+    #[schema(value_type = Object)]
     pub text: Text,
     /// The same in words.
     pub message: String,

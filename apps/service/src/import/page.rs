@@ -71,10 +71,21 @@ async fn upload(
     }
 }
 
-/// Imports a list of matters: field `file` (CSV or XLSX), field `all_or_nothing` (`true`).
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the multipart body")]
+struct ListUpload {
+    /// CSV (UTF-8 or GB18030) or XLSX.
+    #[schema(value_type = String, format = Binary, example = "matters.csv")]
+    file: Vec<u8>,
+    /// `true` to refuse the whole list for one bad row.
+    #[schema(example = "true")]
+    all_or_nothing: Option<String>,
+}
+
+/// Imports a list of matters and reports what became of each row.
 #[utoipa::path(post, path = "/api/service/matters/import", tag = "matters",
-    request_body(content_type = "multipart/form-data", content = String),
-    responses((status = 200, description = "The report"), (status = 403), (status = 422)))]
+    request_body(content_type = "multipart/form-data", content = ListUpload),
+    responses((status = 200, body = Report), (status = 403), (status = 422)))]
 async fn upload_api(
     AppState(app): AppState<App>,
     actor: Actor,

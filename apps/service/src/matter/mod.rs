@@ -148,6 +148,7 @@ pub struct Matter {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = MatterState)]
 pub enum State {
     /// Being written; nobody outside sees it.
     #[default]

@@ -37,6 +37,7 @@ pub struct CasesQuery {
 
 /// A page of cases.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SupervisedCases)]
 pub struct Cases {
     items: Vec<Picture>,
     /// Give it as `after` for the next page; empty on the last.

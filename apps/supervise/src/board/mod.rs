@@ -13,8 +13,10 @@ use crate::{card, light::Light, picture::Picture};
 
 /// One organisation's line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = BoardLine)]
 pub struct Line {
     pub org: String,
+    #[schema(example = "云港市消防救援队（合成）")]
     pub org_name: String,
     pub region: String,
     pub green: u32,

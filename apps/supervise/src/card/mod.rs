@@ -18,6 +18,7 @@ kernel::typed_id!(
 /// Where a card stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CardState)]
 pub enum State {
     /// A warning; nobody has to reply.
     Notice,
@@ -101,6 +102,7 @@ pub struct Card {
 /// Verdict of a supervisor on a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CardVerdict)]
 pub enum Verdict {
     Upheld,
     Withdrawn,

@@ -310,6 +310,7 @@ pub enum Verdict {
 /// A certificate as strangers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Shown {
+    #[schema(example = "1.2.156.3005.2.11110000000000019K001.11110000000000019K.2025000001.001.D")]
     pub zzbs: String,
     pub type_name: String,
     pub type_name_en: String,

@@ -265,6 +265,7 @@ impl Act {
 pub struct Usage {
     pub id: String,
     pub at: DateTime<Utc>,
+    #[schema(example = "verify")]
     pub act: String,
     /// Who, as the holder may read it.
     pub actor_name: String,

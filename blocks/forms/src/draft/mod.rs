@@ -96,6 +96,7 @@ impl NewDraft {
 pub struct DraftLine {
     #[schema(value_type = String)]
     pub id: DraftId,
+    #[schema(example = "theme:open-restaurant")]
     pub subject: String,
     /// Title of the form.
     pub title: String,
