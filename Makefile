@@ -10,6 +10,7 @@ DATA ?= target/demo
 LISTEN ?= 127.0.0.1:8080
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
+CLIENTS := $(CARGO_TARGET_DIR)/clients
 
 say = @printf '\n\033[1m==> %s\033[0m\n' $(1)
 
@@ -31,7 +32,10 @@ check: need-build web ## Format, lints, the law of the floors
 	tools/licences.sh
 
 test: need-test check ## Everything that CI proves, on SQLite and PostgreSQL and in a real browser
+	$(call say,"foreign clients")
+	tools/clients.sh $(CLIENTS)
 	$(call say,"tests on both databases")
+	export TONGBAN_TEST_PYTHON="$(CLIENTS)/bin"; \
 	export TONGBAN_TEST_POSTGRES="$$(tools/postgres.sh start)"; \
 	trap 'tools/postgres.sh stop' EXIT; \
 	cargo test --workspace
@@ -54,7 +58,7 @@ need-build:
 	@command -v cargo > /dev/null || { echo 'Rust is missing: install it from https://rustup.rs'; exit 1; }
 
 need-test: need-build
-	@tools/need.sh chromium:chromium pdfsig:poppler-utils openssl:openssl python3:python3-venv \
+	@tools/need.sh chromium:chromium pdfsig:poppler-utils openssl:openssl file:/usr/lib/python3*/ensurepip:python3-venv \
 		file:/usr/lib/postgresql/*/bin/initdb:postgresql
 
 clean: ## Remove what was built
