@@ -14,6 +14,7 @@ pub mod guide;
 pub mod import;
 pub mod matter;
 pub mod notice;
+pub mod reveal;
 pub mod theme;
 pub mod window;
 
@@ -35,9 +36,11 @@ const TEXTS: &[(&str, &str)] = &[
     ("zh-CN", include_str!("../locales/zh-CN/matter.ftl")),
     ("zh-CN", include_str!("../locales/zh-CN/case.ftl")),
     ("zh-CN", include_str!("../locales/zh-CN/evaluation.ftl")),
+    ("zh-CN", include_str!("../locales/zh-CN/reveal.ftl")),
     ("en", include_str!("../locales/en/matter.ftl")),
     ("en", include_str!("../locales/en/case.ftl")),
     ("en", include_str!("../locales/en/evaluation.ftl")),
+    ("en", include_str!("../locales/en/reveal.ftl")),
 ];
 
 /// Registers loaders of packs, services of processes, routes, jobs, menu and policies.
@@ -61,6 +64,8 @@ pub fn module(app: &web::App) -> kernel::Result<Module> {
         .merge(apply::api::api())
         .merge(window::routes())
         .merge(notice::page::routes())
+        .merge(reveal::page::routes())
+        .merge(reveal::api::api())
         .merge(evaluation::page::routes())
         .merge(evaluation::api::api());
     Ok(Module {
@@ -110,6 +115,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     all.extend(case::schema::migrations());
     all.extend(theme::schema::migrations());
     all.extend(evaluation::schema::migrations());
+    all.extend(reveal::schema::migrations());
     all
 }
 

@@ -122,6 +122,12 @@ pub fn action(event: &Event) -> &'static str {
     }
 }
 
+/// Whether the actor is, acts for, or handed in for the applicant.
+pub fn is_own(actor: &Actor, case: &Case) -> bool {
+    let party = actor.party().map(|party| party.id.to_string());
+    party.is_some() && party == case.applicant.party || case.agent == actor.user.to_string()
+}
+
 /// The case, for somebody who may look at it; unknown to everybody else.
 pub async fn view(desk: &Desk, actor: &Actor, id: CaseId) -> Result<Case> {
     let case = rows::get(desk.db.read(), id).await?;
@@ -163,14 +169,11 @@ async fn is_beside(desk: &Desk, actor: &Actor, case: &Case) -> Result<bool> {
 pub async fn act(desk: &Desk, actor: &Actor, id: CaseId, event: Event) -> Result<Case> {
     let case = view(desk, actor, id).await?;
     let resource = resource(&case);
-    let owner = actor.party().map(|p| p.id.to_string());
-    let is_own =
-        owner.is_some() && owner == case.applicant.party || case.agent == actor.user.to_string();
     let by_owner = matches!(
         event,
         Event::Withdraw { .. } | Event::SupplyCorrection | Event::Resubmit
     );
-    if !(by_owner && is_own) {
+    if !(by_owner && is_own(actor, &case)) {
         desk.gate.check(actor, action(&event), &resource)?;
     }
     let (desk, who) = (desk.clone(), Who::of(actor, &case));

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use identity::Actor;
-use kernel::{Error, mask};
+use kernel::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,6 +22,7 @@ use super::{
     submit,
     work::{self, Done},
 };
+use crate::reveal;
 
 /// Doors under `/api/service`.
 pub fn api() -> OpenApiRouter<App> {
@@ -151,10 +152,12 @@ pub(crate) struct Whole {
     facts: super::Facts,
     #[schema(value_type = Object)]
     answers: Value,
+    /// Personal values are masked unless they are one's own or `POST …/reveals` opened them.
     #[schema(value_type = Object)]
     data: Value,
-    /// Masked.
+    /// Masked as `data`.
     applicant_code: String,
+    applicant_phone: String,
     materials: Vec<Material>,
     timeline: Vec<Entry>,
     opinions: Vec<Opinion>,
@@ -176,6 +179,12 @@ async fn show(
     let case = act::view(&desk, &actor, case_id(&id)?).await?;
     let db = app.db().read();
     let is_officer = actor.is_officer();
+    let is_full = reveal::act::is_open(&desk, &actor, &case).await?;
+    let data = if is_full {
+        case.data.clone()
+    } else {
+        reveal::masked(&super::desk::forms_of(&desk, &case).await?, &case.data)
+    };
     let parts = rows::list_parts(db, case.id).await?;
     let parts = parts
         .iter()
@@ -195,12 +204,9 @@ async fn show(
         case: line(&desk, &case)?,
         facts: case.facts.clone(),
         answers: serde_json::json!(case.answers),
-        data: case.data.clone(),
-        applicant_code: mask::mask(
-            mask::Kind::Id,
-            mask::Profile::Internal,
-            &case.applicant.code,
-        ),
+        data,
+        applicant_code: reveal::code(&case.applicant.code, is_full),
+        applicant_phone: reveal::phone(&case.applicant.phone, is_full),
         materials: rows::list_materials(db, case.id).await?,
         timeline: rows::list_entries(db, case.id, !is_officer).await?,
         opinions,

@@ -23,6 +23,7 @@ use super::{
     view,
     work::{self, Done},
 };
+use crate::reveal;
 
 /// Routes of the workbench.
 pub fn routes() -> OpenApiRouter<App> {
@@ -161,6 +162,9 @@ struct CasePage {
     acts: Vec<ActForm>,
     notices: Vec<(String, String)>,
     picture: Option<(String, String)>,
+    /// Until when personal values stand in full.
+    open_until: Option<String>,
+    can_reveal: bool,
 }
 
 struct OpinionRow {
@@ -216,6 +220,9 @@ async fn case_page(
     let signal = case.signal(app.clock().today(), &desk.calendar)?;
     let entries = rows::list_entries(db, case.id, false).await?;
     let tasks = flow::tasks_of(&desk, &case).await?;
+    let user = actor.user.to_string();
+    let look = reveal::store::lookup_lasting(db, case.id, &user, app.clock().now()).await?;
+    let is_full = reveal::act::is_open(&desk, actor, &case).await?;
     let notices = rows::list_notices(db, case.id)
         .await?
         .into_iter()
@@ -232,8 +239,8 @@ async fn case_page(
         tone: view::tone(&case),
         light: view::light(signal),
         left: view::left(&p, signal),
-        facts: view::facts(&p, &case, false),
-        values: values(&p, &desk, &case).await?,
+        facts: view::facts(&p, &case, is_full),
+        values: values(&p, &desk, &case, is_full).await?,
         materials: view::materials(&p, &materials(&desk, &case).await?),
         happenings: view::happenings(&p, &entries, true),
         opinions: opinions(&p, &rows::list_opinions(db, case.id).await?),
@@ -245,13 +252,19 @@ async fn case_page(
         acts: acts(&p, &desk, actor, &case, tasks.is_empty()),
         notices: notices.collect(),
         picture: flow::picture(&case),
+        open_until: look.map(|look| p.moment(look.until)),
+        can_reveal: desk
+            .gate
+            .check(actor, "service.case.reveal", &act::resource(&case))
+            .is_ok(),
         p,
     })
 }
 
-/// The form's values under their questions' titles, masked where the form says so. A value whose
-/// question is not known any more is left out: nobody can say whether it is personal.
-async fn values(p: &Page, desk: &Desk, case: &Case) -> Result<Vec<Fact>, WebError> {
+/// The form's values under their questions' titles, masked where the form says so unless they are
+/// open to the reader. A value whose question is not known any more is left out: nobody can say
+/// whether it is personal.
+async fn values(p: &Page, desk: &Desk, case: &Case, is_full: bool) -> Result<Vec<Fact>, WebError> {
     let Some(values) = case.data.as_object() else {
         return Ok(Vec::new());
     };
@@ -259,14 +272,18 @@ async fn values(p: &Page, desk: &Desk, case: &Case) -> Result<Vec<Fact>, WebErro
     let field = |name: &str| known.iter().find_map(|form| form.field(name));
     let shown = values.iter().filter_map(|(name, value)| {
         let field = field(name)?;
-        let words = field.shown(p, value);
+        let words = if is_full {
+            field.words(p, value)
+        } else {
+            field.shown(p, value)
+        };
         (!words.is_empty()).then(|| Fact::new(field.title.on(p), words))
     });
     Ok(shown.collect())
 }
 
 /// The forms that a case was made of: its own, its parts', its theme's.
-async fn forms_of(desk: &Desk, case: &Case) -> Result<Vec<forms::Form>, WebError> {
+pub(crate) async fn forms_of(desk: &Desk, case: &Case) -> Result<Vec<forms::Form>, WebError> {
     let db = desk.db.read();
     let mut ids: Vec<String> = case.form.iter().cloned().collect();
     ids.extend(case.plan.iter().filter_map(|part| part.form.clone()));
@@ -460,7 +477,8 @@ async fn do_act(
     back(&app, p, &actor, &id, f, done.err()).await
 }
 
-async fn back(
+/// To the case, or the case's page again with what was wrong.
+pub(crate) async fn back(
     app: &App,
     p: Page,
     actor: &Actor,

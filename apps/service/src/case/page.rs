@@ -21,7 +21,10 @@ use super::{
     store::{self as rows, Case, FileRef, Material, Obtained},
     submit, view,
 };
-use crate::evaluation::{self, Review};
+use crate::{
+    evaluation::{self, Review},
+    reveal,
+};
 
 /// Routes of citizens and firms.
 pub fn routes() -> OpenApiRouter<App> {
@@ -228,6 +231,8 @@ struct CasePage {
     can_correct: bool,
     rating: Option<Rating>,
     rated: Vec<Rated>,
+    /// Officers' looks at personal values.
+    looks: Vec<reveal::page::Row>,
     is_new: bool,
 }
 
@@ -296,6 +301,7 @@ async fn case_page(
             label: p.t(format!("service-notice-{}", notice.kind)),
         });
     let rated = evaluation::store::list_of_case(db, &case.id.to_string()).await?;
+    let looks = reveal::store::list(db, case.id).await?;
     let state = case.state();
     Ok(CasePage {
         f,
@@ -318,6 +324,7 @@ async fn case_page(
         can_correct: matches!(state, State::Correcting | State::PreReturned),
         rating: rating(&p, &case, &rated),
         rated: rated.iter().map(|one| rated_row(&p, one)).collect(),
+        looks: reveal::page::rows(&p, &looks),
         is_new: false,
         p,
     })

@@ -13,6 +13,7 @@ use super::{
     due::{self, Signal},
     store::{Case, Entry, Material, Obtained},
 };
+use crate::reveal;
 
 /// A case in a list.
 pub struct Row {
@@ -204,27 +205,10 @@ pub fn next_key(case: &Case) -> &'static str {
     }
 }
 
-/// The facts at the head of a case. Names and numbers of applicants are masked for officers; the
-/// applicant knows his own.
-pub fn facts(p: &Page, case: &Case, is_own: bool) -> Vec<Fact> {
-    let code = if is_own {
-        case.applicant.code.clone()
-    } else {
-        mask::mask(
-            mask::Kind::Id,
-            mask::Profile::Internal,
-            &case.applicant.code,
-        )
-    };
-    let phone = if is_own {
-        case.applicant.phone.clone()
-    } else {
-        mask::mask(
-            mask::Kind::Mobile,
-            mask::Profile::Internal,
-            &case.applicant.phone,
-        )
-    };
+/// The facts at the head of a case; the applicant's numbers in full where [`reveal`] opened them.
+pub fn facts(p: &Page, case: &Case, is_full: bool) -> Vec<Fact> {
+    let code = reveal::code(&case.applicant.code, is_full);
+    let phone = reveal::phone(&case.applicant.phone, is_full);
     let fact = |key: &str, value: String| Fact::new(p.t(key), value);
     let mut facts = vec![
         fact("service-case-number", case.number.clone()),

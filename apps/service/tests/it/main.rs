@@ -11,5 +11,6 @@ mod packs;
 mod pages;
 mod progress;
 mod restaurant;
+mod reveals;
 mod rules;
 mod world;

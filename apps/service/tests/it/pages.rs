@@ -16,14 +16,14 @@ use tower::ServiceExt;
 use crate::world::{World, licence, migrations};
 
 /// The routes of this crate, as the executable assembles them.
-fn router(w: &World) -> Router {
+pub fn router(w: &World) -> Router {
     pack::module(&w.app).unwrap();
     let module = service::module(&w.app).unwrap();
     let (router, _) = module.routes.split_for_parts();
     router.with_state(w.app.clone())
 }
 
-async fn get(router: &Router, actor: Option<&Actor>, path: &str) -> (StatusCode, String) {
+pub async fn get(router: &Router, actor: Option<&Actor>, path: &str) -> (StatusCode, String) {
     let mut request = Request::get(path).body(Body::empty()).unwrap();
     if let Some(actor) = actor {
         request.extensions_mut().insert(actor.clone());
@@ -31,7 +31,7 @@ async fn get(router: &Router, actor: Option<&Actor>, path: &str) -> (StatusCode,
     answer(router, request).await
 }
 
-async fn post(
+pub async fn post(
     router: &Router,
     actor: &Actor,
     path: &str,
