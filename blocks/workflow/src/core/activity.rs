@@ -8,7 +8,9 @@ use super::{
     Effect, FrameKind, Multi, Owner, Rejection, State,
     run::{Run, Work},
 };
-use crate::model::{Definition, Kind, MultiInstance, NodeIx, Repeat, Source, Sub, Task, Thrown};
+use crate::model::{
+    Definition, Id, Kind, MultiInstance, NodeIx, Repeat, Source, Sub, Task, Thrown,
+};
 
 /// More instances than this are a mistake in the data.
 const MAX_INSTANCES: u64 = 100_000;
@@ -348,13 +350,21 @@ impl Run<'_> {
         if is_iteration {
             self.iteration_done(held.frame, node);
         } else {
-            self.finish_activity(held.frame, node);
+            self.finish_activity(held.frame, node, held.back);
         }
     }
 
-    fn finish_activity(&mut self, frame: u32, node: NodeIx) {
+    fn finish_activity(&mut self, frame: u32, node: NodeIx, mut back: Vec<Id>) {
         self.remember(frame, node);
-        self.leave(frame, node);
+        let returner = back.pop().and_then(|id| self.model.lookup(&id));
+        match returner {
+            Some(returner) => {
+                let id = self.model[node].id.clone();
+                self.left(&id, frame);
+                self.jump(frame, returner, back);
+            }
+            None => self.leave(frame, node),
+        }
     }
 
     // Repetition
@@ -608,7 +618,7 @@ impl Run<'_> {
             let vars = Map::from_iter([(name.clone(), Value::Array(gathered))]);
             self.merge(held.frame, vars);
         }
-        self.finish_activity(held.frame, node);
+        self.finish_activity(held.frame, node, held.back);
     }
 }
 

@@ -265,7 +265,7 @@ impl Run<'_> {
             .iter()
             .filter_map(|token| self.instance.tokens.get(token))
         {
-            let Some(node) = self.node_of(token) else {
+            let Some(node) = self.leaves_from(token) else {
                 continue;
             };
             match &token.state {

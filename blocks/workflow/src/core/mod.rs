@@ -5,6 +5,7 @@
 //! goes on from there as if it had never stopped.
 
 mod activity;
+mod back;
 mod event;
 mod gateway;
 mod run;
@@ -18,6 +19,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::back::{Followed, Mode, earlier};
 use crate::model::{Definition, Gateway, Id, Kind, Model};
 
 /// The form in which instances are written down today.
@@ -163,6 +165,10 @@ pub struct Token {
     /// parallel multiple event that came already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holding: Vec<Id>,
+    /// Steps that returned here and wait for it; when this one is done the token jumps to the
+    /// last of them instead of leaving by a flow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<Id>,
 }
 
 /// Why a token stands where it stands.
@@ -209,7 +215,7 @@ pub struct Timer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
     /// Firings that remain after this one; `None` without end.
-    #[serde(default, skip_serializing_if = "is_once")]
+    #[serde(default = "once", skip_serializing_if = "is_once")]
     pub left: Option<u32>,
     /// ISO 8601 span between firings of a cycle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,6 +229,11 @@ pub struct Timer {
 #[expect(clippy::ref_option, reason = "serde asks for a reference")]
 fn is_once(left: &Option<u32>) -> bool {
     *left == Some(0)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde asks for the field's type")]
+fn once() -> Option<u32> {
+    Some(0)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,6 +292,22 @@ pub enum Input {
     /// An administrator takes a token away from where it stands and puts it elsewhere in the
     /// same scope.
     Move { token: u32, to: String },
+    /// A task's token goes back to an earlier step.
+    Return {
+        token: u32,
+        to: String,
+        mode: Mode,
+        vars: Map<String, Value>,
+    },
+    /// A completed task is taken back, as long as nothing that followed has moved on.
+    Withdraw { to: String, followed: Followed },
+    /// A task is refused for good: by the named end event, or else the whole instance ends.
+    Reject {
+        token: u32,
+        to: Option<String>,
+        reason: String,
+        vars: Map<String, Value>,
+    },
     /// The whole instance ends here.
     Cancel { reason: String },
 }
@@ -397,6 +424,12 @@ pub enum Rejection {
     NoSuchPlace(String),
     #[error("{0} stopped nowhere")]
     NotStopped(u32),
+    #[error("`{0}` does not lead to this step")]
+    NotBefore(String),
+    #[error("the part of the process in which `{0}` lies is over, or runs beside this one")]
+    PlaceEnded(String),
+    #[error("what followed `{0}` has moved on")]
+    MovedOn(String),
 }
 
 /// Takes one step: an input, and everything that follows from it without waiting.

@@ -27,6 +27,12 @@ pub(super) enum Work {
         node: NodeIx,
         via: Option<FlowIx>,
     },
+    /// A token under way enters an activity out of turn; from there it jumps back.
+    Jump {
+        frame: u32,
+        node: NodeIx,
+        back: Vec<Id>,
+    },
     /// An activity that repeats goes on to its next iteration.
     Iterate {
         token: u32,
@@ -49,6 +55,8 @@ pub(super) struct Run<'a> {
     /// Tokens at joins by frame, found once in a step; some may be gone since.
     joining: Option<HashMap<u32, Vec<u32>>>,
     pub changed: bool,
+    /// What the next token to rest remembers: see [`Token::back`].
+    back: Vec<Id>,
     moves: u32,
 }
 
@@ -64,6 +72,7 @@ impl<'a> Run<'a> {
             late: VecDeque::new(),
             joining: None,
             changed: false,
+            back: Vec::new(),
             moves: 0,
         }
     }
@@ -108,6 +117,19 @@ impl<'a> Run<'a> {
             }
             Input::Retry { token } => self.retry(token),
             Input::Move { token, to } => self.relocate(token, &to),
+            Input::Return {
+                token,
+                to,
+                mode,
+                vars,
+            } => self.return_to(token, &to, mode, vars),
+            Input::Withdraw { to, followed } => self.withdraw(&to, &followed),
+            Input::Reject {
+                token,
+                to,
+                reason,
+                vars,
+            } => self.reject(token, to.as_deref(), reason, vars),
             Input::Cancel { reason } => {
                 self.finish(Status::Cancelled, Some(reason));
                 Ok(())
@@ -121,6 +143,11 @@ impl<'a> Run<'a> {
             while let Some(work) = self.next_work() {
                 match work {
                     Work::Enter { frame, node, via } => self.enter(frame, node, via),
+                    Work::Jump { frame, node, back } => {
+                        self.back = back;
+                        self.enter(frame, node, None);
+                        self.back.clear();
+                    }
                     Work::Iterate { token, frame, node } => self.go_on(token, frame, node),
                     Work::Check(frame) => self.check(frame),
                 }
@@ -335,7 +362,7 @@ impl<'a> Run<'a> {
         self.process.id.clone()
     }
 
-    fn add_live(&mut self, frame: u32) {
+    pub fn add_live(&mut self, frame: u32) {
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.live = inner.live.saturating_add(1);
         }
@@ -446,10 +473,9 @@ impl<'a> Run<'a> {
             self.empty(sub, None);
             self.drop_frame(sub);
         }
-        self.work
-            .retain(|work| !matches!(work, Work::Enter { frame: at, .. } if *at == frame));
-        self.late
-            .retain(|work| !matches!(work, Work::Enter { frame: at, .. } if *at == frame));
+        let enters = |work: &Work| matches!(work, Work::Enter { frame: at, .. } | Work::Jump { frame: at, .. } if *at == frame);
+        self.work.retain(|work| !enters(work));
+        self.late.retain(|work| !enters(work));
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.live = u32::from(keep.is_some());
             inner.queue.clear();
@@ -488,6 +514,7 @@ impl<'a> Run<'a> {
     pub fn rest(&mut self, frame: u32, node: NodeIx, state: State) -> u32 {
         let id = self.next();
         let at = self.model[node].id.clone();
+        let back = std::mem::take(&mut self.back);
         if let (State::Join(_), Some(joining)) = (&state, &mut self.joining) {
             joining.entry(frame).or_default().push(id);
         }
@@ -498,6 +525,7 @@ impl<'a> Run<'a> {
                 at,
                 state,
                 holding: Vec::new(),
+                back,
             },
         );
         id
@@ -534,6 +562,12 @@ impl<'a> Run<'a> {
 
     pub fn node_of(&self, token: &Token) -> Option<NodeIx> {
         self.model.lookup(&token.at)
+    }
+
+    /// Where the token will leave by a flow: it may have to jump back to there first.
+    pub fn leaves_from(&self, token: &Token) -> Option<NodeIx> {
+        let returner = token.back.first().and_then(|id| self.model.lookup(id));
+        returner.or_else(|| self.node_of(token))
     }
 
     pub fn entered(&mut self, node: &Node, frame: u32) {
@@ -772,13 +806,9 @@ impl<'a> Run<'a> {
             .filter(|t| matches!(t.state, State::Incident(_)));
         let stopped = stopped.ok_or(Rejection::NotStopped(token))?;
         let node = self.node_of(stopped).ok_or(Rejection::NotStopped(token))?;
-        let frame = stopped.frame;
+        let (frame, back) = (stopped.frame, stopped.back.clone());
         self.instance.tokens.remove(&token);
-        self.work.push_back(Work::Enter {
-            frame,
-            node,
-            via: None,
-        });
+        self.jump(frame, node, back);
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! One binary of all tests of the crate.
 
 #[cfg(test)]
+mod back;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod durable;

@@ -13,21 +13,21 @@ use workflow::{
 
 use crate::model::{flows, process, vars};
 
-fn at() -> DateTime<Utc> {
+pub fn at() -> DateTime<Utc> {
     "2026-01-05T00:00:00Z".parse().unwrap()
 }
 
-fn compile(xml: &str) -> Process {
+pub fn compile(xml: &str) -> Process {
     let (model, findings) = read_and_check(xml.as_bytes());
     let model = model.unwrap_or_else(|| panic!("{findings:#?}"));
     Process::new(Arc::new(model), None).unwrap()
 }
 
 /// Small, fast, and the same on every machine.
-struct Seed(u64);
+pub struct Seed(pub u64);
 
 impl Seed {
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -36,7 +36,7 @@ impl Seed {
 }
 
 /// A block-structured model: every split has its join, so that it can always end.
-fn block(
+pub fn block(
     seed: &mut Seed,
     depth: usize,
     count: &mut usize,
@@ -95,7 +95,7 @@ fn block(
     }
 }
 
-fn random_process(seed: &mut Seed) -> Process {
+pub fn random_process(seed: &mut Seed) -> Process {
     let (mut nodes, mut list, mut count) = (String::new(), String::new(), 0);
     let (first, final_one) = block(seed, 3, &mut count, &mut nodes, &mut list);
     write!(list, "s>{first};{final_one}>e").unwrap();
