@@ -71,7 +71,10 @@ pub fn module(app: &web::App) -> kernel::Result<Module> {
     Ok(Module {
         name: "service",
         routes,
-        jobs: vec![Arc::new(case::react::Watch(app.clone()))],
+        jobs: vec![
+            Arc::new(case::react::Watch(app.clone())),
+            Arc::new(notice::react::Typesetter(app.clone())),
+        ],
         menu: guide.menu.into_iter().chain(menu()).collect(),
         policies: POLICIES.to_vec(),
         ..Module::default()

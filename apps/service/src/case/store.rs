@@ -770,6 +770,7 @@ pub struct Notice {
     pub number: String,
     pub at: DateTime<Utc>,
     pub data: serde_json::Value,
+    /// Digest (SM3) under which the finished file is kept; absent until it is made.
     pub blob: Option<String>,
 }
 
@@ -790,18 +791,20 @@ pub async fn insert_notice(tx: &Tx, notice: &Notice) -> Result<()> {
     Ok(())
 }
 
-pub async fn update_notice_blob(tx: &Tx, id: &str, blob: &str) -> Result<()> {
-    schema::notice::Entity::update_many()
+/// Notes the digest of a notice's file unless it has one; answers whether it did.
+pub async fn update_notice_blob(tx: &Tx, id: &str, blob: &str) -> Result<bool> {
+    let done = schema::notice::Entity::update_many()
         .set(schema::notice::ActiveModel {
             id: NotSet,
             blob: Set(Some(blob.to_owned())),
             ..schema::notice::ActiveModel::default()
         })
         .filter(schema::notice::Column::Id.eq(id))
+        .filter(schema::notice::Column::Blob.is_null())
         .exec(&**tx)
         .await
         .map_err(|e| fault("keep a notice", e))?;
-    Ok(())
+    Ok(done.rows_affected == 1)
 }
 
 pub async fn get_notice(db: &impl ConnectionTrait, id: &str) -> Result<Notice> {

@@ -1,6 +1,7 @@
 //! What an applicant gets in writing: statutory notices as documents, and messages.
 
 pub mod page;
+pub mod react;
 
 use kernel::Result;
 use serde_json::json;
@@ -32,8 +33,8 @@ pub fn kind(event: &Event) -> Option<&'static str> {
     })
 }
 
-/// Notes the document of an event, with everything that it will say. It is typeset when somebody
-/// asks for it; what it says was fixed when the event happened.
+/// Notes the document of an event, with everything that it will say, and orders it to be typeset.
+/// What it says was fixed when the event happened.
 pub(crate) async fn write(tx: &Tx, case: &Case, after: &Facts, event: &Event) -> Result<()> {
     let Some(kind) = kind(event) else {
         return Ok(());
@@ -70,7 +71,8 @@ pub(crate) async fn write(tx: &Tx, case: &Case, after: &Facts, event: &Event) ->
         data,
         blob: None,
     };
-    rows::insert_notice(tx, &notice).await
+    rows::insert_notice(tx, &notice).await?;
+    react::order(tx, &notice.id)
 }
 
 /// Tells the applicant what happened: those who read for the party, or who handed it in.

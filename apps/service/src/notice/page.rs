@@ -1,56 +1,74 @@
 //! Notices as signed documents, for those who may see the case.
 
+use askama::Template;
 use axum::{
+    body::Body,
     extract::{Path, State as AppState},
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use identity::Actor;
-use serde_json::Value;
+use store::Blobs;
 use utoipa_axum::router::OpenApiRouter;
-use web::{App, WebError};
+use web::{App, Html, Page, WebError};
 
+use super::react;
 use crate::case::{
     act::{self, Desk},
     store as rows,
 };
 
-/// All notices share one template; it knows each kind's title and text.
-const TEMPLATE: &str = include_str!("../../notices/statutory.typ");
+/// Seconds after which a browser looks again for a file that is being made.
+const LOOK_AGAIN: &str = "3";
 
 /// Routes of notices.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().route("/notices/{id}", axum::routing::get(download))
 }
 
-/// Typesets and seals the notice. What it says was fixed when its event happened, so that every
-/// copy reads alike; nothing is stored by looking.
+#[derive(Template)]
+#[template(path = "case/notice.html")]
+struct WaitPage {
+    p: Page,
+    title: String,
+    href: String,
+}
+
+/// The kept file; a page that looks again while it is being made (202).
 async fn download(
     AppState(app): AppState<App>,
+    p: Page,
     actor: Actor,
     Path(id): Path<String>,
 ) -> Result<Response, WebError> {
     let desk = Desk::of(&app)?;
     let notice = rows::get_notice(app.db().read(), &id).await?;
     act::view(&desk, &actor, notice.case).await?;
-    let credentials = app.part::<credential::Credentials>()?;
-    let organ = notice
-        .data
-        .get("org")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let reason = format!("{} {}", notice.number, notice.kind);
-    let pdf = credentials
-        .document(TEMPLATE, notice.data, &organ, &reason, notice.at)
-        .await?;
-    let name = format!(
-        "attachment; filename=\"{}-{}.pdf\"",
-        notice.number, notice.kind
-    );
+    let Some(digest) = &notice.blob else {
+        // Notices from before there was a job have none; ordering twice makes one file.
+        app.db()
+            .write(move |tx| {
+                let id = id.clone();
+                async move { react::order(&tx, &id) }
+            })
+            .await?;
+        let page = WaitPage {
+            title: p.t(format!("service-notice-{}", notice.kind)),
+            href: format!("/notices/{}", notice.id),
+            p,
+        };
+        let html = Html::with(StatusCode::ACCEPTED, &page)?;
+        return Ok(([(header::REFRESH, LOOK_AGAIN)], html).into_response());
+    };
+    let file = app.part::<Blobs>()?.get(app.db(), digest).await?;
+    let name = format!("attachment; filename=\"{}\"", react::file_name(&notice));
     let headers = [
-        (header::CONTENT_TYPE, "application/pdf".to_owned()),
+        (header::CONTENT_TYPE, file.media_type),
+        (header::CONTENT_LENGTH, file.size.to_string()),
         (header::CONTENT_DISPOSITION, name),
+        (header::CACHE_CONTROL, "private, no-store".to_owned()),
+        // Equal digests are equal files.
+        (header::ETAG, format!("\"{digest}\"")),
     ];
-    Ok((headers, pdf).into_response())
+    Ok((headers, Body::from_stream(file.content)).into_response())
 }
