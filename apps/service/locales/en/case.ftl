@@ -118,10 +118,26 @@ service-obtained-paper = On paper
 service-obtained-later = To follow
 service-correct = Correction
 service-correct-text = The clerk told you once that this is missing:
-service-correct-note = What you corrected
-service-correct-note-help = Say what you supplied; papers may be brought to the window.
 service-correct-send = Send the correction
-service-correction-material = Correction
+service-correct-open = Supply what is missing
+service-correct-take = Take in a correction
+service-correct-help = Upload one or several files for each document; what you handed in before is kept. Papers may be brought to the window.
+service-correct-nothing = Supply at least one file, or say what you corrected.
+service-correct-not-awaited = The case waits for no correction now; look at the case again.
+service-material-current = current, handed in { $at }
+service-material-earlier = { $count ->
+    [one] An earlier version
+   *[other] { $count } earlier versions
+ }
+service-event-transferred = Handed to a colleague
+service-transfer = Hand to a colleague
+service-transfer-to = Colleague
+service-transfer-help = Somebody who holds the same post; he is told by message.
+service-transfer-reason = Reason for handing over
+service-transfer-send = Hand over
+service-transfer-nobody = Nobody else holds this post, so the task cannot be handed over.
+service-message-transferred = A task was handed to you: { $matter }
+service-message-transferred-body = Number { $number }, step “{ $task }”. Reason: { $words }
 service-withdraw = Withdraw
 service-withdraw-text = Possible until the decision. It cannot be undone, but you may apply again.
 service-withdraw-reason = Reason

@@ -290,15 +290,17 @@ pub async fn submit(app: &App, actor: &Actor, id: forms::DraftId) -> Result<Rece
     Ok(receipt)
 }
 
+/// The draft's files belong to the case now, and the bodies that handle it read them.
 async fn close(app: &App, id: forms::DraftId, receipt: &Receipt) -> Result<()> {
-    let subject = format!("case:{}", receipt.case);
+    let case = receipt.case;
     app.db()
-        .write(move |tx| {
-            let subject = subject.clone();
-            async move { forms::draft::lock(&tx, id, &subject).await }
+        .write(move |tx| async move {
+            let subject = format!("case:{case}");
+            forms::draft::lock(&tx, id, &subject).await?;
+            let case = crate::case::store::get(&*tx, case).await?;
+            forms::file::assign(&tx, &subject, &crate::case::correct::readers(&case)).await
         })
-        .await?;
-    Ok(())
+        .await
 }
 
 async fn hand_in(
@@ -360,36 +362,10 @@ fn check_audience(plan: &Plan, applicant: &Applicant) -> Result<()> {
 /// What was handed in for a wanted material.
 fn material(form: &forms::Form, wanted: &Wanted, values: &Value) -> Material {
     let name = question(form, wanted).unwrap_or_else(|| wanted.key.clone());
-    let entries = values
-        .get(&name)
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let text = |entry: &Value, name: &str| {
-        entry
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let certificate = entries
-        .iter()
-        .map(|e| text(e, "certificate"))
+    let certificate = entries_of(values, &name)
+        .map(|entry| word(entry, "certificate"))
         .find(|zzbs| !zzbs.is_empty());
-    let files: Vec<_> = entries
-        .iter()
-        .filter(|entry| entry.get("file").is_some())
-        .map(|entry| FileRef {
-            id: text(entry, "file"),
-            name: text(entry, "name"),
-            size: entry
-                .get("size")
-                .and_then(Value::as_u64)
-                .unwrap_or_default(),
-            media_type: text(entry, "media_type"),
-            digest: text(entry, "sm3"),
-        })
-        .collect();
+    let files = files_of(values, &name);
     Material {
         key: wanted.key.clone(),
         name: wanted.name.clone(),
@@ -400,9 +376,38 @@ fn material(form: &forms::Form, wanted: &Wanted, values: &Value) -> Material {
             (None, true) => Obtained::None,
         },
         certificate,
-        copies: 0,
         files,
+        ..Material::default()
     }
+}
+
+/// Files and certificates that were handed in at a question.
+fn entries_of<'a>(values: &'a Value, question: &str) -> impl Iterator<Item = &'a Value> {
+    let entries = values.get(question).and_then(Value::as_array);
+    entries.into_iter().flatten()
+}
+
+/// The files that were handed in at a question.
+pub(crate) fn files_of(values: &Value, question: &str) -> Vec<FileRef> {
+    let file = |entry: &Value| FileRef {
+        id: word(entry, "file"),
+        name: word(entry, "name"),
+        size: entry
+            .get("size")
+            .and_then(Value::as_u64)
+            .unwrap_or_default(),
+        media_type: word(entry, "media_type"),
+        digest: word(entry, "sm3"),
+    };
+    entries_of(values, question)
+        .filter(|entry| entry.get("file").is_some())
+        .map(file)
+        .collect()
+}
+
+fn word(entry: &Value, name: &str) -> String {
+    let text = entry.get(name).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
 }
 
 /// Hands in for a walk-in: the clerk has seen the papers; electronic files are not asked for.

@@ -15,11 +15,11 @@ use web::{App, WebError};
 use super::{
     CaseId, Channel, Event, Outcome, State,
     act::{self, Desk},
+    correct,
     due::Signal,
     flow::{self, Task, Whose},
     progress::{self, Progress},
     store::{self as rows, Case, Entry, Material, Opinion},
-    submit,
     work::{self, Done},
 };
 use crate::reveal;
@@ -30,6 +30,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(show))
         .routes(routes!(do_act))
+        .routes(routes!(begin_correction))
         .routes(routes!(supply))
         .routes(routes!(ask))
         .routes(routes!(tasks))
@@ -241,30 +242,68 @@ async fn do_act(
     Ok(Json(line(&desk, &case)?))
 }
 
-/// What an applicant hands in after a correction notice.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Supply {
-    materials: Vec<Material>,
-    /// New values of the form, all of them; left as they are when absent.
-    #[schema(value_type = Option<Object>)]
-    data: Option<Value>,
+/// Where a correction's files go: hand each in at `POST /api/forms/files` with this draft and the
+/// key of its material as `field` (`correction` for others), then hand the draft in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Correction {
+    draft: String,
+    /// Version of the draft, for saving a `note`.
+    #[schema(example = 1)]
+    version: i64,
+    /// What the notice says is missing.
+    missing: Vec<String>,
+    /// Keys of materials that files can be handed in for.
+    #[schema(example = json!(["plan", "correction"]))]
+    fields: Vec<String>,
 }
 
-/// Hands in what was missing; the five days for the answer begin anew.
-#[utoipa::path(post, path = "/api/service/cases/{id}/correction", tag = "service",
+/// Begins a correction, or finds the one that was begun.
+#[utoipa::path(post, path = "/api/service/cases/{id}/correction/draft", tag = "service",
     params(("id" = String, Path)),
-    request_body(content = Supply, example = json!({"materials": [{"key": "plan", "name": "平面布局图", "obtained": "upload", "files": []}]})),
-    responses((status = 200, body = Line)))]
+    responses((status = 200, body = Correction), (status = 404),
+        (status = 409, description = "The case waits for no correction")))]
+async fn begin_correction(
+    AppState(app): AppState<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Json<Correction>, WebError> {
+    let id = case_id(&id)?;
+    let draft = correct::open(&app, &actor, id).await?;
+    let case = rows::get(app.db().read(), id).await?;
+    let is_file = |field: &&forms::Field| field.file.is_some();
+    let fields = draft.form.fields.iter().filter(is_file);
+    Ok(Json(Correction {
+        fields: fields.map(|field| field.name.clone()).collect(),
+        draft: draft.id.to_string(),
+        version: draft.version,
+        missing: case.facts.missing,
+    }))
+}
+
+/// Which draft is handed in.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Supply {
+    #[schema(example = "0192f0c1-2b3c-7d4e-8f50-617283940a1b")]
+    draft: String,
+}
+
+/// Hands in what was missing; the time for the answer begins anew. Again for the same draft: the
+/// case as it is.
+#[utoipa::path(post, path = "/api/service/cases/{id}/correction", tag = "service",
+    params(("id" = String, Path)), request_body = Supply,
+    responses((status = 200, body = Line), (status = 404), (status = 409, description = "The case waits for no correction"),
+        (status = 422, description = "Nothing was supplied")))]
 async fn supply(
     AppState(app): AppState<App>,
     actor: Actor,
     Path(id): Path<String>,
     Json(body): Json<Supply>,
 ) -> Result<Json<Line>, WebError> {
-    let desk = Desk::of(&app)?;
-    let case = submit::supply(&desk, &actor, case_id(&id)?, body.materials, body.data).await?;
-    Ok(Json(line(&desk, &case)?))
+    let unknown = |_| Error::NotFound { what: "draft" };
+    let draft = body.draft.parse().map_err(unknown)?;
+    let case = correct::hand_in(&app, &actor, case_id(&id)?, draft).await?;
+    Ok(Json(line(&Desk::of(&app)?, &case)?))
 }
 
 /// A case number and its password.

@@ -17,6 +17,7 @@ use web::{
 use super::{
     CaseId, Delivery, Event, State,
     act::{self, Desk},
+    correct,
     flow::{self, Task, Whose},
     page::findings,
     store::{self as rows, Case, Opinion},
@@ -34,6 +35,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .route("/work/cases/{id}/acts", post(do_act))
         .route("/work/tasks/{id}/claim", post(claim))
         .route("/work/tasks/{id}/release", post(release))
+        .route("/work/tasks/{id}/transfer", post(transfer))
         .route("/work/tasks/{id}/complete", post(complete))
 }
 
@@ -160,6 +162,8 @@ struct CasePage {
     family: Vec<view::Row>,
     tasks: Vec<TaskView>,
     acts: Vec<ActForm>,
+    /// Where to take in a correction, while that is waited for.
+    correct: Option<String>,
     notices: Vec<(String, String)>,
     picture: Option<(String, String)>,
     /// Until when personal values stand in full.
@@ -184,6 +188,8 @@ struct TaskView {
     is_free: bool,
     outcomes: Vec<Choice>,
     remedy: String,
+    /// Who else may take it.
+    colleagues: Vec<Choice>,
     /// What the applicant has yet to supply keeps the task waiting.
     waits: bool,
 }
@@ -245,11 +251,9 @@ async fn case_page(
         happenings: view::happenings(&p, &entries, true),
         opinions: opinions(&p, &rows::list_opinions(db, case.id).await?),
         family: family(&p, &desk, &case).await?,
-        tasks: tasks
-            .iter()
-            .map(|task| task_view(&p, actor, task, &case))
-            .collect(),
+        tasks: task_views(&p, &desk, actor, &tasks, &case).await?,
         acts: acts(&p, &desk, actor, &case, tasks.is_empty()),
+        correct: correction(&desk, actor, &case),
         notices: notices.collect(),
         picture: flow::picture(&case),
         open_until: look.map(|look| p.moment(look.until)),
@@ -348,6 +352,36 @@ async fn family(p: &Page, desk: &Desk, case: &Case) -> Result<Vec<view::Row>, We
     Ok(shown.collect::<kernel::Result<_>>()?)
 }
 
+fn correction(desk: &Desk, actor: &Actor, case: &Case) -> Option<String> {
+    let resource = act::resource(case);
+    let may = desk.gate.check(actor, "service.case.correct", &resource);
+    (may.is_ok() && correct::is_awaited(case.state()))
+        .then(|| format!("/mine/cases/{}/correct", case.id))
+}
+
+async fn task_views(
+    p: &Page,
+    desk: &Desk,
+    actor: &Actor,
+    tasks: &[Task],
+    case: &Case,
+) -> kernel::Result<Vec<TaskView>> {
+    let mut views = Vec::new();
+    for task in tasks {
+        let mut view = task_view(p, actor, task, case);
+        if view.is_mine || view.is_free {
+            let others = flow::colleagues(desk, actor, task).await?;
+            let choice = |user: identity::directory::User| {
+                let label = format!("{} ({})", user.name, user.login);
+                Choice::new(user.id.to_string(), p.zh(label))
+            };
+            view.colleagues = others.into_iter().map(choice).collect();
+        }
+        views.push(view);
+    }
+    Ok(views)
+}
+
 fn task_view(p: &Page, actor: &Actor, task: &Task, case: &Case) -> TaskView {
     let groups = actor.groups();
     let is_of_group = task.groups.iter().any(|group| groups.contains(group));
@@ -365,7 +399,8 @@ fn task_view(p: &Page, actor: &Actor, task: &Task, case: &Case) -> TaskView {
             .map(|outcome| Choice::new(outcome, p.t(format!("service-outcome-of-{outcome}"))))
             .collect(),
         remedy: work::default_remedy(case),
-        waits: matches!(case.state(), State::Correcting | State::PreReturned),
+        colleagues: Vec::new(),
+        waits: correct::is_awaited(case.state()),
     }
 }
 
@@ -519,6 +554,26 @@ async fn release(
     let desk = Desk::of(&app)?;
     let (task, _) = work::open(&desk, &actor, &id).await?;
     let done = work::release(&desk, &actor, &id).await;
+    back(&app, p, &actor, &task.case, f, done.err()).await
+}
+
+async fn transfer(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+    f: Fields,
+) -> Result<Response, WebError> {
+    let desk = Desk::of(&app)?;
+    let (task, _) = work::open(&desk, &actor, &id).await?;
+    let (to, reason) = (f.value("user"), f.value("transfer_reason"));
+    let mut done = work::transfer(&desk, &actor, &id, to, reason).await;
+    // The page has other fields called `reason`.
+    if let Err(Error::Invalid(findings)) = &mut done {
+        for finding in findings.iter_mut().filter(|one| one.field == "reason") {
+            finding.field = "transfer_reason".into();
+        }
+    }
     back(&app, p, &actor, &task.case, f, done.err()).await
 }
 

@@ -296,7 +296,25 @@ pub(crate) async fn release(desk: &Desk, actor: &Actor, task: &Task) -> Result<T
     get_task(desk, &task.id).await
 }
 
-/// The colleague must hold one of the posts that may take the task.
+/// Others who hold a post that may take the task, by login.
+pub(crate) async fn colleagues(
+    desk: &Desk,
+    actor: &Actor,
+    task: &Task,
+) -> Result<Vec<identity::directory::User>> {
+    let mut all: Vec<identity::directory::User> = Vec::new();
+    for (post, org) in task.groups.iter().filter_map(|group| group.split_once('@')) {
+        let holders = identity::directory::officers_with_post(desk.db.read(), post, org).await?;
+        for user in holders {
+            if user.id != actor.user && all.iter().all(|known| known.id != user.id) {
+                all.push(user);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Hands a task to a colleague, who is told; the timeline says why.
 pub(crate) async fn transfer(
     desk: &Desk,
     actor: &Actor,
@@ -304,29 +322,67 @@ pub(crate) async fn transfer(
     to: &str,
     reason: &str,
 ) -> Result<Task> {
-    let mut is_colleague = false;
-    for group in &task.groups {
-        let Some((post, org)) = group.split_once('@') else {
-            continue;
-        };
-        let holders = identity::directory::officers_with_post(desk.db.read(), post, org).await?;
-        is_colleague |= holders.iter().any(|user| user.id.to_string() == to);
-    }
-    if !is_colleague {
+    let others = colleagues(desk, actor, task).await?;
+    let Some(colleague) = others.into_iter().find(|user| user.id.to_string() == to) else {
         return Err(Error::invalid(
             "user",
             Text::new("service-work-not-colleague"),
         ));
-    }
-    let (id, officer) = (task_id(&task.id)?, Officer::from(actor));
-    let (to, reason) = (to.to_owned(), reason.to_owned());
+    };
+    let (id, officer, case) = (task_id(&task.id)?, Officer::from(actor), task_case(task)?);
+    let (actor, name) = (actor.clone(), task.name.clone());
+    let reason = reason.trim().to_owned();
     desk.db
         .write(move |tx| {
-            let (officer, to, reason) = (officer.clone(), to.clone(), reason.clone());
-            async move { workflow::transfer(&tx, id, &officer, &to, &reason).await }
+            let (officer, actor, to) = (officer.clone(), actor.clone(), colleague.clone());
+            let (reason, name) = (reason.clone(), name.clone());
+            async move {
+                workflow::transfer(&tx, id, &officer, &to.id.to_string(), &reason).await?;
+                let case = rows::get(&*tx, case).await?;
+                note_transfer(&tx, &actor, &case, &name, &to, &reason).await
+            }
         })
         .await?;
     get_task(desk, &task.id).await
+}
+
+async fn note_transfer(
+    tx: &Tx,
+    actor: &Actor,
+    case: &Case,
+    task: &str,
+    to: &identity::directory::User,
+    reason: &str,
+) -> Result<()> {
+    let who = Who::of(actor, case);
+    let entry = rows::Entry {
+        at: tx.now(),
+        seq: case.facts.moves,
+        event: "transferred".to_owned(),
+        state: case.state(),
+        actor: who.id,
+        actor_name: who.name,
+        post: who.post,
+        org_name: who.org_name,
+        words: format!("{task} → {}：{reason}", to.name),
+        // Who in a body does the work is no matter of the applicant's.
+        is_public: false,
+    };
+    rows::insert_entry(tx, case.id, entry).await?;
+    let args = [
+        ("matter", case.matter_name.clone()),
+        ("number", case.number.clone()),
+        ("task", task.to_owned()),
+        ("words", reason.to_owned()),
+    ];
+    let href = format!("/work/cases/{}", case.id);
+    let to = notify::Recipient::User(to.id);
+    notify::send(tx, &to, "service-message-transferred", &args, &href).await
+}
+
+pub(crate) fn task_case(task: &Task) -> Result<CaseId> {
+    let id = task.case.parse();
+    Ok(id.map_err(|e| Fault::caused_by("read a task's case", e))?)
 }
 
 /// Completes a task in a write; refused when it was completed or changed meanwhile.

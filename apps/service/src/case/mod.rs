@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod api;
+pub mod correct;
 pub mod desk;
 pub mod due;
 pub mod event;

@@ -2,9 +2,10 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State as AppState},
+    extract::{Multipart, Path, Query, State as AppState},
     response::{IntoResponse, Redirect, Response},
 };
+use forms::receive::Pressed;
 use identity::Actor;
 use kernel::{Error, Finding};
 use serde::Deserialize;
@@ -17,9 +18,9 @@ use web::{
 use super::{
     CaseId, Event, State,
     act::{self, Desk},
-    progress,
-    store::{self as rows, Case, FileRef, Material, Obtained},
-    submit, view,
+    correct, progress,
+    store::{self as rows, Case},
+    view,
 };
 use crate::{
     evaluation::{self, Review},
@@ -34,7 +35,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .route("/mine", get(mine))
         .route("/mine/cases/{id}", get(case))
         .route("/mine/cases/{id}/withdraw", post(withdraw))
-        .route("/mine/cases/{id}/correct", post(correct))
+        .route("/mine/cases/{id}/correct", get(correction).post(correct))
         .route("/mine/cases/{id}/rate", post(rate))
 }
 
@@ -200,7 +201,10 @@ async fn mine(
 async fn drafts(app: &App, p: &Page, actor: &Actor) -> Result<Vec<DraftRow>, WebError> {
     let (lines, _) = forms::draft::list(app, actor, None).await?;
     let rows = lines.into_iter().map(|line| DraftRow {
-        href: format!("/apply/{}/{}", line.id, line.step),
+        href: match correct::case_of(&line.subject) {
+            Some(case) => format!("/mine/cases/{case}/correct"),
+            None => format!("/apply/{}/{}", line.id, line.step),
+        },
         title: forms::Words::new(line.title, line.title_en).on(p),
         updated: p.moment(line.updated_at),
     });
@@ -228,7 +232,8 @@ struct CasePage {
     notices: Vec<Link>,
     certificate: Option<String>,
     can_withdraw: bool,
-    can_correct: bool,
+    /// Where to supply what is missing, while that is waited for.
+    correct: Option<String>,
     rating: Option<Rating>,
     rated: Vec<Rated>,
     /// Officers' looks at personal values.
@@ -321,7 +326,7 @@ async fn case_page(
         notices: notices.collect(),
         certificate: case.certificate.as_ref().map(|id| format!("/wallet/{id}")),
         can_withdraw: state.is_before_decision() && case.parent.is_none(),
-        can_correct: matches!(state, State::Correcting | State::PreReturned),
+        correct: correct::is_awaited(state).then(|| format!("/mine/cases/{}/correct", case.id)),
         rating: rating(&p, &case, &rated),
         rated: rated.iter().map(|one| rated_row(&p, one)).collect(),
         looks: reveal::page::rows(&p, &looks),
@@ -401,43 +406,98 @@ async fn back(
     }
 }
 
-/// Files for a correction are uploaded to `/api/forms/files` first by script, or named here; a
-/// note says what else was done.
+#[derive(Template)]
+#[template(path = "case/correct.html")]
+struct CorrectPage {
+    p: Page,
+    id: String,
+    title: String,
+    number: String,
+    missing: Vec<String>,
+    version: i64,
+    questions: String,
+}
+
+async fn correction(
+    AppState(app): AppState<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<Response, WebError> {
+    let case = act::view(&Desk::of(&app)?, &actor, parse(&id)?).await?;
+    if !correct::is_awaited(case.state()) {
+        return Ok(Redirect::to(&home_of(&actor, &id)).into_response());
+    }
+    let draft = correct::open(&app, &actor, case.id).await?;
+    let page = correct_page(p, &case, &draft, Vec::new())?;
+    Ok(Html::page(&page)?.into_response())
+}
+
+fn correct_page(
+    p: Page,
+    case: &Case,
+    draft: &forms::Draft,
+    findings: Vec<Finding>,
+) -> Result<CorrectPage, WebError> {
+    let sheet = forms::Sheet {
+        form: &draft.form,
+        values: &draft.values,
+        answers: &draft.answers,
+        provenances: &draft.provenances,
+        findings,
+        offers: &forms::Offers::new(),
+    };
+    Ok(CorrectPage {
+        questions: forms::render_all(&p, &sheet)?,
+        id: case.id.to_string(),
+        title: p.zh(&case.matter_name),
+        number: case.number.clone(),
+        missing: case.facts.missing.clone(),
+        version: draft.version,
+        p,
+    })
+}
+
+/// Keeps files and the note; hands everything in when that button was pressed.
 async fn correct(
     AppState(app): AppState<App>,
     p: Page,
     actor: Actor,
     Path(id): Path<String>,
-    f: Fields,
+    form: Multipart,
 ) -> Result<Response, WebError> {
-    let desk = Desk::of(&app)?;
-    let note = f.value("note").trim().to_owned();
-    let material = Material {
-        key: "correction".to_owned(),
-        name: if note.is_empty() {
-            p.t("service-correction-material")
-        } else {
-            note
+    let case = act::view(&Desk::of(&app)?, &actor, parse(&id)?).await?;
+    let home = home_of(&actor, &id);
+    if !correct::is_awaited(case.state()) {
+        // It was handed in a moment ago: the second press of one button.
+        return Ok(Redirect::to(&home).into_response());
+    }
+    let draft = correct::open(&app, &actor, case.id).await?;
+    let offers = forms::Offers::new();
+    let received = forms::receive::receive(&app, &actor, draft.id, None, &offers, form).await?;
+    let mut findings = received.findings;
+    match received.pressed {
+        Pressed::Save => return Ok(Redirect::to(&home).into_response()),
+        Pressed::Stay => {}
+        Pressed::Next => match correct::hand_in(&app, &actor, case.id, draft.id).await {
+            Ok(_) => return Ok(Redirect::to(&home).into_response()),
+            Err(error) => findings.extend(self::findings(error)?),
         },
-        obtained: if f.value("file").is_empty() {
-            Obtained::None
-        } else {
-            Obtained::Upload
-        },
-        files: f
-            .values("file")
-            .iter()
-            .filter(|id| !id.is_empty())
-            .map(|id| FileRef {
-                id: id.clone(),
-                name: id.clone(),
-                ..FileRef::default()
-            })
-            .collect(),
-        ..Material::default()
+    }
+    let has_findings = !findings.is_empty();
+    let page = correct_page(p, &case, &received.draft, findings)?;
+    let html = if has_findings {
+        Html::again(&page)?
+    } else {
+        Html::page(&page)?
     };
-    let done = submit::supply(&desk, &actor, parse(&id)?, vec![material], None).await;
-    back(&app, p, &actor, &id, f, done.err()).await
+    Ok(html.into_response())
+}
+
+/// The page on which the actor looks at a case.
+fn home_of(actor: &Actor, id: &str) -> String {
+    let base = if actor.is_officer() { "work" } else { "mine" };
+    format!("/{base}/cases/{id}")
 }
 
 async fn rate(

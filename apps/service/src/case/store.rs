@@ -202,16 +202,6 @@ pub async fn update(tx: &Tx, case: &mut Case) -> Result<()> {
     write_checked(tx, case, changed).await
 }
 
-/// Writes form values that a correction changed.
-pub async fn update_data(tx: &Tx, case: &mut Case) -> Result<()> {
-    let changed = schema::case::ActiveModel {
-        data: Set(json(&case.data)?),
-        version: Set(case.version + 1),
-        ..schema::case::ActiveModel::default()
-    };
-    write_checked(tx, case, changed).await
-}
-
 async fn write_checked(tx: &Tx, case: &mut Case, changed: schema::case::ActiveModel) -> Result<()> {
     let done = schema::case::Entity::update_many()
         .set(changed)
@@ -651,6 +641,10 @@ pub struct Material {
     pub certificate: Option<String>,
     pub copies: i32,
     pub files: Vec<FileRef>,
+    /// When it was handed in.
+    pub at: Option<DateTime<Utc>>,
+    /// Nothing was handed in later in its place; set when it is read.
+    pub is_current: bool,
 }
 
 pub async fn insert_materials(tx: &Tx, case: CaseId, materials: &[Material]) -> Result<()> {
@@ -680,6 +674,7 @@ pub async fn insert_materials(tx: &Tx, case: CaseId, materials: &[Material]) -> 
     Ok(())
 }
 
+/// All materials of a case in the order of handing in, those that a correction replaced too.
 pub async fn list_materials(db: &impl ConnectionTrait, case: CaseId) -> Result<Vec<Material>> {
     let rows = schema::material::Entity::find()
         .filter(schema::material::Column::CaseId.eq(case.to_string()))
@@ -695,9 +690,18 @@ pub async fn list_materials(db: &impl ConnectionTrait, case: CaseId) -> Result<V
             certificate: row.certificate_id,
             copies: row.copies,
             files: parse(&row.files)?,
+            at: Some(from_micros(row.at)),
+            is_current: true,
         })
     });
-    materials.collect()
+    let mut materials: Vec<Material> = materials.collect::<Result<_>>()?;
+    let mut seen = std::collections::BTreeSet::new();
+    for material in materials.iter_mut().rev() {
+        let is_latest = seen.insert(material.key.clone());
+        // Further documents stand beside each other; none replaces another.
+        material.is_current = is_latest || material.key == super::correct::OTHERS;
+    }
+    Ok(materials)
 }
 
 /// What an officer said in a step.

@@ -9,7 +9,7 @@ use store::Tx;
 
 use super::{
     CaseId, Channel, Days, Event, Facts, Limits, Procedure, Terms, Unit,
-    act::{Desk, Who, happen, note},
+    act::{Desk, Who, note},
     event::StepLimit,
     flow, joint,
     number::sub_number,
@@ -502,44 +502,4 @@ pub(crate) fn variables(case: &Case) -> BTreeMap<String, Value> {
         ("needs".to_owned(), Value::Object(needs)),
         ("data".to_owned(), case.data.clone()),
     ])
-}
-
-/// Marks what a walk-in's clerk or an applicant hands in later.
-pub async fn supply(
-    desk: &Desk,
-    actor: &Actor,
-    id: CaseId,
-    materials: Vec<Material>,
-    data: Option<Value>,
-) -> Result<Case> {
-    let case = super::act::view(desk, actor, id).await?;
-    let is_own = actor
-        .party()
-        .is_some_and(|p| Some(p.id.to_string()) == case.applicant.party)
-        || case.agent == actor.user.to_string();
-    if !is_own {
-        let resource = super::act::resource(&case);
-        desk.gate.check(actor, "service.case.correct", &resource)?;
-    }
-    let (shared, who) = (desk.clone(), Who::of(actor, &case));
-    desk.db
-        .write(move |tx| {
-            let (desk, who) = (shared.clone(), who.clone());
-            let (materials, data) = (materials.clone(), data.clone());
-            Box::pin(async move {
-                let mut case = rows::get(&*tx, id).await?;
-                rows::insert_materials(&tx, id, &materials).await?;
-                if let Some(data) = data {
-                    case.data = data;
-                    rows::update_data(&tx, &mut case).await?;
-                }
-                let event = match case.state() {
-                    super::State::PreReturned => Event::Resubmit,
-                    _ => Event::SupplyCorrection,
-                };
-                happen(&tx, &desk, &mut case, &[event], &who, "").await?;
-                Ok(case)
-            })
-        })
-        .await
 }

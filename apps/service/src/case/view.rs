@@ -244,16 +244,35 @@ fn channel_key(case: &Case) -> &'static str {
     }
 }
 
-/// A material with its files.
+/// A material with its files, and what it replaced.
 pub struct MaterialRow {
     pub name: String,
     pub obtained: String,
     pub tone: Tone,
     pub files: Vec<(String, String)>,
+    /// When it was handed in.
+    pub at: String,
+    /// Newest first.
+    pub earlier: Vec<MaterialRow>,
 }
 
+/// What is in force of each material, with its earlier versions.
 pub fn materials(p: &Page, materials: &[Material]) -> Vec<MaterialRow> {
-    let one = |material: &Material| MaterialRow {
+    let current = materials.iter().filter(|material| material.is_current);
+    let row = |material: &Material| {
+        let earlier = materials.iter().rev();
+        let earlier = earlier.filter(|old| !old.is_current && old.key == material.key);
+        MaterialRow {
+            earlier: earlier.map(|old| material_row(p, old)).collect(),
+            ..material_row(p, material)
+        }
+    };
+    current.map(row).collect()
+}
+
+fn material_row(p: &Page, material: &Material) -> MaterialRow {
+    let files = material.files.iter();
+    MaterialRow {
         name: p.zh(&material.name),
         obtained: p.t(obtained_key(material.obtained)),
         tone: match material.obtained {
@@ -261,13 +280,12 @@ pub fn materials(p: &Page, materials: &[Material]) -> Vec<MaterialRow> {
             Obtained::Certificate => Tone::Good,
             Obtained::Upload | Obtained::Paper => Tone::Plain,
         },
-        files: material
-            .files
-            .iter()
+        files: files
             .map(|file| (file.name.clone(), format!("/api/forms/files/{}", file.id)))
             .collect(),
-    };
-    materials.iter().map(one).collect()
+        at: material.at.map(|at| p.moment(at)).unwrap_or_default(),
+        earlier: Vec::new(),
+    }
 }
 
 fn obtained_key(obtained: Obtained) -> &'static str {

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    CaseId, Delivery, Event, State,
+    Delivery, Event, State,
     act::{Desk, Who, chain, happen, resource, settle},
     flow::{self, Task},
     store::{self as rows, Case, Opinion},
@@ -264,7 +264,7 @@ pub async fn transfer(
 /// A task and its case, for somebody of its group.
 pub async fn open(desk: &Desk, actor: &Actor, task: &str) -> Result<(Task, Case)> {
     let task = flow::get_task(desk, task).await?;
-    let case = super::act::view(desk, actor, case_id(&task)?).await?;
+    let case = super::act::view(desk, actor, flow::task_case(&task)?).await?;
     let groups = actor.groups();
     let is_mine = task.assignee.as_deref() == Some(&actor.user.to_string());
     if !is_mine && !task.groups.iter().any(|group| groups.contains(group)) {
@@ -273,11 +273,6 @@ pub async fn open(desk: &Desk, actor: &Actor, task: &str) -> Result<(Task, Case)
         });
     }
     Ok((task, case))
-}
-
-fn case_id(task: &Task) -> Result<CaseId> {
-    let id = task.case.parse();
-    Ok(id.map_err(|e| kernel::Fault::caused_by("read a task's case", e))?)
 }
 
 /// Completes a task: the act on the case and the step of the process in one write. Of two

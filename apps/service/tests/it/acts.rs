@@ -173,26 +173,14 @@ async fn correction_stops_the_answer_and_starts_it_anew(db: Db, clock: Arc<Manua
         (State::Correcting, None)
     );
     w.later(7);
-    let material = rows::Material {
-        key: "plan".into(),
-        name: "平面布局图".into(),
-        obtained: rows::Obtained::Upload,
-        ..rows::Material::default()
-    };
-    let supplied = submit::supply(&w.desk, &w.citizen, receipt.case, vec![material], None)
+    let supplied = w
+        .act(&w.citizen, &receipt, Event::SupplyCorrection)
         .await
         .unwrap();
     assert_eq!(supplied.state(), State::Received);
     assert_eq!(supplied.facts.answer_due.unwrap().to_string(), "2026-03-16");
     let again = w.act(&w.clerk, &receipt, ask()).await.unwrap_err();
     assert_eq!(refusal_key(again), "service-case-correction-twice");
-    assert_eq!(
-        rows::list_materials(db.read(), receipt.case)
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
 }
 
 #[db_test(migrations = migrations)]

@@ -2,15 +2,18 @@
 #![cfg(test)]
 
 mod acts;
+mod corrections;
 mod days;
 mod evaluations;
 mod import;
 mod matter_checks;
 mod matter_store;
+mod notices;
 mod packs;
 mod pages;
 mod progress;
 mod restaurant;
 mod reveals;
 mod rules;
+mod transfers;
 mod world;

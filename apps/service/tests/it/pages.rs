@@ -31,21 +31,16 @@ pub async fn get(router: &Router, actor: Option<&Actor>, path: &str) -> (StatusC
     answer(router, request).await
 }
 
-pub async fn post(
-    router: &Router,
-    actor: &Actor,
-    path: &str,
-    body: &'static str,
-) -> (StatusCode, String) {
+pub async fn post(router: &Router, actor: &Actor, path: &str, body: &str) -> (StatusCode, String) {
     let mut request = Request::post(path)
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(Body::from(body))
+        .body(Body::from(body.to_owned()))
         .unwrap();
     request.extensions_mut().insert(actor.clone());
     answer(router, request).await
 }
 
-async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, String) {
+pub async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, String) {
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)

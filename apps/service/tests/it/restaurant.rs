@@ -7,7 +7,7 @@ use kernel::{Error, ManualClock};
 use serde_json::json;
 use service::{
     case::{
-        Flag, Outcome, State, act,
+        Event, Flag, Outcome, State, act,
         flow::{self, Task, Whose},
         joint::OnReject,
         store::{self as rows, Case},
@@ -346,9 +346,14 @@ async fn correction_keeps_the_clerks_task(db: Db, clock: Arc<ManualClock>) {
     };
     let whole = r.finish(&clerk, &whole, correct.clone()).await;
     assert_eq!(whole.state(), State::Correcting);
-    submit::supply(&r.w.desk, &r.w.citizen, receipt.case, Vec::new(), None)
-        .await
-        .unwrap();
+    act::act(
+        &r.w.desk,
+        &r.w.citizen,
+        receipt.case,
+        Event::SupplyCorrection,
+    )
+    .await
+    .unwrap();
     let whole = r.whole(&receipt).await;
     let task = r.task(&whole).await;
     let twice = work::complete(&r.w.desk, &clerk, &task.id, correct).await;

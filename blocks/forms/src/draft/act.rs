@@ -51,6 +51,19 @@ pub async fn get(app: &App, actor: &Actor, id: DraftId) -> Result<Draft> {
     Ok(draft)
 }
 
+/// The actor's open draft of a subject, the latest if there are several.
+pub async fn find_open(app: &App, actor: &Actor, subject: &str) -> Result<Option<Draft>> {
+    let party = actor.party().map(|party| party.id.to_string());
+    let user = actor.user.to_string();
+    let db = app.db().read();
+    let now = app.clock().now();
+    let id = store::lookup_open(db, &user, party.as_deref(), subject, now).await?;
+    match id {
+        Some(id) => get(app, actor, id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 pub(crate) fn authorise(app: &App, actor: &Actor, draft: &Draft) -> Result<()> {
     let gate = app.part::<Gate>()?;
     let owner = draft.owner_party.map(String::from);

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{DraftId, Form, Provenances};
 
-pub use act::{check, create, discard, get, list, lock, put, save};
+pub use act::{check, create, discard, find_open, get, list, lock, put, save};
 pub use store::{insert, load as get_in};
 
 /// How long an untouched draft is kept unless the caller says otherwise.

@@ -165,6 +165,44 @@ pub async fn remove(tx: &Tx, id: DraftId) -> Result<()> {
     Ok(())
 }
 
+/// Drafts that can be gone on with, of the party that a user acts for or else his own.
+fn open_of(user: &str, party: Option<&str>, now: DateTime<Utc>) -> Condition {
+    let owner = match party {
+        Some(party) => table::Column::OwnerParty.eq(party),
+        None => table::Column::OwnerUser
+            .eq(user)
+            .and(table::Column::OwnerParty.is_null()),
+    };
+    Condition::all()
+        .add(owner)
+        .add(table::Column::SubmittedAs.is_null())
+        .add(table::Column::ExpiresAt.gt(micros(now)))
+}
+
+/// The latest open draft of a subject.
+pub async fn lookup_open(
+    connection: &impl ConnectionTrait,
+    user: &str,
+    party: Option<&str>,
+    subject: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<DraftId>> {
+    let row = table::Entity::find()
+        .filter(open_of(user, party, now))
+        .filter(table::Column::Subject.eq(subject))
+        .order_by_desc(table::Column::Id)
+        .limit(1)
+        .one(connection)
+        .await
+        .map_err(|e| fault("look for a draft", e))?;
+    row.map(|row| {
+        row.id
+            .parse()
+            .map_err(|e| Fault::caused_by("read a draft", e).into())
+    })
+    .transpose()
+}
+
 /// Open drafts of a user or of the party that he acts for, newest first, after a key
 /// `<micros>.<id>`.
 pub async fn list(
@@ -175,19 +213,7 @@ pub async fn list(
     after: Option<(i64, &str)>,
     limit: u64,
 ) -> Result<Vec<DraftLine>> {
-    let mut owner = Condition::any();
-    owner = match party {
-        Some(party) => owner.add(table::Column::OwnerParty.eq(party)),
-        None => owner.add(
-            table::Column::OwnerUser
-                .eq(user)
-                .and(table::Column::OwnerParty.is_null()),
-        ),
-    };
-    let mut query = table::Entity::find()
-        .filter(owner)
-        .filter(table::Column::SubmittedAs.is_null())
-        .filter(table::Column::ExpiresAt.gt(micros(now)));
+    let mut query = table::Entity::find().filter(open_of(user, party, now));
     if let Some((at, id)) = after {
         let earlier = table::Column::UpdatedAt.lt(at);
         let same = table::Column::UpdatedAt
