@@ -57,6 +57,11 @@ pub struct Version {
 /// findings. The same content with the same links is the same version. Called processes and
 /// decisions are those deployed at this moment; deploy what is called first.
 pub async fn deploy(tx: &Tx, key: &str, xml: &str) -> Result<Version> {
+    deploy_by(tx, key, xml, "system", "").await
+}
+
+/// As [`deploy`], naming who deploys and what they say about it.
+pub async fn deploy_by(tx: &Tx, key: &str, xml: &str, by: &str, comment: &str) -> Result<Version> {
     let errors: Vec<_> = check_file(xml.as_bytes())
         .into_iter()
         .filter(|f| f.severity == Severity::Error)
@@ -96,6 +101,8 @@ pub async fn deploy(tx: &Tx, key: &str, xml: &str) -> Result<Version> {
             links,
             xml: xml.to_owned(),
             deployed_at: micros(tx.now()),
+            deployed_by: by.to_owned(),
+            comment: comment.to_owned(),
         },
     )
     .await?;
@@ -103,7 +110,7 @@ pub async fn deploy(tx: &Tx, key: &str, xml: &str) -> Result<Version> {
         key: key.to_owned(),
         version,
     };
-    tx.emit(format!("process:{key}"), "system", &deployed)?;
+    tx.emit(format!("process:{key}"), by, &deployed)?;
     Ok(Version {
         definition: id,
         key: key.to_owned(),

@@ -129,6 +129,14 @@ impl Engine {
             .cloned()
     }
 
+    /// Names under which services are registered, in order.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<_> = handlers.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn listeners(&self) -> Vec<Arc<dyn TaskListener>> {
         self.listeners
             .read()

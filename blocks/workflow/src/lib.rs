@@ -13,12 +13,15 @@ pub mod decision;
 mod engine;
 pub mod event;
 pub mod expr;
+mod intervene;
 mod juel;
 pub mod model;
+mod page;
 mod react;
 pub mod read;
 mod schema;
 pub mod simulate;
+pub mod stats;
 mod step;
 mod store;
 mod trail;
@@ -28,10 +31,11 @@ use std::sync::Arc;
 
 pub use act::{
     Officer, Version, call_done, call_failed, cancel, claim, complete, complete_by_system, deploy,
-    message, release, relocate, retry, set, signal, start, start_by, start_version, task, task_in,
+    deploy_by, message, release, relocate, retry, set, signal, start, start_by, start_version, task, task_in,
     tasks, tasks_in, transfer, variables,
 };
 pub use engine::{Calendars, Call, Engine, Outcome, ServiceHandler, TaskListener};
+pub use intervene::{Intervention, intervene};
 pub use schema::migrations;
 pub use store::{Filter, Task};
 pub use trail::{Stay, Trail, picture, trail, trail_of};
@@ -81,8 +85,9 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let engine = app.put(Engine::default());
     Ok(web::Module {
         name: "workflow",
-        routes: api::routes(),
+        routes: api::routes().merge(page::routes()),
         jobs: jobs(app.db(), &engine),
+        menu: page::menu(),
         policies: POLICIES.to_vec(),
         ..web::Module::default()
     })

@@ -1,5 +1,6 @@
 //! Entities and migrations of the tables `workflow_*`.
 
+mod m20261125_11_seeing;
 mod migration;
 
 pub use migration::migrations;
@@ -26,6 +27,11 @@ pub mod definition {
         #[sea_orm(column_type = "Text")]
         pub xml: String,
         pub deployed_at: i64,
+        /// Who deployed it, as events name actors; empty for the oldest rows.
+        pub deployed_by: String,
+        /// What the one who deployed it said about it.
+        #[sea_orm(column_type = "Text")]
+        pub comment: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,204 @@
+//! One process: its picture with the heat of what stands where, its steps in figures, its versions.
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use identity::Actor;
+use kernel::{Error, Result};
+use serde::Deserialize;
+use web::{
+    App, Html, Page, WebError,
+    component::{Crumb, Fact},
+};
+
+use super::{
+    Names,
+    api::{Checked, checked},
+    can, escaped, kind_words, list, may, rule, span,
+    store::{Deployed, get_file, list_definitions},
+};
+use crate::{
+    engine::Engine,
+    stats::{self, Figures, Step},
+};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct VersionQuery {
+    pub version: Option<i64>,
+}
+
+/// What the pages of a process and of a decision have in common.
+pub(super) struct Head {
+    pub key: String,
+    pub name: String,
+    pub deployed: Deployed,
+    /// All versions, the newest first.
+    pub versions: Vec<Deployed>,
+    pub names: Names,
+    pub may_draw: bool,
+}
+
+impl Head {
+    pub async fn of(
+        app: &App,
+        p: &Page,
+        actor: &Actor,
+        key: &str,
+        version: Option<i64>,
+    ) -> Result<Self> {
+        let mut versions = list_definitions(app.db(), Some(key)).await?;
+        versions.reverse();
+        let deployed = match version {
+            Some(version) => versions.iter().find(|one| one.version == version),
+            None => versions.first(),
+        };
+        let deployed = deployed
+            .cloned()
+            .ok_or(Error::NotFound { what: "definition" })?;
+        let traces = versions.iter().map(|one| one.deployed_by.as_str());
+        let names = Names::of(app, p, traces).await;
+        let name = list::name_of(app, &deployed).await?;
+        Ok(Self {
+            key: key.to_owned(),
+            name: if name.is_empty() { key.to_owned() } else { name },
+            deployed,
+            versions,
+            names,
+            may_draw: can(app, actor, "workflow.process.draw"),
+        })
+    }
+
+    pub fn href(&self) -> String {
+        format!("/processes/definitions/{}", escaped(&self.key))
+    }
+
+    pub fn href_of(&self, version: &i64) -> String {
+        format!("{}?version={version}", self.href())
+    }
+
+    pub fn edit_href(&self, version: &i64) -> String {
+        format!("{}/edit?version={version}", self.href())
+    }
+
+    pub fn file_href(&self, version: &i64) -> String {
+        format!("{}/versions/{version}/file", self.href())
+    }
+
+    pub fn is_latest(&self) -> bool {
+        self.versions.first().map(|one| one.version) == Some(self.deployed.version)
+    }
+
+    pub fn who(&self, version: &Deployed) -> String {
+        self.names.get(&version.deployed_by)
+    }
+
+    pub fn crumbs(&self, p: &Page) -> Vec<Crumb> {
+        vec![
+            Crumb::new(p.t("workflow-menu-processes"), "/processes"),
+            Crumb::new(p.zh(&self.name), ""),
+        ]
+    }
+}
+
+#[derive(Template)]
+#[template(path = "processes/definition.html")]
+struct DefinitionPage {
+    p: Page,
+    head: Head,
+    figures: Figures,
+    checked: Checked,
+    facts: Vec<Fact>,
+}
+
+impl DefinitionPage {
+    /// What the picture can be coloured by.
+    fn heats(&self) -> [(&'static str, String); 4] {
+        [
+            ("standing", self.p.t("workflow-standing")),
+            ("median", self.p.t("workflow-median")),
+            ("returned", self.p.t("workflow-returned")),
+            ("overdue", self.p.t("workflow-overdue")),
+        ]
+    }
+
+    fn kind(&self, step: &Step) -> String {
+        kind_words(&self.p, &step.kind)
+    }
+
+    fn span(&self, seconds: &Option<i64>) -> String {
+        seconds.map_or_else(|| "—".to_owned(), |seconds| span(&self.p, seconds))
+    }
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    p: Page,
+    actor: Actor,
+    Path(key): Path<String>,
+    Query(query): Query<VersionQuery>,
+) -> Result<Html, WebError> {
+    may(&app, &actor, "workflow.process.view")?;
+    let head = Head::of(&app, &p, &actor, &key, query.version).await?;
+    if head.deployed.kind == "dmn" {
+        return rule::page(&app, p, head).await;
+    }
+    let engine = app.part::<Engine>()?;
+    let figures = stats::figures(app.db(), &engine, &head.deployed.id).await?;
+    let file = get_file(app.db(), &key, head.deployed.version).await?;
+    Html::page(&DefinitionPage {
+        facts: facts(&p, &head, &figures),
+        checked: checked(&file.xml),
+        p,
+        head,
+        figures,
+    })
+}
+
+fn facts(p: &Page, head: &Head, figures: &Figures) -> Vec<Fact> {
+    let total = |of: fn(&Step) -> u64| figures.steps.iter().map(of).sum::<u64>();
+    let instances = format!(
+        "/processes/instances?definition={}",
+        escaped(&head.deployed.id)
+    );
+    vec![
+        Fact::new(p.t("workflow-running"), figures.running.to_string()).link(instances),
+        Fact::new(
+            p.t("workflow-waiting"),
+            total(|step| step.waiting).to_string(),
+        ),
+        Fact::new(
+            p.t("workflow-handling"),
+            total(|step| step.handling).to_string(),
+        ),
+        Fact::new(
+            p.t("workflow-overdue"),
+            total(|step| step.overdue).to_string(),
+        ),
+        Fact::new(p.t("workflow-stopped"), figures.stopped.to_string()),
+    ]
+}
+
+/// The file as it was deployed, byte for byte.
+pub(super) async fn file(
+    State(app): State<App>,
+    actor: Actor,
+    Path((key, version)): Path<(String, i64)>,
+) -> Result<Response, WebError> {
+    may(&app, &actor, "workflow.process.view")?;
+    let file = get_file(app.db(), &key, version).await?;
+    let name = format!("{}-{version}.{}", escaped(&key), file.kind);
+    Ok((
+        [
+            (header::CONTENT_TYPE, "application/xml; charset=utf-8".to_owned()),
+            (
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename*=UTF-8''{name}"),
+            ),
+        ],
+        file.xml,
+    )
+        .into_response())
+}
