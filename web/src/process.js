@@ -1,6 +1,7 @@
 // The process picture: `data-process` is the address of the BPMN XML, `data-trail` that of
-// {"trail": [element ids passed], "live": [element ids of waiting steps]}.
-// The page lists the steps as text too; this only shows them as a picture.
+// {"trail": [element ids passed], "live": [element ids of waiting steps]}, `data-table` the id of
+// the table of steps on the page, from whose rows the picture takes its numbers.
+// The page says everything as text too; this only shows it as a picture.
 
 import NavigatedViewer from "bpmn-js/lib/NavigatedViewer";
 
@@ -24,8 +25,79 @@ async function draw(place) {
   };
   light(trail.trail, "tb-passed");
   light(trail.live, "tb-live");
+  const table = document.getElementById(place.dataset.table ?? "");
+  if (table) connect(viewer, table);
   canvas.zoom("fit-viewport", "auto");
   place.classList.add("tb-drawn");
+}
+
+/** The newest row of each element; a step that was taken twice has two. */
+function rowsOf(table) {
+  const rows = new Map();
+  for (const row of table.querySelectorAll("tr[data-element]")) rows.set(row.dataset.element, row);
+  return rows;
+}
+
+/** Picture and table point at one another, and the table's numbers stand at the elements. */
+function connect(viewer, table) {
+  const rows = rowsOf(table);
+  const canvas = viewer.get("canvas");
+  const registry = viewer.get("elementRegistry");
+  const overlays = viewer.get("overlays");
+  for (const [id, row] of rows) {
+    if (!registry.get(id)) continue;
+    row.addEventListener("mouseenter", () => canvas.addMarker(id, "tb-pointed"));
+    row.addEventListener("mouseleave", () => canvas.removeMarker(id, "tb-pointed"));
+    standing(overlays, id, row.dataset);
+  }
+  let tip = null;
+  viewer.on("element.hover", ({ element }) => {
+    const words = rows.get(element.id)?.dataset.lasted ?? rows.get(element.id)?.dataset.medianWords;
+    if (words && words !== "—") tip = overlays.add(element.id, "tip", note("tb-tip", words, { bottom: -6, left: 0 }));
+  });
+  viewer.on("element.out", () => {
+    if (tip) overlays.remove(tip);
+    tip = null;
+  });
+  viewer.on("element.click", ({ element }) => {
+    rows.get(element.id)?.scrollIntoView({ block: "center" });
+    for (const row of rows.values()) row.classList.toggle("tb-picked", row.dataset.element === element.id);
+  });
+  heat(canvas, registry, rows);
+}
+
+function note(className, words, position) {
+  const html = document.createElement("div");
+  html.className = className;
+  html.textContent = words;
+  return { position, html };
+}
+
+function standing(overlays, id, { standing, overdue, stopped }) {
+  if (Number(standing) > 0) overlays.add(id, "standing", note("tb-pill", standing, { top: -10, right: 12 }));
+  const bad = Number(overdue) + Number(stopped);
+  if (bad > 0) overlays.add(id, "bad", note("tb-pill tb-pill-bad", `! ${bad}`, { top: -10, left: -8 }));
+}
+
+/** Colours elements in four steps by the measure that is chosen above the picture. */
+function heat(canvas, registry, rows) {
+  const choice = document.querySelector("[data-heat-for]");
+  if (!choice) return;
+  choice.hidden = false;
+  const colour = () => {
+    const measure = choice.querySelector("input:checked").value;
+    const values = [...rows].filter(([id]) => registry.get(id)).map(([id, row]) => [id, Number(row.dataset[measure])]);
+    const most = Math.max(...values.map(([, value]) => value), 0);
+    for (const [id, value] of values) {
+      const step = value > 0 ? Math.ceil((value / most) * 4) : 0;
+      for (const n of [1, 2, 3, 4]) {
+        if (n === step) canvas.addMarker(id, `tb-heat-${n}`);
+        else canvas.removeMarker(id, `tb-heat-${n}`);
+      }
+    }
+  };
+  choice.addEventListener("change", colour);
+  colour();
 }
 
 // A picture can only be fitted to a place that has a size: not inside a closed <details>.
