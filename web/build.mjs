@@ -39,6 +39,17 @@ const withoutInlineStyles = {
     patch(/style-mod\/src\/style-mod\.js$/, (text) =>
       text.replace("!root.head && root.adoptedStyleSheets", "root.adoptedStyleSheets"),
     );
+    // What it makes of HTML text gets its styles by script, which the policy allows.
+    patch(/domify\/index\.js$/, (text) =>
+      text.replace(
+        "element.innerHTML = prefix + htmlString + suffix;",
+        `element.innerHTML = prefix + htmlString.replaceAll(' style="', ' data-style="') + suffix;
+        for (const styled of element.querySelectorAll("[data-style]")) {
+          styled.style.cssText = styled.dataset.style;
+          delete styled.dataset.style;
+        }`,
+      ),
+    );
     // What its icons say as style they can say as attributes.
     patch(/bpmn-js\/lib\/features\/(align|distribute)-elements\/\w+Icons\.js$/, (text) =>
       text.replace(/ style="([^"]*)"/g, (_, style) =>

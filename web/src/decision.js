@@ -5,7 +5,7 @@ import { changed, run } from "./modeler-doors.js";
 import { translate } from "./modeler-words.js";
 
 const BLANK = `<?xml version="1.0" encoding="UTF-8"?>
-<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" xmlns:dmndi="https://www.omg.org/spec/DMN/20191111/DMNDI/" xmlns:dc="http://www.omg.org/spec/DMN/20180521/DC/" id="definitions" name="decision" namespace="https://tongban.dev/decisions">
+<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" xmlns:dmndi="https://www.omg.org/spec/DMN/20191111/DMNDI/" xmlns:dc="http://www.omg.org/spec/DMN/20180521/DC/" xmlns:di="http://www.omg.org/spec/DMN/20180521/DI/" id="definitions" name="decision" namespace="https://tongban.dev/decisions">
   <inputData id="input" name="input">
     <variable id="input_variable" name="input" />
   </inputData>
@@ -19,6 +19,7 @@ const BLANK = `<?xml version="1.0" encoding="UTF-8"?>
   </decision>
   <dmndi:DMNDI>
     <dmndi:DMNDiagram id="diagram">
+      <dmndi:DMNEdge id="edge" dmnElementRef="requirement"><di:waypoint x="290" y="240" /><di:waypoint x="290" y="180" /><di:waypoint x="290" y="160" /></dmndi:DMNEdge>
       <dmndi:DMNShape id="decision_shape" dmnElementRef="decision"><dc:Bounds height="80" width="180" x="200" y="80" /></dmndi:DMNShape>
       <dmndi:DMNShape id="input_shape" dmnElementRef="input"><dc:Bounds height="45" width="125" x="228" y="240" /></dmndi:DMNShape>
     </dmndi:DMNDiagram>
@@ -64,6 +65,11 @@ modeler.on("views.changed", (event) => {
   listViews(event);
   watch();
 });
+
+// The column that counts the rules has no heading of its own.
+new MutationObserver(() => {
+  for (const cell of document.querySelectorAll("th.index-column:empty")) cell.textContent = "#";
+}).observe(document.getElementById("canvas"), { childList: true, subtree: true });
 
 function definitions() {
   return modeler.getDefinitions();

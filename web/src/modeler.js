@@ -32,7 +32,7 @@ const kinds = panel.kinds;
 const selected = () => get("selection").get()[0];
 const titleOf = (element) => {
   const { name, text, id } = element.businessObject;
-  return `${kinds.get(panel.kindOf(element)) ?? panel.kindOf(element)} · ${name || text || id}`;
+  return `${name || text || id} · ${kinds.get(panel.kindOf(element)) ?? panel.kindOf(element)}`;
 };
 
 function listElements() {
@@ -101,12 +101,28 @@ function mark(findings) {
   panel.findings = findings;
 }
 
+/** Shows all of it beside the palette, never larger than drawn. */
+function fit() {
+  const canvas = get("canvas");
+  const { inner, outer } = canvas.viewbox();
+  const palette = 120;
+  const margin = 24;
+  const room = { width: outer.width - palette - 2 * margin, height: outer.height - 2 * margin };
+  const scale = Math.min(1, room.width / inner.width, room.height / inner.height);
+  canvas.viewbox({
+    x: inner.x - (palette + margin) / scale,
+    y: inner.y - (outer.height / scale - inner.height) / 2,
+    width: outer.width / scale,
+    height: outer.height / scale,
+  });
+}
+
 const hasPicture = (xml) => /BPMNShape[\s>]/.test(xml);
 
 async function open(xml) {
   const arranged = hasPicture(xml) ? xml : await layoutProcess(xml);
   await modeler.importXML(arranged);
-  get("canvas").zoom("fit-viewport", "auto");
+  fit();
   listElements();
   if (arranged !== xml) say(words.arranged, "tb-warning");
 }
@@ -132,7 +148,7 @@ run(
       remove: () => get("modeling").removeElements(get("selection").get()),
       undo: () => get("commandStack").undo(),
       redo: () => get("commandStack").redo(),
-      fit: () => get("canvas").zoom("fit-viewport", "auto"),
+      fit,
     },
   },
   BLANK,

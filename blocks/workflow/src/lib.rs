@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 pub use act::{
     Officer, Version, call_done, call_failed, cancel, claim, complete, complete_by_system, deploy,
-    deploy_by, message, release, relocate, retry, set, signal, start, start_by, start_version, task, task_in,
-    tasks, tasks_in, transfer, variables,
+    deploy_by, message, release, relocate, retry, set, signal, start, start_by, start_version,
+    task, task_in, tasks, tasks_in, transfer, variables,
 };
 pub use engine::{Calendars, Call, Engine, Outcome, ServiceHandler, TaskListener};
 pub use intervene::{Intervention, intervene};

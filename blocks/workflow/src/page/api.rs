@@ -119,7 +119,9 @@ pub(super) struct Deployment {
     #[schema(example = "food-licence")]
     key: String,
     /// The file itself.
-    #[schema(example = "<definitions xmlns=\"http://www.omg.org/spec/BPMN/20100524/MODEL\">…</definitions>")]
+    #[schema(
+        example = "<definitions xmlns=\"http://www.omg.org/spec/BPMN/20100524/MODEL\">…</definitions>"
+    )]
     xml: String,
     /// What changed and why, for whoever looks at the versions later.
     #[schema(example = "现场核查改为两名工作人员")]
@@ -148,7 +150,13 @@ pub(super) async fn deploy(
     actor: Actor,
     Json(deployment): Json<Deployment>,
 ) -> Answer<Json<Deployed>> {
-    let version = deployed(&app, &actor, &deployment.key, &deployment.xml, &deployment.comment);
+    let version = deployed(
+        &app,
+        &actor,
+        &deployment.key,
+        &deployment.xml,
+        &deployment.comment,
+    );
     let version = version.await?;
     Ok(Json(Deployed {
         href: format!(
@@ -179,11 +187,7 @@ pub(super) async fn deployed(
         let text = Text::new("workflow-comment-long").with("most", LONGEST_COMMENT);
         return Err(Error::Invalid(vec![Finding::new("comment", text)]));
     }
-    let (xml, comment, by) = (
-        xml.to_owned(),
-        comment.trim().to_owned(),
-        actor.trace(),
-    );
+    let (xml, comment, by) = (xml.to_owned(), comment.trim().to_owned(), actor.trace());
     app.db()
         .write(move |tx| {
             let (key, xml, comment, by) = (key.clone(), xml.clone(), comment.clone(), by.clone());

@@ -4,14 +4,15 @@ use askama::Template;
 use axum::{
     extract::{Path, Query, State},
     http::header,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use identity::Actor;
-use kernel::{Error, Result};
+use kernel::{Error, Result, Text};
 use serde::Deserialize;
+use serde_json::Value;
 use web::{
     App, Html, Page, WebError,
-    component::{Crumb, Fact},
+    component::{Crumb, Fact, Fields},
 };
 
 use super::{
@@ -21,6 +22,8 @@ use super::{
     store::{Deployed, get_file, list_definitions},
 };
 use crate::{
+    InstanceId,
+    act::start_version,
     engine::Engine,
     stats::{self, Figures, Step},
 };
@@ -63,7 +66,11 @@ impl Head {
         let name = list::name_of(app, &deployed).await?;
         Ok(Self {
             key: key.to_owned(),
-            name: if name.is_empty() { key.to_owned() } else { name },
+            name: if name.is_empty() {
+                key.to_owned()
+            } else {
+                name
+            },
             deployed,
             versions,
             names,
@@ -111,6 +118,8 @@ struct DefinitionPage {
     figures: Figures,
     checked: Checked,
     facts: Vec<Fact>,
+    may_start: bool,
+    f: Fields,
 }
 
 impl DefinitionPage {
@@ -145,16 +154,81 @@ pub(super) async fn page(
     if head.deployed.kind == "dmn" {
         return rule::page(&app, p, head).await;
     }
+    Html::page(&view(&app, p, &actor, head).await?)
+}
+
+async fn view(app: &App, p: Page, actor: &Actor, head: Head) -> Result<DefinitionPage> {
     let engine = app.part::<Engine>()?;
     let figures = stats::figures(app.db(), &engine, &head.deployed.id).await?;
-    let file = get_file(app.db(), &key, head.deployed.version).await?;
-    Html::page(&DefinitionPage {
+    let file = get_file(app.db(), &head.key, head.deployed.version).await?;
+    Ok(DefinitionPage {
         facts: facts(&p, &head, &figures),
         checked: checked(&file.xml),
+        may_start: can(app, actor, "workflow.instance.start"),
+        f: Fields::new().with("variables", "{}"),
         p,
         head,
         figures,
     })
+}
+
+/// Starts an instance by hand, as one does to try a new version. Its subject is never one of an
+/// application's.
+pub(super) async fn started(
+    State(app): State<App>,
+    p: Page,
+    actor: Actor,
+    Path(key): Path<String>,
+    Query(query): Query<VersionQuery>,
+    f: Fields,
+) -> Result<Response, WebError> {
+    may(&app, &actor, "workflow.instance.start")?;
+    let head = Head::of(&app, &p, &actor, &key, query.version).await?;
+    if head.deployed.kind != "bpmn" {
+        return Err(Error::NotFound { what: "process" }.into());
+    }
+    match start(&app, &actor, &head.deployed.id, &f).await {
+        Ok(id) => Ok(Redirect::to(&format!("/processes/instances/{id}")).into_response()),
+        Err(Error::Invalid(findings)) => {
+            let page = DefinitionPage {
+                f: f.rejected(findings),
+                ..view(&app, p, &actor, head).await?
+            };
+            Ok(Html::again(&page)?.into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn start(app: &App, actor: &Actor, definition: &str, f: &Fields) -> Result<InstanceId> {
+    let note = f.value("note").trim();
+    if note.chars().count() < 2 || note.chars().count() > 100 {
+        return Err(Error::invalid("note", Text::new("workflow-note-missing")));
+    }
+    let vars = match serde_json::from_str::<Value>(f.value("variables")) {
+        Ok(Value::Object(vars)) => vars,
+        Ok(_) => {
+            let text = Text::new("workflow-variables-record");
+            return Err(Error::invalid("variables", text));
+        }
+        Err(e) => {
+            let text = Text::new("workflow-variable-json").with("reason", e);
+            return Err(Error::invalid("variables", text));
+        }
+    };
+    let engine = app.part::<Engine>()?;
+    let (definition, subject, by) = (
+        definition.to_owned(),
+        format!("manual:{note}"),
+        actor.trace(),
+    );
+    app.db()
+        .write(move |tx| {
+            let (engine, vars) = (engine.clone(), vars.clone());
+            let (definition, subject, by) = (definition.clone(), subject.clone(), by.clone());
+            async move { start_version(&tx, &engine, &definition, &subject, vars, &by).await }
+        })
+        .await
 }
 
 fn facts(p: &Page, head: &Head, figures: &Figures) -> Vec<Fact> {
@@ -192,7 +266,10 @@ pub(super) async fn file(
     let name = format!("{}-{version}.{}", escaped(&key), file.kind);
     Ok((
         [
-            (header::CONTENT_TYPE, "application/xml; charset=utf-8".to_owned()),
+            (
+                header::CONTENT_TYPE,
+                "application/xml; charset=utf-8".to_owned(),
+            ),
             (
                 header::CONTENT_DISPOSITION,
                 format!("attachment; filename*=UTF-8''{name}"),

@@ -30,7 +30,11 @@ struct Group {
 
 impl Group {
     fn process(&self) -> String {
-        format!("{} · {}", key_of(&self.definition), version_of(&self.definition))
+        format!(
+            "{} · {}",
+            key_of(&self.definition),
+            version_of(&self.definition)
+        )
     }
 
     fn since(&self) -> i64 {

@@ -66,7 +66,11 @@ impl ListPage {
     }
 
     fn process(&self, line: &Line) -> String {
-        format!("{} · {}", key_of(&line.definition), version_of(&line.definition))
+        format!(
+            "{} · {}",
+            key_of(&line.definition),
+            version_of(&line.definition)
+        )
     }
 }
 
@@ -83,15 +87,17 @@ pub(super) async fn list(
     let q = query.q.unwrap_or_default().trim().to_owned();
     let definition = query.definition.unwrap_or_default();
     let status = query.status.unwrap_or_default();
-    let status = STATUSES.iter().find(|one| **one == status).unwrap_or(&"running");
+    let status = STATUSES
+        .iter()
+        .find(|one| **one == status)
+        .unwrap_or(&"running");
     let mut crumbs = vec![Crumb::new(p.t("workflow-menu-processes"), "/processes")];
     let (mut lines, mut tabs) = (Vec::new(), Vec::new());
     if !q.is_empty() {
         lines = store::find_instances(app.db(), &q, PAGE_SIZE).await?;
     } else if !definition.is_empty() {
         let after = query.after.as_deref();
-        lines =
-            store::list_instances(app.db(), &definition, status, after, PAGE_SIZE + 1).await?;
+        lines = store::list_instances(app.db(), &definition, status, after, PAGE_SIZE + 1).await?;
         let key = key_of(&definition);
         let href = format!(
             "/processes/definitions/{}?version={}",
@@ -102,14 +108,21 @@ pub(super) async fn list(
         tabs = STATUSES
             .map(|one| {
                 let words = p.t(format!("workflow-status-{one}"));
-                Tab::new(words, format!("{}&status={one}", address(&definition)), one == *status)
+                Tab::new(
+                    words,
+                    format!("{}&status={one}", address(&definition)),
+                    one == *status,
+                )
             })
             .to_vec();
     }
     crumbs.push(Crumb::new(p.t("workflow-instances"), ""));
     let has_more = lines.len() as u64 > PAGE_SIZE;
     lines.truncate(usize::try_from(PAGE_SIZE).unwrap_or(usize::MAX));
-    let next = lines.last().filter(|_| has_more).map(|line| line.id.clone());
+    let next = lines
+        .last()
+        .filter(|_| has_more)
+        .map(|line| line.id.clone());
     let filters = format!("definition={}&status={status}", escaped(&definition));
     let pager = Pager::new(
         "/processes/instances",
@@ -267,7 +280,11 @@ async fn view(app: &App, p: Page, actor: &Actor, id: InstanceId) -> Result<Insta
         Some(deployed) => list::name_of(app, deployed).await?,
         None => String::new(),
     };
-    let name = if name.is_empty() { row.process.clone() } else { name };
+    let name = if name.is_empty() {
+        row.process.clone()
+    } else {
+        name
+    };
     let places = model
         .nodes
         .iter()
@@ -396,7 +413,11 @@ fn variables(state: &Instance, is_unmasked: bool) -> Vec<Variable> {
         };
         let is_masked = !is_plain && !is_unmasked;
         Variable {
-            value: if is_masked { String::new() } else { shown(&value) },
+            value: if is_masked {
+                String::new()
+            } else {
+                shown(&value)
+            },
             name,
             kind,
             is_masked,
@@ -450,9 +471,7 @@ pub(super) async fn carry_out(
         .write(move |tx| {
             let (engine, intervention) = (engine.clone(), intervention.clone());
             let (reason, by) = (reason.clone(), by.clone());
-            async move {
-                intervene::intervene(&tx, &engine, id, &intervention, &reason, &by).await
-            }
+            async move { intervene::intervene(&tx, &engine, id, &intervention, &reason, &by).await }
         })
         .await
 }
@@ -517,8 +536,12 @@ fn typed(f: &Fields) -> Result<(String, Value)> {
     }
     let text = f.value("value");
     let value = if f.value("type") == "json" {
-        serde_json::from_str(text)
-            .map_err(|e| Error::invalid("value", Text::new("workflow-variable-json").with("reason", e)))?
+        serde_json::from_str(text).map_err(|e| {
+            Error::invalid(
+                "value",
+                Text::new("workflow-variable-json").with("reason", e),
+            )
+        })?
     } else {
         Value::from(text)
     };

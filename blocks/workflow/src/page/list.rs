@@ -62,13 +62,18 @@ pub(super) async fn page(
 ) -> Result<Html, WebError> {
     may(&app, &actor, "workflow.process.view")?;
     let q = query.q.unwrap_or_default().trim().to_owned();
-    let kind = query.kind.as_deref().filter(|kind| ["bpmn", "dmn"].contains(kind));
+    let kind = query
+        .kind
+        .as_deref()
+        .filter(|kind| ["bpmn", "dmn"].contains(kind));
     let after = query.after.as_deref();
     let latest = latest(&app).await?;
     let tabs = tabs(&p, &latest, kind);
     let mut lines = Vec::new();
     for one in latest {
-        if kind.is_some_and(|kind| kind != one.kind) || after.is_some_and(|after| *one.key <= *after) {
+        if kind.is_some_and(|kind| kind != one.kind)
+            || after.is_some_and(|after| *one.key <= *after)
+        {
             continue;
         }
         let name = name_of(&app, &one).await?;
@@ -85,7 +90,10 @@ pub(super) async fn page(
     let has_more = lines.len() > PAGE_SIZE;
     lines.truncate(PAGE_SIZE);
     count(&app, &mut lines).await?;
-    let next = lines.last().filter(|_| has_more).map(|line| line.latest.key.clone());
+    let next = lines
+        .last()
+        .filter(|_| has_more)
+        .map(|line| line.latest.key.clone());
     let filters = [("q", q.as_str()), ("kind", kind.unwrap_or_default())]
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -159,9 +167,17 @@ fn tabs(p: &Page, latest: &[Deployed], kind: Option<&str>) -> Vec<Tab> {
     let of = |kind: &str| latest.iter().filter(|one| one.kind == kind).count() as u64;
     vec![
         Tab::new(p.t("workflow-all"), "/processes", kind.is_none()).count(latest.len() as u64),
-        Tab::new(p.t("workflow-processes"), "/processes?kind=bpmn", kind == Some("bpmn"))
-            .count(of("bpmn")),
-        Tab::new(p.t("workflow-decisions"), "/processes?kind=dmn", kind == Some("dmn"))
-            .count(of("dmn")),
+        Tab::new(
+            p.t("workflow-processes"),
+            "/processes?kind=bpmn",
+            kind == Some("bpmn"),
+        )
+        .count(of("bpmn")),
+        Tab::new(
+            p.t("workflow-decisions"),
+            "/processes?kind=dmn",
+            kind == Some("dmn"),
+        )
+        .count(of("dmn")),
     ]
 }

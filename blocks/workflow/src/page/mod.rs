@@ -37,14 +37,27 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/processes/instances", get(instance::list))
         .route("/processes/instances/{id}", get(instance::page))
         .route("/processes/instances/{id}/move", post(instance::moved))
-        .route("/processes/instances/{id}/cancel", post(instance::cancelled))
+        .route(
+            "/processes/instances/{id}/cancel",
+            post(instance::cancelled),
+        )
         .route("/processes/instances/{id}/set", post(instance::set))
         .route("/processes/instances/{id}/retry", post(instance::retried))
-        .route("/processes/instances/{id}/variables", post(instance::unmasked))
+        .route(
+            "/processes/instances/{id}/variables",
+            post(instance::unmasked),
+        )
         .route("/processes/definitions/{key}", get(definition::page))
         .route("/processes/definitions/{key}/edit", get(modeler::edit))
+        .route(
+            "/processes/definitions/{key}/start",
+            post(definition::started),
+        )
         .route("/processes/definitions/{key}/try", post(rule::tried))
-        .route("/processes/definitions/{key}/versions/{version}/file", get(definition::file))
+        .route(
+            "/processes/definitions/{key}/versions/{version}/file",
+            get(definition::file),
+        )
 }
 
 pub(crate) fn menu() -> Vec<MenuItem> {
@@ -78,7 +91,10 @@ fn span(p: &Page, seconds: i64) -> String {
     if days > 0 {
         p.ta("workflow-span-days", [("days", days), ("hours", hours)])
     } else if hours > 0 {
-        p.ta("workflow-span-hours", [("hours", hours), ("minutes", minutes)])
+        p.ta(
+            "workflow-span-hours",
+            [("hours", hours), ("minutes", minutes)],
+        )
     } else if minutes > 0 {
         p.t1("workflow-span-minutes", "minutes", minutes)
     } else {

@@ -46,7 +46,11 @@ struct ModelerPage {
 
 impl ModelerPage {
     fn bundle(&self, ending: &str) -> String {
-        let name = if self.is_decision { "decision" } else { "modeler" };
+        let name = if self.is_decision {
+            "decision"
+        } else {
+            "modeler"
+        };
         self.p.asset(&format!("{name}.{ending}"))
     }
 }
@@ -157,7 +161,10 @@ pub(super) async fn uploaded(
         }
     };
     let checked = checked(&xml);
-    let is_refused = checked.findings.iter().any(super::api::FindingView::is_error);
+    let is_refused = checked
+        .findings
+        .iter()
+        .any(super::api::FindingView::is_error);
     if f.value("act") != "deploy" {
         return Ok(Html::page(&UploadPage::new(p, f, Some(checked)))?.into_response());
     }

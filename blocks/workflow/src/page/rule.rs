@@ -51,7 +51,10 @@ impl DecisionPage {
 
     fn fired(&self, answer: &Answer) -> String {
         let rules = answer.rules.iter().flatten();
-        rules.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        rules
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn help(&self, input: &Input) -> String {

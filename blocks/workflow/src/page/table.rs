@@ -119,7 +119,12 @@ fn table(element: &Element) -> Table {
         let label = clause.get("label").or(clause.get("name"));
         let label = label.filter(|label| !label.trim().is_empty());
         label.map_or_else(
-            || clause.child("inputExpression").map(text_of).unwrap_or_default(),
+            || {
+                clause
+                    .child("inputExpression")
+                    .map(text_of)
+                    .unwrap_or_default()
+            },
             str::to_owned,
         )
     };

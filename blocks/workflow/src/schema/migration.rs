@@ -4,7 +4,10 @@ use sea_orm_migration::prelude::*;
 
 /// All migrations of this crate, oldest first.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tables), Box::new(super::m20261125_11_seeing::Seeing)]
+    vec![
+        Box::new(Tables),
+        Box::new(super::m20261125_11_seeing::Seeing),
+    ]
 }
 
 struct Tables;

@@ -42,10 +42,7 @@ pub(crate) async fn open_tasks(db: &Db, definition: &str, now: i64) -> Result<Ve
         .select_only()
         .columns([task::Column::Element, task::Column::State])
         .column_as(Expr::cust("COUNT(*)"), "count")
-        .column_as(
-            overdue.sum().cast_as("bigint"),
-            "overdue",
-        )
+        .column_as(overdue.sum().cast_as("bigint"), "overdue")
         .filter(task::Column::Definition.eq(definition))
         .filter(is_open())
         .group_by(task::Column::Element)
@@ -163,7 +160,7 @@ pub(crate) async fn stopped_by_definition(db: &Db) -> Result<Counted> {
         .filter(instance::Column::Status.eq("running"))
         .group_by(instance::Column::Definition);
     let rows = query.into_tuple().all(db.read()).await;
-    Ok(counted(rows.map_err(|e| {
-        fault("count stopped instances", e)
-    })?))
+    Ok(counted(
+        rows.map_err(|e| fault("count stopped instances", e))?,
+    ))
 }

@@ -9,7 +9,11 @@ mod durable;
 #[cfg(test)]
 mod elements;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod model;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
