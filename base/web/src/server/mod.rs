@@ -1,13 +1,14 @@
 //! The router with everything that stands around a handler, and the listening.
 //!
 //! From the outside in: request number and log line, security headers, compression, language,
-//! errors given a face, load shedding, time limit, body limit, refusal of cross-site writes,
-//! panics caught, then `identity`'s layer, errors given a face again (now knowing the viewer), and
-//! the handler.
+//! errors given a face, load shedding, reading on after a refusal, time limit, body limit, refusal
+//! of cross-site writes, panics caught, then `identity`'s layer, errors given a face again (now
+//! knowing the viewer), and the handler.
 
 mod api;
 mod health;
 mod layers;
+mod linger;
 mod metric;
 
 use std::{future::IntoFuture, io, net::SocketAddr, time::Duration};
@@ -69,6 +70,7 @@ fn guard(app: &App, handlers: Router) -> Router {
             StatusCode::SERVICE_UNAVAILABLE,
             patience,
         ))
+        .layer(middleware::from_fn(linger::linger))
         .layer(middleware::from_fn_with_state(
             layers::Room::of(settings.concurrent_requests),
             layers::shed,
