@@ -1,22 +1,18 @@
-// Starts `tongban demo` on a folder of its own and a free port, and opens browsers in front of it.
-// TONGBAN names the executable; TONGBAN_URL with TONGBAN_ACCOUNTS (a file with what `--json`
-// printed) takes a running demo instead.
+// Opens browsers in front of a demo city. TONGBAN_URL with TONGBAN_ACCOUNTS (a file with what
+// `--json` printed) takes a running demo instead of starting one.
 
-import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
+import { program, root, start } from "./server.mjs";
 
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-export const root = new URL("../..", import.meta.url).pathname;
-/** The executable under test. */
-export const program = process.env.TONGBAN ?? join(root, "target/debug/tongban");
+export { program, root };
 export const screens = join(root, "target/screens");
 mkdirSync(screens, { recursive: true });
 
@@ -36,30 +32,13 @@ export const phone = { width: 360, height: 780 };
 
 const words = { "zh-CN": "zh-CN,zh;q=0.9", "zh-TW": "zh-TW", en: "en" };
 
-/** A running demo city: `address`, `accounts`, the folder `data`, and `stop()`. */
+/** A running demo city of one's own, or the one that runs already; see `start`. */
 export async function demo() {
   if (process.env.TONGBAN_URL) {
     const { accounts } = JSON.parse(readFileSync(process.env.TONGBAN_ACCOUNTS, "utf8"));
     return { address: process.env.TONGBAN_URL, accounts, stop: async () => {} };
   }
-  assert.ok(existsSync(program), `${program} is missing: cargo build -p tongban`);
-  const data = mkdtempSync(join(tmpdir(), "tongban-demo-"));
-  const child = spawn(program, ["demo", "--data", data, "--listen", "127.0.0.1:0", "--json"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  const lines = createInterface({ input: child.stdout });
-  const first = await Promise.race([
-    new Promise((resolve) => lines.once("line", resolve)),
-    ended.then((code) => Promise.reject(new Error(`tongban demo ended with ${code}`))),
-  ]);
-  const { address, accounts } = JSON.parse(first);
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-    rmSync(data, { recursive: true, force: true });
-  };
-  return { address, accounts, data, stop };
+  return start();
 }
 
 /** A browser with an empty profile for the test `t`; its pages speak one language. */
