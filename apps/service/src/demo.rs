@@ -465,6 +465,7 @@ impl Story<'_> {
             });
         let application = Application {
             key: UserId::new(app.clock()).to_string(),
+            draft: None,
             subject: Subject::Theme(Box::new(self.theme.clone()), parts),
             answers,
             form: self.theme.form.clone(),

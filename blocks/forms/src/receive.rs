@@ -72,7 +72,13 @@ pub async fn receive(
             pressed = Pressed::Stay;
         }
         (Some("use"), Some(field), Some(zzbs)) => {
-            let offer = offers.values().flatten().find(|offer| offer.zzbs == zzbs);
+            let kind = draft
+                .form
+                .field(field)
+                .and_then(|asked| asked.file.as_ref());
+            let kind = kind.and_then(|rule| rule.certificate_type.as_ref());
+            let held = kind.and_then(|kind| offers.get(kind));
+            let offer = held.and_then(|all| all.iter().find(|offer| offer.zzbs == zzbs));
             if let Some(offer) = offer {
                 draft = file::use_certificate(app, actor, id, field, offer).await?;
             }

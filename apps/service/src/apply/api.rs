@@ -24,6 +24,7 @@ pub fn api() -> OpenApiRouter<App> {
         .routes(routes!(begin))
         .routes(routes!(show))
         .routes(routes!(save))
+        .routes(routes!(use_certificate, leave_certificate))
         .routes(routes!(submit))
         .routes(routes!(walk_in))
 }
@@ -175,6 +176,36 @@ async fn save(
 ) -> Result<Json<DraftView>, WebError> {
     let id = draft_id(&id)?;
     let draft = forms::draft::save(&app, &actor, id, body.version, body.values, None).await?;
+    Ok(Json(view(&app, draft).await?))
+}
+
+/// Puts a certificate of the applicant in the place of files (免提交).
+#[utoipa::path(put, path = "/api/service/drafts/{id}/questions/{field}/certificates/{zzbs}", tag = "service",
+    params(("id" = String, Path), ("field" = String, Path, description = "Name of the question"),
+        ("zzbs" = String, Path, description = "Identifier of the certificate")),
+    responses((status = 200, body = DraftView),
+        (status = 422, description = "The question takes no certificate of that kind, or the applicant does not hold it")))]
+async fn use_certificate(
+    AppState(app): AppState<App>,
+    actor: Actor,
+    Path((id, field, zzbs)): Path<(String, String, String)>,
+) -> Result<Json<DraftView>, WebError> {
+    let draft = super::use_certificate(&app, &actor, draft_id(&id)?, &field, &zzbs).await?;
+    Ok(Json(view(&app, draft).await?))
+}
+
+/// Takes a certificate away from a question; files can be handed in instead.
+#[utoipa::path(delete, path = "/api/service/drafts/{id}/questions/{field}/certificates/{zzbs}", tag = "service",
+    params(("id" = String, Path), ("field" = String, Path, description = "Name of the question"),
+        ("zzbs" = String, Path, description = "Identifier of the certificate")),
+    responses((status = 200, body = DraftView)))]
+async fn leave_certificate(
+    AppState(app): AppState<App>,
+    actor: Actor,
+    Path((id, field, zzbs)): Path<(String, String, String)>,
+) -> Result<Json<DraftView>, WebError> {
+    let id = draft_id(&id)?;
+    let draft = forms::file::remove(&app, &actor, id, &field, &zzbs).await?;
     Ok(Json(view(&app, draft).await?))
 }
 

@@ -251,6 +251,31 @@ pub async fn offers(app: &App, actor: &Actor, form: &forms::Form) -> Result<form
     Ok(offers)
 }
 
+/// Puts a certificate in the place of files. Only one of the kind that the question takes, and
+/// that the applicant holds, will do.
+pub async fn use_certificate(
+    app: &App,
+    actor: &Actor,
+    id: forms::DraftId,
+    field: &str,
+    zzbs: &str,
+) -> Result<forms::Draft> {
+    let draft = forms::draft::get(app, actor, id).await?;
+    let kind = draft
+        .form
+        .field(field)
+        .and_then(|asked| asked.file.as_ref()?.certificate_type.clone());
+    let held = offers(app, actor, &draft.form).await?;
+    let offer = kind
+        .and_then(|kind| held.get(&kind))
+        .and_then(|all| all.iter().find(|offer| offer.zzbs == zzbs));
+    let Some(offer) = offer else {
+        let text = Text::new("service-apply-certificate-not-held");
+        return Err(Error::invalid(field, text));
+    };
+    forms::file::use_certificate(app, actor, id, field, offer).await
+}
+
 /// The questionnaire's answers of a draft.
 pub fn answers_of(draft: &forms::Draft) -> Answers {
     serde_json::from_value(draft.answers.clone()).unwrap_or_default()
@@ -285,22 +310,7 @@ pub async fn submit(app: &App, actor: &Actor, id: forms::DraftId) -> Result<Rece
     } else {
         Channel::Online
     };
-    let receipt = hand_in(&desk, actor, &draft, plan, values, applicant, channel).await?;
-    close(app, id, &receipt).await?;
-    Ok(receipt)
-}
-
-/// The draft's files belong to the case now, and the bodies that handle it read them.
-async fn close(app: &App, id: forms::DraftId, receipt: &Receipt) -> Result<()> {
-    let case = receipt.case;
-    app.db()
-        .write(move |tx| async move {
-            let subject = format!("case:{case}");
-            forms::draft::lock(&tx, id, &subject).await?;
-            let case = crate::case::store::get(&*tx, case).await?;
-            forms::file::assign(&tx, &subject, &crate::case::correct::readers(&case)).await
-        })
-        .await
+    hand_in(&desk, actor, &draft, plan, values, applicant, channel).await
 }
 
 async fn hand_in(
@@ -337,6 +347,7 @@ async fn hand_in(
     };
     let application = Application {
         key: draft.id.to_string(),
+        draft: Some(draft.id),
         subject,
         answers: answers_of(draft),
         form: Some(draft.form_id.clone()),
@@ -466,6 +477,7 @@ pub async fn submit_walk_in(
     };
     let application = Application {
         key: key.to_owned(),
+        draft: None,
         subject,
         answers: answers.clone(),
         form: None,

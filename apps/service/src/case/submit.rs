@@ -35,6 +35,8 @@ pub enum Subject {
 pub struct Application {
     /// The draft's id: known to the applicant only, and never used for two cases.
     pub key: String,
+    /// The draft that becomes the case, with its files.
+    pub draft: Option<forms::DraftId>,
     pub subject: Subject,
     pub answers: Answers,
     pub form: Option<String>,
@@ -67,6 +69,7 @@ pub async fn submit(desk: &Desk, actor: &Actor, application: Application) -> Res
     if let Some(case) = rows::lookup_by_key(desk.db.read(), &key).await? {
         return Ok(receipt(&case, password));
     }
+    let draft = application.draft;
     let case = new_case(desk, actor, application, key.clone(), &password).await?;
     let materials = case.1;
     let case = case.0;
@@ -81,11 +84,23 @@ pub async fn submit(desk: &Desk, actor: &Actor, application: Application) -> Res
                 if let Some(made) = rows::lookup_by_key(&*tx, &key).await? {
                     return Ok(made);
                 }
-                insert(&tx, &desk, case, &materials, &who).await
+                let case = insert(&tx, &desk, case, &materials, &who).await?;
+                if let Some(draft) = draft {
+                    take_over(&tx, draft, &case).await?;
+                }
+                Ok(case)
             })
         })
         .await?;
     Ok(receipt(&made, password))
+}
+
+/// Closes the draft, and gives its files to the bodies that handle the case. In the write that
+/// makes the case, so that no case is ever without its files.
+async fn take_over(tx: &Tx, draft: forms::DraftId, case: &Case) -> Result<()> {
+    let subject = format!("case:{}", case.id);
+    forms::draft::lock(tx, draft, &subject).await?;
+    forms::file::assign(tx, &subject, &super::correct::readers(case)).await
 }
 
 fn authorise(desk: &Desk, actor: &Actor, application: &Application) -> Result<()> {

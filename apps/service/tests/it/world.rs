@@ -83,6 +83,7 @@ impl World {
     pub fn application(&self, key: &str, matter: Matter) -> Application {
         Application {
             key: key.to_owned(),
+            draft: None,
             subject: Subject::Matter(Box::new(matter)),
             answers: service::theme::Answers::new(),
             form: None,
