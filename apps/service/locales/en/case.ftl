@@ -249,6 +249,7 @@ service-apply-used-by = For: { $names }
 service-apply-not-open = This cannot be applied for online; the guide says where to go.
 service-apply-no-party = Apply with a personal or company account; clerks use “Window”.
 service-apply-wrong-audience = Your present role cannot apply for this; switch between person and firm in your account.
+service-apply-kept = You are signed in again; what you had typed here is back. Please check it and go on.
 service-apply-certificate-not-held = This question takes no certificate of that kind, or the applicant does not hold it; choose one out of the wallet, or upload a file.
 service-receipt = Receipt
 service-receipt-title = Submitted

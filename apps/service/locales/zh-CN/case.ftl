@@ -246,6 +246,7 @@ service-apply-used-by = 用于：{ $names }
 service-apply-not-open = 这个事项不能在网上申请，请看办事指南里的办理地点。
 service-apply-no-party = 请用个人或企业账户申请；窗口人员请用“窗口收件”。
 service-apply-wrong-audience = 当前身份不能申请这件事，请在“账户”里切换个人或企业。
+service-apply-kept = 您已重新登录，刚才在这一页填写的内容已恢复，请核对后继续。
 service-apply-certificate-not-held = 这里不能使用该证照，或者申请人没有这张证照；请从证照列表里选择，或者上传文件。
 service-receipt = 申请回执
 service-receipt-title = 提交成功
