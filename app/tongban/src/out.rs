@@ -55,3 +55,12 @@ pub fn progress(total: u64, what: &str) -> indicatif::ProgressBar {
     bar.set_message(what.to_owned());
     bar
 }
+
+/// How events name whoever types commands at the machine.
+pub fn console_actor() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    match user {
+        Ok(user) if !user.is_empty() => format!("console:{user}"),
+        _ => "console".to_owned(),
+    }
+}

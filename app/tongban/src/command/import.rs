@@ -28,7 +28,11 @@ pub async fn run(import: Import, config: Config) -> anyhow::Result<ExitCode> {
     } = import;
     let house = House::open(&config).await?;
     let bar = out::progress(0, "matters");
-    let options = service::import::Options { all_or_nothing };
+    let options = service::import::Options {
+        all_or_nothing,
+        by: out::console_actor(),
+        ..service::import::Options::default()
+    };
     let shown = bar.clone();
     let report = service::import::matters(&house.app, &file, &options, move |rows, total| {
         shown.set_length(total);

@@ -1,7 +1,10 @@
 //! Lists of matters that cities really have, taken in row by row with a report.
 //!
 //! Bad rows never stop good ones unless asked to; importing the same file again changes nothing.
+//! Who imported which file leaves an event before the first row is written, and what became of it
+//! another one at the end.
 
+pub mod event;
 pub mod page;
 mod read;
 
@@ -28,6 +31,10 @@ use read::RawRow;
 pub struct Options {
     /// One bad row refuses the whole file; nothing is written then.
     pub all_or_nothing: bool,
+    /// Who imports, as events name an actor; the system when empty.
+    pub by: String,
+    /// Name of the file for people; the last part of its path when empty.
+    pub name: String,
 }
 
 /// What became of a file.
@@ -170,16 +177,20 @@ pub async fn into_db(
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<Report> {
     let progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(progress);
+    let begun = event::begin(db, path, options).await?;
+    let mut report = Report::default();
     if options.all_or_nothing {
         let quiet: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(|_| {});
-        let mut report = pass(None, path, quiet).await?;
-        if report.finding_count > 0 {
-            report.is_refused_whole = true;
-            report.refused = report.rows;
-            return Ok(report);
-        }
+        report = pass(None, path, quiet).await?;
+        report.is_refused_whole = report.finding_count > 0;
     }
-    pass(Some(db), path, progress).await
+    if report.is_refused_whole {
+        report.refused = report.rows;
+    } else {
+        report = pass(Some(db), path, progress).await?;
+    }
+    event::finish(db, begun, &report).await?;
+    Ok(report)
 }
 
 /// One reading of the file; without a database it only looks.

@@ -50,7 +50,7 @@ async fn upload(
     body: Multipart,
 ) -> Result<Response, WebError> {
     stewards_only(&app, &actor, "service.matter.import")?;
-    match receive(&app, body).await {
+    match receive(&app, &actor, body).await {
         Ok(report) => {
             let page = ImportPage {
                 p,
@@ -92,12 +92,15 @@ async fn upload_api(
     body: Multipart,
 ) -> Result<Json<Report>, WebError> {
     stewards_only(&app, &actor, "service.matter.import")?;
-    Ok(Json(receive(&app, body).await?))
+    Ok(Json(receive(&app, &actor, body).await?))
 }
 
-async fn receive(app: &App, mut body: Multipart) -> kernel::Result<Report> {
+async fn receive(app: &App, actor: &Actor, mut body: Multipart) -> kernel::Result<Report> {
     let broken = |e| Fault::caused_by("read the upload", e);
-    let mut options = Options::default();
+    let mut options = Options {
+        by: actor.trace(),
+        ..Options::default()
+    };
     let mut file: Option<tempfile::NamedTempFile> = None;
     while let Some(mut field) = body.next_field().await.map_err(broken)? {
         match field.name() {
@@ -105,6 +108,7 @@ async fn receive(app: &App, mut body: Multipart) -> kernel::Result<Report> {
                 options.all_or_nothing = field.text().await.map_err(broken)? == "true";
             }
             Some("file") => {
+                options.name = field.file_name().unwrap_or_default().to_owned();
                 let kept = |e| Fault::caused_by("keep the upload", e);
                 let mut target = tempfile::NamedTempFile::new().map_err(kept)?;
                 while let Some(chunk) = field.chunk().await.map_err(broken)? {

@@ -122,6 +122,7 @@ async fn one_bad_row_refuses_all_when_asked_to(db: Db) {
     let content = lines(&[GOOD, "too,few"]);
     let options = Options {
         all_or_nothing: true,
+        ..Options::default()
     };
     let path = file(content.as_bytes());
     let report = matters(&db, path.path(), &options, |_| {}).await.unwrap();
@@ -360,4 +361,58 @@ async fn a_million_rows_are_taken_in() {
         .find(|line| line.starts_with("VmHWM"))
         .unwrap_or_default();
     eprintln!("{:?} {peak}", start.elapsed());
+}
+
+#[store::db_test(migrations = crate::world::migrations)]
+async fn an_import_leaves_who_which_file_and_what_came_of_it(db: Db) {
+    let content = lines(&[GOOD, OTHER, "only,three,cells"]);
+    let options = Options {
+        by: "user:steward".into(),
+        name: "事项清单.csv".into(),
+        ..Options::default()
+    };
+    let file = file(content.as_bytes());
+    let report = matters(&db, file.path(), &options, |_| {}).await.unwrap();
+    let digest = kernel::crypto::sm3(content.as_bytes())
+        .map(|b| format!("{b:02x}"))
+        .concat();
+    let events = events(&db).await;
+    let told: Vec<_> = events
+        .iter()
+        .map(|(kind, actor, _)| (&**kind, &**actor))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("service.matters_import_begun.v1", "user:steward"),
+            ("service.matters_imported.v1", "user:steward")
+        ]
+    );
+    for (_, _, data) in &events {
+        assert_eq!(data["digest"], digest.as_str());
+        assert_eq!(data["file"], "事项清单.csv");
+        assert_eq!(data["import"], events[0].2["import"]);
+    }
+    let end = &events[1].2;
+    assert_eq!(
+        (end["rows"].as_u64(), end["inserted"].as_u64()),
+        (Some(3), Some(2))
+    );
+    assert_eq!(end["refused"].as_u64(), Some(report.refused));
+    assert!(report.refused > 0);
+}
+
+/// Kind, actor and body of every event, in the order of writing.
+async fn events(db: &Db) -> Vec<(String, String, serde_json::Value)> {
+    use sea_orm::{ConnectionTrait, Statement};
+    let sql = "SELECT kind, actor, data FROM store_event ORDER BY seq";
+    let statement = Statement::from_string(db.read().get_database_backend(), sql);
+    let rows = db.read().query_all_raw(statement).await.unwrap();
+    let text = |row: &sea_orm::QueryResult, name: &str| row.try_get::<String>("", name).unwrap();
+    rows.iter()
+        .map(|row| {
+            let data = serde_json::from_str(&text(row, "data")).unwrap();
+            (text(row, "kind"), text(row, "actor"), data)
+        })
+        .collect()
 }
