@@ -132,6 +132,10 @@ impl House {
             let (db, stop) = (self.app.db().clone(), stop.clone());
             tokio::spawn(async move { store::blob::reconcile_until(&db, &blobs, &stop).await });
         }
+        if let Ok(calendars) = self.app.part::<pack::Calendars>() {
+            let (db, stop) = (self.app.db().clone(), stop.clone());
+            tokio::spawn(async move { calendars.refresh_until(&db, &stop).await });
+        }
         store::work::start(
             self.app.db(),
             self.signer.clone(),
@@ -154,6 +158,11 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
     app.put(config.identity.clone());
     app.put(crate::keys::vault(&config.data.dir)?);
     app.put(config.notify.clone());
+    app.put(service::Settings {
+        warn_percent: config.supervise.warn_percent,
+        ..config.service.clone()
+    });
+    app.put(config.supervise.clone());
     app.put(credential::Settings {
         keys: config.data.dir.join("keys"),
         demo: config.web.demo,

@@ -18,6 +18,8 @@ pub struct Config {
     pub web: web::Settings,
     pub identity: identity::Settings,
     pub notify: notify::Settings,
+    pub service: service::Settings,
+    pub supervise: supervise::Settings,
     pub log: Log,
 }
 
@@ -131,6 +133,13 @@ impl Config {
                 "log.format: {:?} is unknown; write text or json",
                 self.log.format
             ));
+        }
+        let sections = [
+            ("service", self.service.problems()),
+            ("supervise", self.supervise.problems()),
+        ];
+        for (section, wrong) in sections {
+            problems.extend(wrong.into_iter().map(|text| format!("{section}.{text}")));
         }
         if !self.web.public_url.starts_with("http://")
             && !self.web.public_url.starts_with("https://")
@@ -285,6 +294,27 @@ mod tests {
         .unwrap_err()
         .to_string();
         assert_eq!(error.lines().count(), 3, "{error}");
+    }
+
+    #[test]
+    fn limits_are_local_only_within_the_law() {
+        let error = read(
+            "[service]\nanswer_days = 6\ncorrection_days = 0\ndelivery_days = 11\n[supervise]\nwarn_percent = 100\n",
+            &[("TONGBAN_SERVICE__EXTENSION_DAYS", "20")],
+        )
+        .unwrap_err()
+        .to_string();
+        for text in [
+            "service.answer_days: 6 is not in 1 to 5; art. 32",
+            "service.correction_days: 0 is not in 1 to 180",
+            "service.delivery_days: 11 is not in 1 to 10; art. 44",
+            "service.extension_days: 20 is not in 1 to 10; art. 42",
+            "supervise.warn_percent: 100 is not in 1 to 99",
+        ] {
+            assert!(error.contains(text), "{text} is missing from:\n{error}");
+        }
+        let config = read("[service]\nanswer_days = 3\n", &[]).unwrap();
+        assert_eq!(config.service.limits().answer_days, 3);
     }
 
     #[test]

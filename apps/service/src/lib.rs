@@ -15,8 +15,11 @@ pub mod import;
 pub mod matter;
 pub mod notice;
 pub mod reveal;
+pub mod settings;
 pub mod theme;
 pub mod window;
+
+pub use settings::Settings;
 
 use std::sync::Arc;
 
@@ -74,7 +77,9 @@ pub fn module(app: &web::App) -> kernel::Result<Module> {
         jobs: vec![
             Arc::new(case::react::Watch(app.clone())),
             Arc::new(notice::react::Typesetter(app.clone())),
+            Arc::new(case::recount::Recounter(app.clone())),
         ],
+        consumers: vec![Arc::new(case::recount::NewYear)],
         menu: guide.menu.into_iter().chain(menu()).collect(),
         policies: POLICIES.to_vec(),
         ..Module::default()

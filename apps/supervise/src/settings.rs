@@ -32,3 +32,23 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// Every value that makes no sense, as `key: what to write`.
+    pub fn problems(&self) -> Vec<String> {
+        let ranges = [
+            ("warn_percent", self.warn_percent, 1, 99),
+            ("warn_days", self.warn_days, 0, 30),
+            ("yellow_days", self.yellow_days, 0, 60),
+            ("pre_review_days", self.pre_review_days, 1, 30),
+            ("reply_days", self.reply_days, 1, 60),
+            ("closings_a_minute", self.closings_a_minute, 1, 10_000),
+        ];
+        let wrong = ranges
+            .into_iter()
+            .filter(|(_, value, least, most)| value < least || value > most);
+        wrong
+            .map(|(key, value, least, most)| format!("{key}: {value} is not in {least} to {most}"))
+            .collect()
+    }
+}

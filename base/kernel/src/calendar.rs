@@ -2,9 +2,11 @@
 //!
 //! A working day is Monday to Friday without the days off of the State Council's yearly notice,
 //! and the days that the notice makes up for. A year whose notice is not loaded is an error and
-//! never a guess. The first day is not counted; a period ends with its last day.
+//! never a guess. Until the notice of a year appears an operator may declare a *provisional* one:
+//! dates are counted by it, told apart from certain ones, and counted anew when the notice is
+//! loaded. The first day is not counted; a period ends with its last day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 
@@ -20,6 +22,17 @@ pub struct Year {
     pub off: Vec<String>,
     /// Saturdays and Sundays that are worked.
     pub work: Vec<String>,
+    /// Declared by an operator before the official notice; never stands in the way of that one.
+    #[serde(default, skip_serializing_if = "is_official")]
+    pub provisional: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_official(provisional: &bool) -> bool {
+    !provisional
 }
 
 /// The notices of all loaded years.
@@ -27,6 +40,8 @@ pub struct Year {
 pub struct Calendar {
     /// What the notice of each loaded year says about single days: true where the day is worked.
     notices: BTreeMap<i32, BTreeMap<NaiveDate, bool>>,
+    /// Loaded years that no official notice stands behind.
+    provisional: BTreeSet<i32>,
 }
 
 /// Why a date cannot be found.
@@ -125,7 +140,8 @@ impl Calendar {
         Self::default()
     }
 
-    /// Adds a year's notice, or replaces what an earlier version of it said. All or nothing.
+    /// Adds a year's notice, or replaces what an earlier version of it said. All or nothing. A
+    /// provisional year never replaces an official one.
     pub fn insert(&mut self, notice: &Year) -> Result<(), CalendarError> {
         let mut named = BTreeMap::new();
         for (days, is_worked) in [(&notice.off, false), (&notice.work, true)] {
@@ -139,8 +155,22 @@ impl Calendar {
                 }
             }
         }
+        let is_known = self.notices.contains_key(&notice.year);
+        if notice.provisional && is_known && !self.provisional.contains(&notice.year) {
+            return Ok(());
+        }
         self.notices.insert(notice.year, named);
+        if notice.provisional {
+            self.provisional.insert(notice.year);
+        } else {
+            self.provisional.remove(&notice.year);
+        }
         Ok(())
+    }
+
+    /// Whether a date counted to this day may move when the official notice is loaded.
+    pub fn is_provisional(&self, day: NaiveDate) -> bool {
+        self.provisional.contains(&day.year())
     }
 
     /// The years that are loaded, in order.

@@ -95,6 +95,19 @@ impl Page {
         self.app.texts().script(self.language, content.as_ref())
     }
 
+    /// A date by which something is due, marked where it may still move; nothing gives a dash.
+    pub fn due(&self, date: impl ToDay) -> String {
+        let day = date.to_day();
+        let is_provisional = match (day, self.app.part::<ProvisionalDays>()) {
+            (Some(day), Ok(days)) => (days.0)(day),
+            _ => false,
+        };
+        if is_provisional {
+            return self.t1("web-due-provisional", "date", self.date(day));
+        }
+        self.date(day)
+    }
+
     /// A date in full, as the language writes it; nothing gives a dash.
     pub fn date(&self, date: impl ToDay) -> String {
         let Some(date) = date.to_day() else {
@@ -275,6 +288,10 @@ fn is_within(path: &str, href: &str) -> bool {
                 .strip_prefix(href)
                 .is_some_and(|rest| rest.starts_with('/')))
 }
+
+/// Tells which days are counted by a calendar that is not official yet; an [`App`] part of the
+/// block that keeps calendars. Without it all days are certain.
+pub struct ProvisionalDays(pub Box<dyn Fn(NaiveDate) -> bool + Send + Sync>);
 
 /// What [`Page::date`] can show.
 pub trait ToDay {

@@ -1,4 +1,5 @@
-//! The official calendar: the executable's years, and those that packs brought later.
+//! The official calendar: the executable's years, and those that packs brought later, provisional
+//! ones among them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,9 +8,27 @@ use kernel::{
     calendar::{Calendar, Year},
 };
 use sea_orm::EntityTrait;
-use store::{Db, fault};
+use serde::{Deserialize, Serialize};
+use store::{Db, EventBody, fault};
+use tokio_util::sync::CancellationToken;
 
 use crate::{Source, check::read_toml, schema::calendar as table};
+
+/// A pack brought a year, or another notice of one: dates that reach into it may have moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarLoaded {
+    pub year: i32,
+    pub is_provisional: bool,
+    /// The year was there before, as an operator had declared it.
+    pub was_provisional: bool,
+}
+
+impl EventBody for CalendarLoaded {
+    const KIND: &'static str = "pack.calendar_loaded.v1";
+}
+
+/// How long a process may count by a calendar that another process has changed.
+const REFRESH_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The calendar of now, cheap to ask; an [`App`](web::App) part.
 ///
@@ -26,6 +45,19 @@ impl Calendars {
             calendar.insert(&year)?;
         }
         Ok(Self(RwLock::new(Arc::new(calendar))))
+    }
+
+    /// Takes in what other processes load, until told to stop.
+    pub async fn refresh_until(&self, db: &Db, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(REFRESH_EVERY) => {}
+            }
+            if let Err(error) = self.refresh(db).await {
+                tracing::warn!(%error, "cannot read the calendars");
+            }
+        }
     }
 
     pub fn now(&self) -> Arc<Calendar> {

@@ -16,7 +16,7 @@ mod schema;
 mod source;
 
 pub use base::{codes, form, lookup_region, regions_below};
-pub use calendars::Calendars;
+pub use calendars::{CalendarLoaded, Calendars};
 pub use catalog::Catalog;
 pub use catalog::line_of;
 pub use check::{Finding, check, read_toml};
@@ -51,6 +51,9 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let shared = calendars.clone();
     let for_all: Arc<CalendarOfNow> = Arc::new(move || Ok(shared.now()));
     app.put(for_all);
+    let shared = calendars.clone();
+    let is_provisional = move |day| shared.now().is_provisional(day);
+    app.put(web::page::ProvisionalDays(Box::new(is_provisional)));
     let shared = calendars.clone();
     // One calendar holds for the whole country.
     app.part::<workflow::Engine>()?

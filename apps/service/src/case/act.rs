@@ -27,6 +27,7 @@ pub struct Desk {
     pub calendar: Arc<Calendar>,
     pub numbers: Arc<Numbers>,
     pub engine: flow::Engine,
+    pub settings: Arc<crate::Settings>,
 }
 
 impl Desk {
@@ -37,6 +38,7 @@ impl Desk {
             calendar: crate::calendar(app),
             numbers: app.part::<Numbers>()?,
             engine: flow::engine(app)?,
+            settings: app.part::<crate::Settings>().unwrap_or_default(),
         })
     }
 
@@ -260,7 +262,16 @@ pub(crate) async fn happen(
     rows::update(tx, case).await?;
     super::react::arrange(tx, case.id, &case.facts)?;
     for (before, after, event) in &moves {
-        Box::pin(note(tx, case, (before, after), event, who, step)).await?;
+        Box::pin(note(
+            tx,
+            &desk.calendar,
+            case,
+            (before, after),
+            event,
+            who,
+            step,
+        ))
+        .await?;
     }
     Ok(())
 }
@@ -268,6 +279,7 @@ pub(crate) async fn happen(
 /// Timeline, event, notice and message of one move.
 pub(crate) async fn note(
     tx: &Tx,
+    calendar: &Calendar,
     case: &Case,
     (before, after): (&Facts, &Facts),
     event: &Event,
@@ -291,21 +303,24 @@ pub(crate) async fn note(
         tx,
         event,
         &who.trace,
-        fact(case, (before, after), event, who, step),
+        fact(case, (before, after), Some(event), who, step),
     )?;
-    crate::notice::write(tx, case, after, event).await?;
-    crate::notice::tell(tx, case, after, event).await
+    crate::notice::write(tx, calendar, case, after, event).await?;
+    crate::notice::tell(tx, calendar, case, after, event).await
 }
 
-fn fact(
+pub(crate) fn fact(
     case: &Case,
     (before, after): (&Facts, &Facts),
-    event: &Event,
+    event: Option<&Event>,
     who: &Who,
     step: &str,
 ) -> CaseFact {
     let pause = after.suspensions.last();
-    let special = matches!(event, Event::StartSpecial { .. } | Event::EndSpecial { .. });
+    let special = matches!(
+        event,
+        Some(Event::StartSpecial { .. } | Event::EndSpecial { .. })
+    );
     let pause = pause.filter(|_| special);
     let procedure = pause.and_then(|p| {
         let listed = &after.terms.procedures;
@@ -359,14 +374,14 @@ fn fact(
         has_reason: decision.is_some_and(|d| !d.reason.trim().is_empty()),
         has_remedy: decision.is_some_and(|d| !d.remedy.trim().is_empty()),
         step: match event {
-            Event::Review { step, .. } => step.clone(),
+            Some(Event::Review { step, .. }) => step.clone(),
             _ => step.to_owned(),
         },
         special: pause.map(|p| p.procedure.clone()),
         special_kind: procedure.map(|p| p.kind.clone()),
         declared_days: pause.map(|p| p.declared_days),
         is_listed: procedure.is_some(),
-        steps: if matches!(event, Event::Accept | Event::DeemAccepted) {
+        steps: if matches!(event, Some(Event::Accept | Event::DeemAccepted)) {
             steps(after)
         } else {
             Vec::new()

@@ -59,6 +59,8 @@ pub(crate) struct Line {
     outcome: Option<Outcome>,
     #[schema(value_type = Option<String>, example = "2026-03-09")]
     due: Option<chrono::NaiveDate>,
+    /// The date may move when the official calendar of its year is published.
+    is_due_provisional: bool,
     signal: Signal,
     submitted_at: Option<chrono::DateTime<chrono::Utc>>,
     parent: Option<String>,
@@ -80,6 +82,7 @@ fn line(desk: &Desk, case: &Case) -> kernel::Result<Line> {
         state: case.state(),
         outcome: act::outcome(&case.facts),
         due: case.facts.due(),
+        is_due_provisional: case.facts.is_provisional(&desk.calendar),
         signal: case.signal(today, &desk.calendar)?,
         submitted_at: case.facts.submitted_at,
         parent: case.parent_number.clone(),

@@ -41,6 +41,33 @@ pub fn of(facts: &Facts, calendar: &Calendar) -> Result<Dues, Refusal> {
     })
 }
 
+/// The case with every running date counted anew, as when the official calendar of a year takes
+/// the place of a provisional one; `None` where no date moves.
+pub fn recount(facts: &Facts, calendar: &Calendar) -> Result<Option<Facts>, Refusal> {
+    use kernel::clock::local_date;
+    let limits = &facts.terms.limits;
+    let from = |start: Option<chrono::DateTime<chrono::Utc>>, days| {
+        let end = start.map(|at| after(calendar, local_date(at), Days::working(days), &[]));
+        end.transpose()
+    };
+    let mut next = facts.clone();
+    match facts.state {
+        State::Received => next.answer_due = from(facts.received_at, limits.answer_days)?,
+        // The notice was the last thing that happened to it.
+        State::Correcting => next.correction_due = from(facts.last_at, limits.correction_days)?,
+        State::Accepted | State::AcceptedCorrecting => {
+            let dues = of(facts, calendar)?;
+            next.promise_due = dues.promise;
+            next.legal_due = dues.legal;
+        }
+        State::Approved | State::Refused | State::Closed if facts.delivered_at.is_none() => {
+            next.delivery_due = from(facts.decided_at, limits.delivery_days)?;
+        }
+        _ => {}
+    }
+    Ok((next != *facts).then_some(next))
+}
+
 /// The last day of a limit that begins after `d0`; days of finished suspensions do not count.
 ///
 /// A limit of no days ends on the same working day. A natural-day limit that ends on a day off

@@ -16,6 +16,7 @@
 //! | `reviewed`, `corrected_on_spot` | a `step` |
 //! | `approved`, `partly_approved`, `refused` | `outcome`, `has_reason`, `has_remedy`, `flags` |
 //! | `closed`, `delivered` | |
+//! | `recounted` | no move: an official calendar came and dates are new |
 //! | `withdrawn`, `aborted`, `revocation_opened` | |
 
 use std::collections::BTreeSet;
@@ -153,6 +154,7 @@ kinds! {
     CaseWithdrawn = "withdrawn",
     CaseAborted = "aborted",
     CaseRevocationOpened = "revocation_opened",
+    CaseRecounted = "recounted",
 }
 
 /// A person reviewed a service; names the case, not the person.

@@ -16,6 +16,7 @@ pub mod number;
 pub mod page;
 pub mod progress;
 pub mod react;
+pub mod recount;
 pub mod rules;
 pub mod schema;
 pub mod store;
@@ -453,14 +454,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            answer_days: 5,
-            correction_days: 15,
-            extension_days: 10,
-            joint_extension_days: 15,
-            delivery_days: 10,
-            warn_percent: 20,
-        }
+        crate::Settings::default().limits()
     }
 }
 
@@ -584,6 +578,12 @@ impl Facts {
     /// The special procedure under way.
     pub fn open_suspension(&self) -> Option<&Suspension> {
         self.suspensions.iter().find(|s| s.until.is_none())
+    }
+
+    /// Whether the date that people must look at may move, because the official calendar of its
+    /// year is not there yet.
+    pub fn is_provisional(&self, calendar: &kernel::Calendar) -> bool {
+        self.due().is_some_and(|due| calendar.is_provisional(due))
     }
 
     /// The date that people must look at now.

@@ -99,7 +99,7 @@ fn found(p: &Page, progress: progress::Progress) -> Found {
         fact("service-case-matter", p.zh(&progress.matter)),
         fact("service-case-applicant", p.zh(&progress.applicant)),
         fact("service-case-org", p.zh(&progress.org_name)),
-        fact("service-case-due", view::date(p, progress.due)),
+        fact("service-case-due", view::due_date(p, progress.due)),
     ];
     let state = match (progress.state, progress.outcome) {
         (State::Closed, Some(outcome)) => p.t(view::outcome_key(outcome)),
@@ -316,7 +316,7 @@ async fn case_page(
         tone: view::tone(&case),
         light: view::light(signal),
         left: view::left(&p, signal),
-        next: p.t(view::next_key(&case)),
+        next: view::next(&p, &case),
         steps: view::steps(&p, &case),
         facts: view::facts(&p, &case, true),
         happenings: view::happenings(&p, &entries, false),

@@ -12,10 +12,6 @@ use super::{
     submit::query_hash,
 };
 
-/// Wrong guesses after which a case is not answered for a while: six digits are few.
-const GUESSES: i32 = 5;
-const LOCKED_MINUTES: i64 = 15;
-
 /// What is shown without signing in: names masked, no form, no material.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Progress {
@@ -28,6 +24,8 @@ pub struct Progress {
     pub outcome: Option<super::Outcome>,
     #[schema(value_type = Option<String>)]
     pub due: Option<NaiveDate>,
+    /// The date may move when the official calendar of its year is published.
+    pub is_due_provisional: bool,
     pub signal: Signal,
     pub steps: Vec<Moment>,
     pub parts: Vec<Part>,
@@ -52,8 +50,8 @@ pub struct Part {
 }
 
 /// Answers how a case goes. A wrong number and a wrong password get the same answer, so that
-/// numbers cannot be tried out; after five wrong guesses the case keeps silent for a quarter of
-/// an hour.
+/// numbers cannot be tried out; after some wrong guesses (six digits are few) the case keeps silent
+/// for a while.
 pub async fn ask(desk: &Desk, number: &str, password: &str) -> Result<Progress> {
     let unknown = || Error::invalid("password", Text::new("service-progress-unknown"));
     let number = kernel::code::normalise(number);
@@ -65,7 +63,10 @@ pub async fn ask(desk: &Desk, number: &str, password: &str) -> Result<Progress> 
     };
     let now = desk.now();
     if case.query.locked_until > now {
-        return Err(Error::refused("service-progress-locked"));
+        let minutes = desk.settings.query_silent_minutes;
+        return Err(Error::Refused(
+            Text::new("service-progress-locked").with("minutes", minutes),
+        ));
     }
     let is_right = query_hash(&case.query.salt, password.trim()) == case.query.hash;
     let mut query = case.query.clone();
@@ -73,9 +74,10 @@ pub async fn ask(desk: &Desk, number: &str, password: &str) -> Result<Progress> 
         query.failures = 0;
     } else {
         query.failures += 1;
-        if query.failures >= GUESSES {
+        let most = i32::try_from(desk.settings.query_guesses).unwrap_or(i32::MAX);
+        if query.failures >= most {
             query.failures = 0;
-            query.locked_until = now + Duration::minutes(LOCKED_MINUTES);
+            query.locked_until = now + Duration::minutes(desk.settings.query_silent_minutes.into());
         }
     }
     if query != case.query {
@@ -119,6 +121,7 @@ async fn progress(desk: &Desk, case: &Case) -> Result<Progress> {
         state: case.state(),
         outcome: super::act::outcome(&case.facts),
         due: case.facts.due(),
+        is_due_provisional: case.facts.is_provisional(&desk.calendar),
         signal: case.signal(today, &desk.calendar)?,
         steps: entries
             .into_iter()

@@ -390,6 +390,36 @@ pub fn list_key(case: &Case) -> String {
     format!("{}~{}", case.due_on(), case.id)
 }
 
+/// Cases with dates that can still move, after a case: open ones, and closed ones whose result is
+/// to be delivered.
+pub async fn list_running(
+    db: &impl ConnectionTrait,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<CaseId>> {
+    use schema::case::Column;
+    let running = Condition::any()
+        .add(Column::IsOpen.eq(true))
+        .add(Column::DueOn.ne(NO_DUE));
+    let ids: Vec<String> = schema::case::Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(running)
+        .filter(Column::Id.gt(after))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list running cases", e))?;
+    ids.iter()
+        .map(|id| {
+            id.parse()
+                .map_err(|e| Fault::caused_by("read a case's id", e).into())
+        })
+        .collect()
+}
+
 /// Cases in a state whose date has passed, for timers.
 pub async fn list_overdue(
     db: &impl ConnectionTrait,

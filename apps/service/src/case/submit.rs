@@ -143,7 +143,7 @@ fn secret(key: &str, purpose: &str) -> String {
     hex(&sm3(format!("tongban {purpose} {key}").as_bytes()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
@@ -164,7 +164,7 @@ async fn new_case(
     key: String,
     password: &str,
 ) -> Result<(Case, Vec<Material>)> {
-    let limits = Limits::default();
+    let limits = desk.settings.limits();
     let today = desk.db.clock().today();
     let id = CaseId::new(desk.db.clock());
     let salt = id.to_string();
@@ -421,7 +421,16 @@ async fn insert(
     rows::insert_materials(tx, case.id, materials).await?;
     super::react::arrange(tx, case.id, &case.facts)?;
     let after = case.facts.clone();
-    note(tx, &case, (&before, &after), &event, who, "").await?;
+    note(
+        tx,
+        &desk.calendar,
+        &case,
+        (&before, &after),
+        &event,
+        who,
+        "",
+    )
+    .await?;
     flow::begin(tx, desk, &mut case).await?;
     Ok(case)
 }
@@ -450,7 +459,16 @@ pub(crate) async fn open_part(tx: &Tx, desk: &Desk, parent: &Case, key: &str) ->
     rows::insert(tx, &case).await?;
     let after = case.facts.clone();
     let who = Who::system();
-    note(tx, &case, (&before, &after), &Event::Accept, &who, "").await?;
+    note(
+        tx,
+        &desk.calendar,
+        &case,
+        (&before, &after),
+        &Event::Accept,
+        &who,
+        "",
+    )
+    .await?;
     flow::begin(tx, desk, &mut case).await?;
     Ok(case)
 }

@@ -49,7 +49,7 @@ pub fn row(p: &Page, desk: &Desk, case: &Case, base: &str) -> Result<Row> {
         tone: tone(case),
         light: light(signal),
         left: left(p, signal),
-        due: date(p, case.facts.due()),
+        due: due_date(p, case.facts.due()),
         submitted: case
             .facts
             .submitted_at
@@ -107,8 +107,9 @@ pub fn left(p: &Page, signal: Signal) -> String {
     }
 }
 
-pub fn date(p: &Page, date: Option<NaiveDate>) -> String {
-    date.map(|date| p.date(date)).unwrap_or_default()
+/// A date by which something is due; empty for none.
+pub fn due_date(p: &Page, date: Option<NaiveDate>) -> String {
+    date.map(|date| p.due(date)).unwrap_or_default()
 }
 
 /// The timeline, newest first. To applicants it names bodies, not officers.
@@ -185,7 +186,12 @@ pub fn steps(p: &Page, case: &Case) -> Vec<Step> {
 }
 
 /// What the applicant should know or do now, in one sentence.
-pub fn next_key(case: &Case) -> &'static str {
+pub fn next(p: &Page, case: &Case) -> String {
+    let days = case.facts.terms.limits.answer_days;
+    p.t1(next_key(case), "days", days)
+}
+
+fn next_key(case: &Case) -> &'static str {
     match case.state() {
         State::Draft => "service-next-draft",
         State::Submitted | State::PrePassed | State::Registering => "service-next-submitted",
@@ -230,7 +236,7 @@ pub fn facts(p: &Page, case: &Case, is_full: bool) -> Vec<Fact> {
         ("service-case-delivery-due", case.facts.delivery_due),
     ] {
         if value.is_some() {
-            facts.push(fact(key, date(p, value)));
+            facts.push(fact(key, due_date(p, value)));
         }
     }
     facts

@@ -5,7 +5,7 @@ use kernel::{Error, Result, Text, clock::local_date};
 use store::Tx;
 
 use super::{
-    Answer, EvaluationId, Hindrance, Limits, Repair, Review, answered, is_due,
+    Answer, EvaluationId, Hindrance, Repair, Review, answered, is_due,
     store::{self as rows, Evaluation},
 };
 use crate::case::{
@@ -86,7 +86,6 @@ fn new_evaluation(
     assess: u32,
 ) -> Result<Evaluation> {
     let needs_repair = review.is_bad() && assess == 1;
-    let limits = Limits::default();
     let today = local_date(tx.now());
     let by = |days| -> Result<_> {
         let end = due::after(&desk.calendar, today, Days::working(days), &[])?;
@@ -117,8 +116,8 @@ fn new_evaluation(
         } else {
             Repair::None
         },
-        contact_due: by(limits.contact_days)?,
-        finish_due: by(limits.finish_days)?,
+        contact_due: by(desk.settings.contact_days)?,
+        finish_due: by(desk.settings.rectification_days)?,
         contacted_at: None,
         finished_at: None,
         reply: String::new(),

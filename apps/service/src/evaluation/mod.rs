@@ -29,23 +29,6 @@ pub const DETAILS: [(u8, &[u16]); 5] = [
     (1, &[108, 109, 110, 111, 112, 113, 114, 115]),
 ];
 
-/// Working days in which the handling body has to contact the applicant after a bad review, and
-/// in which it has to have put the matter right. Cities' practice, not national law.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub contact_days: u32,
-    pub finish_days: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            contact_days: 1,
-            finish_days: 15,
-        }
-    }
-}
-
 /// What is reviewed: 1 how the application was taken in, 2 the matter as a whole.
 pub const SERVICES: [u32; 2] = [1, 2];
 

@@ -156,7 +156,7 @@ fn row(p: &Page, one: &Evaluation) -> Row {
         },
         at: p.moment(one.at),
         words: words.join("；"),
-        due: crate::case::view::date(p, due),
+        due: crate::case::view::due_date(p, due),
         reply: p.zh(&one.reply),
         appeal: p.zh(&one.appeal),
         is_open: one.repair.is_open(),

@@ -33,9 +33,29 @@ pub fn kind(event: &Event) -> Option<&'static str> {
     })
 }
 
+/// What stands beside a date that is counted by a provisional calendar.
+const PROVISIONAL: &str = "（暂定，以正式公布的节假日安排为准）";
+
+/// A date as notices and messages write it.
+fn due_words(calendar: &kernel::Calendar, due: Option<chrono::NaiveDate>) -> Option<String> {
+    let due = due?;
+    let mark = if calendar.is_provisional(due) {
+        PROVISIONAL
+    } else {
+        ""
+    };
+    Some(format!("{due}{mark}"))
+}
+
 /// Notes the document of an event, with everything that it will say, and orders it to be typeset.
 /// What it says was fixed when the event happened.
-pub(crate) async fn write(tx: &Tx, case: &Case, after: &Facts, event: &Event) -> Result<()> {
+pub(crate) async fn write(
+    tx: &Tx,
+    calendar: &kernel::Calendar,
+    case: &Case,
+    after: &Facts,
+    event: &Event,
+) -> Result<()> {
     let Some(kind) = kind(event) else {
         return Ok(());
     };
@@ -52,9 +72,9 @@ pub(crate) async fn write(tx: &Tx, case: &Case, after: &Facts, event: &Event) ->
         "words": event.words(),
         "missing": after.missing,
         "d0": after.d0,
-        "promise_due": after.promise_due,
-        "legal_due": after.legal_due,
-        "correction_due": after.correction_due,
+        "promise_due": due_words(calendar, after.promise_due),
+        "legal_due": due_words(calendar, after.legal_due),
+        "correction_due": due_words(calendar, after.correction_due),
         "procedure": pause.map(|p| &p.name),
         "declared_days": pause.map(|p| p.declared_days),
         "extension_days": extension.map(|e| e.days),
@@ -78,10 +98,37 @@ pub(crate) async fn write(tx: &Tx, case: &Case, after: &Facts, event: &Event) ->
 /// Tells the applicant what happened: those who read for the party, or who handed it in.
 ///
 /// Sub-cases are told of only where the applicant has to know apart from the whole.
-pub(crate) async fn tell(tx: &Tx, case: &Case, after: &Facts, event: &Event) -> Result<()> {
-    let Some(key) = message(event, case.parent.is_some()) else {
-        return Ok(());
-    };
+pub(crate) async fn tell(
+    tx: &Tx,
+    calendar: &kernel::Calendar,
+    case: &Case,
+    after: &Facts,
+    event: &Event,
+) -> Result<()> {
+    match message(event, case.parent.is_some()) {
+        Some(key) => send(tx, calendar, case, after, key, event.words()).await,
+        None => Ok(()),
+    }
+}
+
+/// Tells the applicant that the official calendar moved a date.
+pub(crate) async fn tell_recounted(
+    tx: &Tx,
+    calendar: &kernel::Calendar,
+    case: &Case,
+) -> Result<()> {
+    let key = "service-message-recounted";
+    send(tx, calendar, case, &case.facts, key, String::new()).await
+}
+
+async fn send(
+    tx: &Tx,
+    calendar: &kernel::Calendar,
+    case: &Case,
+    after: &Facts,
+    key: &'static str,
+    words: String,
+) -> Result<()> {
     let party = case
         .applicant
         .party
@@ -99,8 +146,9 @@ pub(crate) async fn tell(tx: &Tx, case: &Case, after: &Facts, event: &Event) -> 
     let args = [
         ("matter", case.matter_name.clone()),
         ("number", case.number.clone()),
-        ("words", event.words()),
-        ("due", due.map(|d| d.to_string()).unwrap_or_default()),
+        ("words", words),
+        ("due", due_words(calendar, due).unwrap_or_default()),
+        ("days", after.terms.limits.answer_days.to_string()),
     ];
     notify::send(tx, &to, key, &args, &format!("/mine/cases/{}", case.id)).await
 }

@@ -24,6 +24,7 @@ pub fn calendar() -> Calendar {
             year,
             off,
             work: work.iter().map(|w| (*w).to_owned()).collect(),
+            provisional: false,
         }
     };
     let of_2025 = spans(

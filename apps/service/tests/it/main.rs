@@ -12,6 +12,7 @@ mod notices;
 mod packs;
 mod pages;
 mod progress;
+mod recounts;
 mod restaurant;
 mod reveals;
 mod rules;

@@ -15,6 +15,7 @@ pub fn calendar() -> Calendar {
             year: 2025,
             off: days(off),
             work: days(work),
+            provisional: false,
         })
         .unwrap();
     calendar

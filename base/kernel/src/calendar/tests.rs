@@ -32,6 +32,7 @@ fn calendar() -> Calendar {
                 year,
                 off: words(off),
                 work: words(work),
+                provisional: false,
             })
             .unwrap();
     }
@@ -45,6 +46,7 @@ fn without_holidays() -> Calendar {
             year: 2025,
             off: vec![],
             work: vec![],
+            provisional: false,
         })
         .unwrap();
     calendar
@@ -260,6 +262,7 @@ fn a_notice_may_name_days_of_its_neighbours() {
         year: 2026,
         off: words("2025-12-31 01-01"),
         work: words("2025-12-27"),
+        provisional: false,
     };
     calendar.insert(&notice).unwrap();
     assert_eq!(calendar.is_working_day(day("2025-12-31")), Ok(false));
@@ -269,6 +272,7 @@ fn a_notice_may_name_days_of_its_neighbours() {
             year: 2026,
             off: vec![],
             work: vec![],
+            provisional: false,
         })
         .unwrap();
     assert_eq!(
@@ -287,6 +291,7 @@ fn a_wrong_notice_changes_nothing() {
             year: 2026,
             off: words("05-01"),
             work: vec![wrong.to_owned()],
+            provisional: false,
         };
         let fault = CalendarError::NoSuchDay {
             year: 2026,
@@ -298,6 +303,7 @@ fn a_wrong_notice_changes_nothing() {
         year: 2026,
         off: words("05-01"),
         work: words("05-01"),
+        provisional: false,
     };
     let fault = CalendarError::Contradiction(2026, day("2026-05-01"));
     assert_eq!(calendar.insert(&notice), Err(fault));
@@ -318,4 +324,36 @@ fn counting_forth_and_back_agree_from_every_day() {
             assert!(calendar.is_working_day(due).unwrap());
         }
     }
+}
+
+#[test]
+fn a_provisional_year_counts_but_never_stands_before_the_official_one() {
+    let mut calendar = without_holidays();
+    let provisional = Year {
+        year: 2026,
+        off: words("01-01"),
+        work: vec![],
+        provisional: true,
+    };
+    calendar.insert(&provisional).unwrap();
+    assert_eq!(
+        calendar.add_working_days(day("2025-12-31"), 1),
+        Ok(day("2026-01-02"))
+    );
+    assert!(calendar.is_provisional(day("2026-01-02")));
+    assert!(!calendar.is_provisional(day("2025-12-31")));
+    let official = Year {
+        off: words("01-01 01-02 01-03"),
+        work: words("01-04"),
+        provisional: false,
+        ..provisional.clone()
+    };
+    calendar.insert(&official).unwrap();
+    // Whatever is loaded later.
+    calendar.insert(&provisional).unwrap();
+    assert_eq!(
+        calendar.add_working_days(day("2025-12-31"), 1),
+        Ok(day("2026-01-04"))
+    );
+    assert!(!calendar.is_provisional(day("2026-01-04")));
 }

@@ -69,3 +69,4 @@ web-api-token = Send a bearer token in the Authorization header; make one on the
 web-api-method = Method
 web-api-path = Path
 web-api-summary = Purpose
+web-due-provisional = { $date } (provisional until the official calendar is published)

@@ -66,3 +66,4 @@ web-api-token = 调用时在 Authorization 头中携带 Bearer 令牌；令牌�
 web-api-method = 方法
 web-api-path = 路径
 web-api-summary = 用途
+web-due-provisional = { $date }（暂定，以正式公布的节假日安排为准）

@@ -59,6 +59,12 @@ impl Loader for Calendars {
 
     async fn install(&self, tx: &Tx, _: &Source, file: &File) -> Result<usize> {
         let year = read_year(file).map_err(|finding| Fault::new(finding.to_string()))?;
+        let known = lookup_year(tx, year.year).await?;
+        let was_provisional = known.as_ref().is_some_and(|known| known.provisional);
+        let is_official = known.is_some() && !was_provisional;
+        if known.as_ref() == Some(&year) || (year.provisional && is_official) {
+            return Ok(0);
+        }
         let document =
             serde_json::to_string(&year).map_err(|e| Fault::caused_by("write a calendar", e))?;
         let row = calendar::ActiveModel {
@@ -73,8 +79,22 @@ impl Loader for Calendars {
             .exec_without_returning(&**tx)
             .await
             .map_err(|e| fault("write a calendar", e))?;
+        let loaded = crate::CalendarLoaded {
+            year: year.year,
+            is_provisional: year.provisional,
+            was_provisional,
+        };
+        tx.emit(format!("calendar:{}", year.year), "system", &loaded)?;
         Ok(1)
     }
+}
+
+async fn lookup_year(tx: &Tx, year: i32) -> Result<Option<Year>> {
+    let row = calendar::Entity::find_by_id(year).one(&**tx).await;
+    let row = row.map_err(|e| fault("read a calendar", e))?;
+    let year = row.map(|row| serde_json::from_str(&row.document));
+    let year = year.transpose();
+    Ok(year.map_err(|e| Fault::caused_by("read a calendar", e))?)
 }
 
 /// `codes/index.toml`: what each table is.

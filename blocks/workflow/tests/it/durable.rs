@@ -402,6 +402,7 @@ fn calendar() -> Arc<Calendar> {
         year: 2026,
         off: Vec::new(),
         work: Vec::new(),
+        provisional: false,
     };
     calendar.insert(&year).unwrap();
     Arc::new(calendar)
