@@ -1,6 +1,6 @@
 //! How supervision learns: sealed events of cases, and days that begin.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -266,12 +266,19 @@ async fn note_version(tx: &Tx, event: &Event) -> Result<()> {
         .exec_without_returning(&**tx)
         .await
         .map_err(|e| fault("note a version", e))?;
+    tx.remember(VERSIONS, Versions::default());
     Ok(())
 }
 
 /// The newest version published on or before the day of acceptance.
 async fn version_in_force(tx: &Tx, fact: &Fact) -> Result<Option<i32>> {
     let Some(d0) = fact.d0 else { return Ok(None) };
+    // Events are taken many at a time, and most of them are of a few matters.
+    let key = (fact.matter_code.clone(), d0);
+    let mut known: Versions = tx.recall(VERSIONS).unwrap_or_default();
+    if let Some(version) = known.0.get(&key) {
+        return Ok(*version);
+    }
     let row = matter::Entity::find()
         .filter(matter::Column::Code.eq(&fact.matter_code))
         .filter(matter::Column::Since.lte(d0.to_string()))
@@ -279,5 +286,14 @@ async fn version_in_force(tx: &Tx, fact: &Fact) -> Result<Option<i32>> {
         .one(&**tx)
         .await
         .map_err(|e| fault("look up a version", e))?;
-    Ok(row.map(|r| r.version))
+    let version = row.map(|r| r.version);
+    known.0.insert(key, version);
+    tx.remember(VERSIONS, known);
+    Ok(version)
 }
+
+/// Versions in force, by matter and day, as one write knows them.
+#[derive(Clone, Default)]
+struct Versions(HashMap<(String, NaiveDate), Option<i32>>);
+
+const VERSIONS: &str = "versions in force";

@@ -125,6 +125,12 @@ impl From<kernel::Error> for JobFailure {
 pub trait Handler: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
 
+    /// How many jobs of this kind run side by side, apart from all others; `None` shares places
+    /// with the rest. For work of many seconds together, whose queue must keep nobody waiting.
+    fn lane(&self) -> Option<usize> {
+        None
+    }
+
     async fn run(&self, job: &Job) -> Result<(), JobFailure>;
 }
 

@@ -1,6 +1,8 @@
 //! One write under way.
 
 use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,7 +21,11 @@ struct Inner {
     engine: Engine,
     now: DateTime<Utc>,
     pending: Mutex<Pending>,
+    known: Mutex<Known>,
 }
+
+/// What the write has read or written already, by type and key.
+type Known = HashMap<(TypeId, String), Box<dyn Any + Send>>;
 
 #[derive(Default)]
 struct Pending {
@@ -54,6 +60,7 @@ impl Tx {
             engine,
             now,
             pending: Mutex::default(),
+            known: Mutex::default(),
         }))
     }
 
@@ -64,6 +71,24 @@ impl Tx {
 
     pub fn engine(&self) -> Engine {
         self.0.engine
+    }
+
+    /// What [`Tx::remember`] kept, so that a write that passes through many hands does not read
+    /// the same row again and again. The crate whose row it is keeps both in step.
+    pub fn recall<T: Clone + Send + 'static>(&self, key: &str) -> Option<T> {
+        let known = self.known();
+        let value = known.get(&(TypeId::of::<T>(), key.to_owned()))?;
+        value.downcast_ref::<T>().cloned()
+    }
+
+    /// Keeps a value until the end of this write; it replaces an earlier one.
+    pub fn remember<T: Clone + Send + 'static>(&self, key: impl Into<String>, value: T) {
+        let key = (TypeId::of::<T>(), key.into());
+        self.known().insert(key, Box::new(value));
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends an event in this transaction. `subject` is what it happened to (`case:0192…`),

@@ -56,19 +56,20 @@ pub fn start(
             },
         ));
     }
-    let worker = Worker::new(handlers);
-    tasks.spawn(keep_going(
-        "jobs",
-        token.clone(),
-        db.clone(),
-        move |db, token| {
-            let worker = worker.clone();
-            async move {
-                worker.run(&db, &token).await;
-                Ok(())
-            }
-        },
-    ));
+    for worker in Worker::lanes(handlers) {
+        tasks.spawn(keep_going(
+            "jobs",
+            token.clone(),
+            db.clone(),
+            move |db, token| {
+                let worker = worker.clone();
+                async move {
+                    worker.run(&db, &token).await;
+                    Ok(())
+                }
+            },
+        ));
+    }
     tasks.spawn(keep_going(
         "measures",
         token,
@@ -130,7 +131,7 @@ async fn seal(db: &Db, sealer: &Sealer, token: &CancellationToken) -> kernel::Re
         changes.mark_unchanged();
         let may_sign = signed_at.is_none_or(|at| at.elapsed() >= SIGN_EVERY);
         let sign = is_unsigned && may_sign;
-        if sign || is_anything_unsealed(db).await? {
+        if sign || has_unsealed(db).await? {
             let batch = sealer.seal(db, sign).await?;
             is_unsigned = batch.events > 0 || (is_unsigned && !sign);
             if sign {
@@ -152,7 +153,8 @@ async fn seal(db: &Db, sealer: &Sealer, token: &CancellationToken) -> kernel::Re
     Ok(())
 }
 
-async fn is_anything_unsealed(db: &Db) -> kernel::Result<bool> {
+/// Whether events wait for their positions.
+pub async fn has_unsealed(db: &Db) -> kernel::Result<bool> {
     let unsealed: Option<i64> = event::Entity::find()
         .select_only()
         .column(event::Column::Seq)

@@ -31,7 +31,7 @@ const POLL: time::Duration = time::Duration::from_secs(1);
 const GATHER: time::Duration = time::Duration::from_millis(5);
 /// How long running jobs may go on after the stop signal; then their lease runs out by itself.
 const GRACE: time::Duration = time::Duration::from_secs(20);
-/// Jobs that run side by side.
+/// Jobs that run side by side where kinds have no lane of their own.
 const PARALLEL: usize = 8;
 
 /// Runs jobs of the kinds that it has handlers for. Jobs of other kinds stay, and are seen in
@@ -39,6 +39,8 @@ const PARALLEL: usize = 8;
 #[derive(Clone)]
 pub struct Worker {
     handlers: Arc<HashMap<&'static str, Arc<dyn Handler>>>,
+    /// Jobs that run side by side.
+    places: usize,
 }
 
 impl Worker {
@@ -46,7 +48,20 @@ impl Worker {
         let handlers = handlers.iter().map(|h| (h.kind(), h.clone())).collect();
         Self {
             handlers: Arc::new(handlers),
+            places: PARALLEL,
         }
+    }
+
+    /// Workers that together run jobs of all these kinds: one for every kind with a lane of its
+    /// own, and one for the rest.
+    pub fn lanes(handlers: &[Arc<dyn Handler>]) -> Vec<Self> {
+        let (own, shared): (Vec<_>, Vec<_>) =
+            handlers.iter().cloned().partition(|h| h.lane().is_some());
+        let own = own.into_iter().map(|handler| Self {
+            places: handler.lane().unwrap_or(PARALLEL).max(1),
+            ..Self::new(&[handler])
+        });
+        own.chain([Self::new(&shared)]).collect()
     }
 
     /// Runs what is due now, one job after another, until nothing is; answers how many ran. For
@@ -67,7 +82,7 @@ impl Worker {
 
     /// Runs jobs until the token fires, then waits a little for those under way.
     pub async fn run(&self, db: &Db, token: &CancellationToken) {
-        let places = Arc::new(Semaphore::new(PARALLEL));
+        let places = Arc::new(Semaphore::new(self.places));
         let mut running = JoinSet::new();
         // Subscribed before looking, so that nothing slips between.
         let mut enqueued = db.jobs();

@@ -12,6 +12,7 @@ use crate::{
     certificate::{Certificate, Status, act, store as rows},
     event, kind, metadata,
     part::Credentials,
+    press,
 };
 
 /// Makes and signs the file of a certificate.
@@ -40,6 +41,10 @@ pub(crate) struct RenderHandler(pub Arc<Credentials>);
 impl Handler for RenderHandler {
     fn kind(&self) -> &'static str {
         Render::KIND
+    }
+
+    fn lane(&self) -> Option<usize> {
+        Some(press::width())
     }
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure> {

@@ -14,6 +14,7 @@ pub mod metadata;
 mod page;
 pub mod part;
 pub mod pdf;
+mod press;
 mod schema;
 pub mod seal;
 pub mod typeset;

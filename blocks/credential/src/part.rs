@@ -12,6 +12,7 @@ use crate::{
     certificate::Certificate,
     kind::{CertificateType, FOR_EVER},
     metadata, pdf,
+    press::Press,
     seal::Seal,
     typeset::{Sheet, Typesetter},
 };
@@ -32,6 +33,7 @@ pub struct Credentials {
     pub(crate) files: Files,
     pub(crate) setter: Arc<Typesetter>,
     pub(crate) seal: Arc<Seal>,
+    press: Press,
     pub(crate) public_url: String,
     place: String,
     demo: bool,
@@ -51,6 +53,7 @@ impl Credentials {
             },
             setter: Arc::new(Typesetter::new(Vec::new())?),
             seal: Arc::new(seal),
+            press: Press::start()?,
             public_url: web.public_url.trim_end_matches('/').to_owned(),
             place: web.place.clone(),
             demo: settings.demo || web.demo,
@@ -141,7 +144,7 @@ impl Credentials {
     /// Setting a page takes milliseconds of pure computing, which must not hold up requests.
     async fn make(&self, sheet: OwnSheet) -> Result<Bytes> {
         let (setter, seal) = (self.setter.clone(), self.seal.clone());
-        let made = tokio::task::spawn_blocking(move || -> Result<Bytes, Fault> {
+        let made = self.press.run(move || {
             let plain = setter.render(&Sheet {
                 template: &sheet.template,
                 data: &sheet.data,
@@ -156,9 +159,7 @@ impl Credentials {
             };
             Ok(pdf::sign(&plain, &seal, &statement)?.into())
         });
-        Ok(made
-            .await
-            .map_err(|e| Fault::caused_by("set a document", e))??)
+        Ok(made.await?)
     }
 }
 

@@ -151,6 +151,18 @@ pub async fn officers_with_post(
     rows.into_iter().map(user_of).collect()
 }
 
+/// One more unread message for the head of the user's pages. Cheaper than counting them.
+pub async fn add_unread(tx: &store::Tx, user: UserId) -> Result<()> {
+    use sea_orm::{ExprTrait, sea_query::Expr};
+    user::Entity::update_many()
+        .col_expr(user::Column::Unread, Expr::col(user::Column::Unread).add(1))
+        .filter(user::Column::Id.eq(user.to_string()))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("update a user", e))?;
+    Ok(())
+}
+
 /// Sets how many unread messages the head of the user's pages shows; `notify` keeps it.
 pub async fn set_unread(tx: &store::Tx, user: UserId, unread: i32) -> Result<()> {
     use sea_orm::ActiveValue::Set;

@@ -84,7 +84,7 @@ pub async fn send(
     };
     for reader in readers {
         let id = insert(tx, reader, party, key, args, link).await?;
-        directory::set_unread(tx, reader, count_unread(tx, reader).await?).await?;
+        directory::add_unread(tx, reader).await?;
         if preference::lookup(&**tx, reader).await?.gets_mail() {
             tx.enqueue(&mail::SendMail { message: id })?;
         }

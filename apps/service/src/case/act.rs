@@ -184,7 +184,7 @@ pub async fn act(desk: &Desk, actor: &Actor, id: CaseId, event: Event) -> Result
         .write(move |tx| {
             let (desk, who, event) = (shared.clone(), who.clone(), event.clone());
             Box::pin(async move {
-                let mut case = rows::get(&*tx, id).await?;
+                let mut case = rows::get_in(&tx, id).await?;
                 let events = chain(&case, event);
                 let was_open = !case.state().is_final();
                 happen(&tx, &desk, &mut case, &events, &who, "").await?;

@@ -136,7 +136,7 @@ pub(crate) async fn begin(tx: &Tx, desk: &Desk, case: &mut Case) -> Result<()> {
     ))
     .await?;
     // What ran at once may have moved the case.
-    *case = rows::get(&**tx, case.id).await?;
+    *case = rows::get_in(tx, case.id).await?;
     case.instance = Some(instance.to_string());
     rows::update(tx, case).await
 }
@@ -171,7 +171,7 @@ pub(crate) async fn part_ended(tx: &Tx, desk: &Desk, case: &Case) -> Result<()> 
     let Some(parent) = case.parent else {
         return Ok(());
     };
-    let parent = rows::get(&**tx, parent).await?;
+    let parent = rows::get_in(tx, parent).await?;
     let mut ended = vec![case.clone()];
     let mut parts = rows::list_parts(&**tx, parent.id).await?;
     if joint::must_stop(&seen(&parts), parent.facts.terms.on_reject) {
@@ -482,7 +482,7 @@ struct Services(App);
 impl ServiceHandler for Services {
     async fn call(&self, tx: &Tx, call: &Call) -> Result<workflow::Outcome> {
         let desk = Desk::of(&self.0)?;
-        let mut case = rows::get(&**tx, case_of(&call.subject)?).await?;
+        let mut case = rows::get_in(tx, case_of(&call.subject)?).await?;
         let name = call.attributes.get("call").map(String::as_str);
         let done = match name.unwrap_or_default() {
             "service.verify_licence" => verify_licence(&case),
@@ -676,7 +676,7 @@ impl TaskListener for Clockwork {
             return Ok(());
         }
         let desk = Desk::of(&self.0)?;
-        let mut case = rows::get(&**tx, case_of(&task.subject)?).await?;
+        let mut case = rows::get_in(tx, case_of(&task.subject)?).await?;
         suspend(tx, &desk, &mut case, &task.suspends, &task.name, task.days).await
     }
 
@@ -685,7 +685,7 @@ impl TaskListener for Clockwork {
             return Ok(());
         }
         let desk = Desk::of(&self.0)?;
-        let mut case = rows::get(&**tx, case_of(&task.subject)?).await?;
+        let mut case = rows::get_in(tx, case_of(&task.subject)?).await?;
         if case.state() != State::Suspended {
             return Ok(());
         }

@@ -73,7 +73,7 @@ pub async fn look(desk: &Desk, id: CaseId) -> Result<()> {
 }
 
 async fn look_in(tx: &Tx, desk: &Desk, id: CaseId) -> Result<()> {
-    let mut case = rows::get(&**tx, id).await?;
+    let mut case = rows::get_in(tx, id).await?;
     let today = local_date(tx.now());
     let is_past = |due: Option<NaiveDate>| due.is_some_and(|due| today > due);
     let event = match case.state() {

@@ -133,6 +133,7 @@ pub async fn insert(tx: &Tx, case: &Case) -> Result<()> {
         .exec_without_returning(&**tx)
         .await
         .map_err(|e| fault("write a case", e))?;
+    tx.remember(case.id.to_string(), case.clone());
     Ok(())
 }
 
@@ -214,6 +215,7 @@ async fn write_checked(tx: &Tx, case: &mut Case, changed: schema::case::ActiveMo
         return Err(Error::refused("service-case-changed-meanwhile"));
     }
     case.version += 1;
+    tx.remember(case.id.to_string(), case.clone());
     Ok(())
 }
 
@@ -238,6 +240,18 @@ pub async fn get(db: &impl ConnectionTrait, id: CaseId) -> Result<Case> {
         .await;
     let row = row.map_err(|e| fault("read a case", e))?;
     case_of(row.ok_or(Error::NotFound { what: "case" })?)
+}
+
+/// The case as this write knows it: a step of a process passes it through many hands, and its row
+/// is large.
+pub async fn get_in(tx: &Tx, id: CaseId) -> Result<Case> {
+    let key = id.to_string();
+    if let Some(case) = tx.recall(&key) {
+        return Ok(case);
+    }
+    let case = get(&**tx, id).await?;
+    tx.remember(key, case.clone());
+    Ok(case)
 }
 
 pub async fn lookup_by_number(db: &impl ConnectionTrait, number: &str) -> Result<Option<Case>> {

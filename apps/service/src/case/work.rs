@@ -290,7 +290,7 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
             let (desk, actor) = (shared.clone(), actor.clone());
             let (task, done) = (task.clone(), done.clone());
             Box::pin(async move {
-                let mut case = rows::get(&*tx, id).await?;
+                let mut case = rows::get_in(&tx, id).await?;
                 let who = Who::of(&actor, &case);
                 let meaning = meaning(&task, &done, &case)?;
                 let was_open = !case.state().is_final();
@@ -304,7 +304,7 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
                 if meaning.completes {
                     flow::complete(&tx, &desk, &actor, &task, variables(&done)).await?;
                     // The process may have moved the case on.
-                    case = rows::get(&*tx, id).await?;
+                    case = rows::get_in(&tx, id).await?;
                 }
                 if ended_here {
                     settle(&tx, &desk, &mut case, &who).await?;

@@ -10,8 +10,12 @@ use store::{Tx, fault};
 use super::{Filter, Line};
 use crate::{light::Light, picture::Picture, schema::picture as table};
 
+/// The picture as this write knows it: events of one case come together.
 pub async fn lookup(tx: &Tx, case_id: &str) -> Result<Option<Picture>> {
-    find(&**tx, case_id).await
+    match tx.recall(case_id) {
+        Some(known) => Ok(Some(known)),
+        None => find(&**tx, case_id).await,
+    }
 }
 
 pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Result<Option<Picture>> {
@@ -58,6 +62,7 @@ pub async fn put(tx: &Tx, case: &Picture) -> Result<()> {
         .exec_without_returning(&**tx)
         .await
         .map_err(|e| fault("put a picture", e))?;
+    tx.remember(case.case_id.clone(), case.clone());
     Ok(())
 }
 

@@ -447,6 +447,83 @@ async fn background_work_wakes_by_itself_and_stops_when_told(db: Db) {
     assert!(report.is_whole());
 }
 
+#[derive(Serialize, Deserialize)]
+struct Haul;
+
+impl JobBody for Haul {
+    const KIND: &'static str = "test.haul.v1";
+}
+
+/// Work that goes on until it is let go, two at a time.
+#[derive(Default)]
+struct Hauler {
+    running: AtomicUsize,
+    most: AtomicUsize,
+    go: CancellationToken,
+}
+
+#[async_trait]
+impl Handler for Hauler {
+    fn kind(&self) -> &'static str {
+        Haul::KIND
+    }
+
+    fn lane(&self) -> Option<usize> {
+        Some(2)
+    }
+
+    async fn run(&self, _: &Job) -> Result<(), JobFailure> {
+        let now = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        self.go.cancelled().await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[store::db_test]
+async fn a_long_queue_in_a_lane_keeps_no_other_job_waiting(db: Db) {
+    let hauler = Arc::new(Hauler::default());
+    let (knocker, mut handlers) = knocker(|_| Ok(()));
+    handlers.push(hauler.clone());
+    for _ in 0..20 {
+        db.write(|tx| async move { tx.enqueue(&Haul) })
+            .await
+            .unwrap();
+    }
+    let token = CancellationToken::new();
+    let running = work::start(&db, signer(), &[], &handlers, token.clone());
+    while hauler.running.load(Ordering::Relaxed) < 2 {
+        tokio::task::yield_now().await;
+    }
+    knock(&db, 0).await;
+    knocker.done.notified().await;
+    hauler.go.cancel();
+    while job::count(&db).await.unwrap() != job::Counts::default() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(hauler.most.load(Ordering::Relaxed), 2);
+    token.cancel();
+    running.await.unwrap();
+}
+
+#[store::db_test]
+async fn a_write_remembers_for_itself_only(db: Db) {
+    let known = db
+        .write(|tx| async move {
+            tx.remember("door", 7_u32);
+            tx.remember("door", String::from("red"));
+            tx.remember("door", 8_u32);
+            let same_key = (tx.recall::<u32>("door"), tx.recall::<String>("door"));
+            Ok((same_key, tx.recall::<u32>("window")))
+        })
+        .await
+        .unwrap();
+    assert_eq!(known, ((Some(8), Some("red".into())), None));
+    let next = db.write(|tx| async move { Ok(tx.recall::<u32>("door")) });
+    assert_eq!(next.await.unwrap(), None);
+}
+
 #[store::db_test]
 async fn a_retry_of_nothing_is_refused(db: Db) {
     assert!(matches!(
