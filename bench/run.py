@@ -1,7 +1,9 @@
 """All benchmarks, in order. Each function measures one thing and adds its results."""
 
+import contextlib
 import csv
 import json
+import os
 import pathlib
 import re
 import resource
@@ -15,6 +17,8 @@ from result import Results
 from server import TONGBAN, demo, environment
 
 REPEATS = 3
+"""Profile of the examples that are run beside the executable."""
+PROFILE = os.environ.get("PROFILE", "release")
 
 
 def start(results: Results) -> None:
@@ -80,7 +84,7 @@ def first_case(server, authorization: str) -> str:
 
 def certificate(results: Results, made: int = 300) -> None:
     """Signed certificates, rendered one after another, beside WeasyPrint with pyHanko."""
-    command = ["cargo", "run", "--quiet", "--release", "-p", "credential", "--example", "rate", "--", str(made), "1"]
+    command = ["cargo", "run", "--quiet", "--profile", PROFILE, "-p", "credential", "--example", "rate", "--", str(made), "1"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     ours = float(re.search(r"([\d.]+) a second", said).group(1))
     peer = certificates.per_second()
@@ -104,6 +108,39 @@ def matters(results: Results, rows: int = 1_000_000) -> None:
         results.add("import_peak_mb", peak, "MB", note="largest child of this run so far")
 
 
+def cases(results: Results, number: int = 1000, callers: int = 32) -> None:
+    """Whole restaurants, each act durable, with rules, events, supervision and jobs at work."""
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        whole_cases(results, "sqlite", folder, [], number, callers)
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder, durable_postgres() as url:
+        whole_cases(results, "postgres", folder, ["--database", url], number, callers)
+
+
+def whole_cases(results: Results, engine: str, folder: str, database: list[str], number: int, callers: int) -> None:
+    command = [TONGBAN, "bench", "cases", "--data", folder, "--cases", str(number), "--callers", str(callers)]
+    said = json.loads(subprocess.run([*command, *database], check=True, capture_output=True, text=True).stdout)
+    note = (
+        f"{number} cases, {callers} side by side; completing one of {said['tasks']} tasks: "
+        f"p50 {said['task_p50_ms']:.1f} ms, p99 {said['task_p99_ms']:.1f} ms; {said['events']} events, "
+        f"all supervised {said['events_behind_s']:.1f} s later; {said['jobs_due']} jobs still due then"
+    )
+    results.add(f"restaurant_cases_per_s.{engine}", said["cases_per_s"], "cases/s", note=note)
+
+
+@contextlib.contextmanager
+def durable_postgres():
+    """A PostgreSQL of our own that waits for the disk, as one in service does."""
+    variables = {"TONGBAN_POSTGRES_PORT": "55434", "TONGBAN_POSTGRES_FSYNC": "on", "TONGBAN_TEST_POSTGRES": ""}
+    control = lambda act: subprocess.run(
+        ["tools/postgres.sh", act], check=True, stdout=subprocess.PIPE, text=True, env=os.environ | variables
+    ).stdout.strip()
+    url = control("start")
+    try:
+        yield url
+    finally:
+        control("stop")
+
+
 def write_matters(path: pathlib.Path, rows: int) -> None:
     columns = ["department", "main_item", "name", "area_code", "item_code", "task_type", "dept_code", "link"]
     with path.open("w", encoding="utf-8", newline="") as out:
@@ -114,7 +151,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
             writer.writerow([department, f"合成主项{i // 10}", f"合成事项{i}", "321000", f"S{i:012}", "行政许可", f"D{i % 40:03}", ""])
 
 
-ALL = {"matters": matters, "start": start, "certificates": certificate, "pages": pages}
+ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "pages": pages}
 
 
 def main() -> None:

@@ -30,6 +30,9 @@ enum Command {
     Serve,
     /// Serve a made-up city on an embedded database, to look around in
     Demo(command::demo::Arguments),
+    /// Measure this machine and database with the real acts, in a folder to throw away
+    #[command(subcommand)]
+    Bench(command::bench::Bench),
     /// Take in existing lists
     #[command(subcommand)]
     Import(command::import::Import),
@@ -75,6 +78,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Decision(decision) => return command::process::decide(&decision),
         Command::Config(settings) => return command::config::run(&settings, file),
         Command::Demo(arguments) => return command::demo::run(arguments).await,
+        Command::Bench(bench) => return command::bench::run(bench).await,
         _ => {}
     }
     let config = config::Config::load(file)?;
@@ -86,8 +90,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(token) => command::token::run(token, config).await,
         Command::Audit(audit) => command::audit::run(audit, config).await,
         Command::Migrate => command::migrate::run(&config).await,
-        Command::Process(_) | Command::Decision(_) | Command::Config(_) | Command::Demo(_) => {
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Process(_)
+        | Command::Decision(_)
+        | Command::Config(_)
+        | Command::Demo(_)
+        | Command::Bench(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -1,6 +1,8 @@
 //! The demo city's past: business licences for its firms and cases in every state, made by the
 //! same acts that people use, with a clock that is moved.
 
+pub mod bench;
+
 use std::sync::Arc;
 
 use chrono::Duration;

@@ -1,6 +1,10 @@
 //! `tongban demo`: a made-up city, served from a folder that can be thrown away.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -34,22 +38,24 @@ struct Ready<'a> {
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let listener = serve::listen(&arguments.listen).await?;
     let address = format!("http://{}", listener.local_addr()?);
-    let config = settings(&arguments, &address)?;
+    let config = settings(&arguments.data, arguments.database.clone(), &address)?;
     out::start_log(&config.log);
     let clock = Arc::new(ShiftedClock::default());
     let house = House::open_at(&config, clock.clone()).await?;
-    let accounts = settle_in(&house, &clock).await?;
+    install(&house).await?;
+    let accounts = service::demo::populate(&house.app, &clock, || house.settle())
+        .await
+        .context("cannot fill the demo city")?;
     announce(&arguments, &address, &accounts)?;
     serve::serve(house, listener).await
 }
 
-fn settings(arguments: &Arguments, address: &str) -> anyhow::Result<Config> {
+/// The settings of a made-up city in a folder of its own.
+pub fn settings(data: &Path, database: Option<String>, address: &str) -> anyhow::Result<Config> {
     let mut config = Config::load(None)?;
-    config.data.dir.clone_from(&arguments.data);
-    config.database.url = match &arguments.database {
-        Some(url) => url.clone(),
-        None => format!("sqlite://{}", arguments.data.join("tongban.db").display()),
-    };
+    data.clone_into(&mut config.data.dir);
+    let embedded = || format!("sqlite://{}", data.join("tongban.db").display());
+    config.database.url = database.unwrap_or_else(embedded);
     address.clone_into(&mut config.web.public_url);
     config.web.demo = true;
     // A visitor should see an officer's work at once; `serve` asks for a second factor.
@@ -60,20 +66,15 @@ fn settings(arguments: &Arguments, address: &str) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// Installs the packs and fills the city, unless that was done before.
-async fn settle_in(
-    house: &House,
-    clock: &ShiftedClock,
-) -> anyhow::Result<Vec<service::demo::Account>> {
+/// Installs the packs of the city, unless that was done before.
+pub async fn install(house: &House) -> anyhow::Result<()> {
     for name in ["base-cn", "restaurant", "demo-city"] {
         let source = pack::Source::embedded(name)?;
         pack::install(&house.app, &source)
             .await
             .with_context(|| format!("cannot install the pack {name}"))?;
     }
-    service::demo::populate(&house.app, clock, || house.settle())
-        .await
-        .context("cannot fill the demo city")
+    Ok(())
 }
 
 fn announce(

@@ -1,6 +1,7 @@
 //! One file for each subcommand.
 
 pub mod audit;
+pub mod bench;
 pub mod config;
 pub mod demo;
 pub mod import;
