@@ -38,7 +38,7 @@ async function post(address, body, type) {
   throw new Error([answer.title, ...(answer.errors ?? []).map((error) => error.message)].join(" "));
 }
 
-function line(sheet, finding, badge, tone, text) {
+function line(sheet, finding, badge, tone, text, detail = "") {
   const item = document.createElement("li");
   const mark = document.createElement("span");
   mark.className = `tb-badge tb-${tone}`;
@@ -50,10 +50,11 @@ function line(sheet, finding, badge, tone, text) {
     rest.addEventListener("click", () => sheet.select(finding.element));
   }
   rest.textContent = `${finding.element ? `${finding.element} · ` : ""}${list.dataset.line.replace("#", finding.line)}`;
-  const why = document.createElement("span");
-  why.lang = "en";
-  why.textContent = ` ${text}`;
-  item.append(mark, " ", rest, why);
+  const more = document.createElement("small");
+  more.className = "tb-soft";
+  more.lang = "en";
+  more.textContent = detail;
+  item.append(mark, " ", rest, ` ${text} `, more);
   return item;
 }
 
@@ -65,7 +66,8 @@ function show(sheet, { findings, ignored }) {
         finding,
         finding.severity === "error" ? list.dataset.error : list.dataset.warning,
         finding.severity === "error" ? "danger" : "warning",
-        `[${finding.rule}] ${finding.text}; ${finding.remedy}`,
+        finding.message,
+        `[${finding.rule}] ${finding.text}`,
       ),
     ),
     ...ignored.map((one) => line(sheet, one, list.dataset.ignored, "plain", one.what)),

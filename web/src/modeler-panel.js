@@ -100,9 +100,8 @@ export class Panel {
     document.getElementById("panel-findings").replaceChildren(
       ...mine.map((finding) => {
         const item = document.createElement("li");
-        item.lang = "en";
         item.className = finding.severity === "error" ? "tb-danger" : "tb-warning";
-        item.textContent = `${finding.text}; ${finding.remedy}`;
+        item.textContent = finding.message;
         return item;
       }),
     );

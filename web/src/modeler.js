@@ -105,7 +105,7 @@ function mark(findings) {
 function fit() {
   const canvas = get("canvas");
   const { inner, outer } = canvas.viewbox();
-  const palette = 120;
+  const palette = document.querySelector(".djs-palette")?.offsetWidth ? 120 : 0;
   const margin = 24;
   const room = { width: outer.width - palette - 2 * margin, height: outer.height - 2 * margin };
   const scale = Math.min(1, room.width / inner.width, room.height / inner.height);

@@ -28,6 +28,8 @@ async function draw(place) {
   const table = document.getElementById(place.dataset.table ?? "");
   if (table) connect(viewer, table);
   canvas.zoom("fit-viewport", "auto");
+  // A little air around it; never larger than drawn.
+  canvas.zoom(Math.min(canvas.zoom() * 0.95, 1), "auto");
   place.classList.add("tb-drawn");
 }
 
@@ -76,7 +78,7 @@ function note(className, words, position) {
 function standing(overlays, id, { standing, overdue, stopped }) {
   if (Number(standing) > 0) overlays.add(id, "standing", note("tb-pill", standing, { top: -10, right: 12 }));
   const bad = Number(overdue) + Number(stopped);
-  if (bad > 0) overlays.add(id, "bad", note("tb-pill tb-pill-bad", `! ${bad}`, { top: -10, left: -8 }));
+  if (bad > 0) overlays.add(id, "bad", note("tb-pill tb-pill-bad", `▲ ${bad}`, { top: -10, left: -8 }));
 }
 
 /** Colours elements in four steps by the measure that is chosen above the picture. */

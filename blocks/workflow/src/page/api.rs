@@ -8,7 +8,7 @@ use identity::Actor;
 use kernel::{Error, Finding, Result, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use web::{App, WebError};
+use web::{App, Page, WebError};
 
 use super::{may, store};
 use crate::{
@@ -34,6 +34,10 @@ pub(super) struct FindingView {
     pub element: String,
     #[schema(example = 12)]
     pub line: u32,
+    /// What is wrong and what to do, in the language of `Accept-Language`.
+    #[schema(example = "结束事件之后还有走向。请删除走向，或改为中间事件。")]
+    pub message: String,
+    /// The case at hand, in English.
     #[schema(example = "an end event has an outgoing flow")]
     pub text: String,
     #[schema(example = "remove the flow, or make it an intermediate event")]
@@ -46,18 +50,25 @@ impl FindingView {
     }
 }
 
-impl From<check::Finding> for FindingView {
-    fn from(finding: check::Finding) -> Self {
+impl FindingView {
+    fn of(p: &Page, finding: check::Finding) -> Self {
         let severity = if finding.severity == Severity::Error {
             "error"
         } else {
             "warning"
+        };
+        let words = format!("workflow-rule-{}", finding.rule);
+        let message = if p.app.texts().has(&words) {
+            p.t(words)
+        } else {
+            format!("{}; {}", finding.text, finding.remedy)
         };
         Self {
             rule: finding.rule.to_owned(),
             severity: severity.to_owned(),
             element: finding.element,
             line: finding.line,
+            message,
             text: finding.text,
             remedy: finding.remedy.to_owned(),
         }
@@ -82,12 +93,15 @@ pub(super) struct Checked {
 }
 
 /// Everything that is to say about a file.
-pub(super) fn checked(xml: &str) -> Checked {
+pub(super) fn checked(p: &Page, xml: &str) -> Checked {
     let findings = check_file(xml.as_bytes());
     let (model, _) = read_and_check(xml.as_bytes());
     let ignored = model.map(|model| model.ignored).unwrap_or_default();
     Checked {
-        findings: findings.into_iter().map(FindingView::from).collect(),
+        findings: findings
+            .into_iter()
+            .map(|finding| FindingView::of(p, finding))
+            .collect(),
         ignored: ignored
             .into_iter()
             .map(|ignored| IgnoredView {
@@ -106,11 +120,12 @@ pub(super) fn checked(xml: &str) -> Checked {
     responses((status = 200, body = Checked), (status = 403, description = "not a steward")))]
 pub(super) async fn check(
     State(app): State<App>,
+    p: Page,
     actor: Actor,
     xml: String,
 ) -> Answer<Json<Checked>> {
     may(&app, &actor, "workflow.process.draw")?;
-    Ok(Json(checked(&xml)))
+    Ok(Json(checked(&p, &xml)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -1,5 +1,7 @@
 //! One process: its picture with the heat of what stands where, its steps in figures, its versions.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
@@ -19,7 +21,7 @@ use super::{
     Names,
     api::{Checked, checked},
     can, escaped, kind_words, list, may, rule, span,
-    store::{Deployed, get_file, list_definitions},
+    store::{VersionRow, get_file, list_definitions},
 };
 use crate::{
     InstanceId,
@@ -37,9 +39,9 @@ pub(super) struct VersionQuery {
 pub(super) struct Head {
     pub key: String,
     pub name: String,
-    pub deployed: Deployed,
+    pub deployed: VersionRow,
     /// All versions, the newest first.
-    pub versions: Vec<Deployed>,
+    pub versions: Vec<VersionRow>,
     pub names: Names,
     pub may_draw: bool,
 }
@@ -82,15 +84,18 @@ impl Head {
         format!("/processes/definitions/{}", escaped(&self.key))
     }
 
-    pub fn href_of(&self, version: &i64) -> String {
+    pub fn href_of(&self, version: impl Borrow<i64>) -> String {
+        let version = version.borrow();
         format!("{}?version={version}", self.href())
     }
 
-    pub fn edit_href(&self, version: &i64) -> String {
+    pub fn edit_href(&self, version: impl Borrow<i64>) -> String {
+        let version = version.borrow();
         format!("{}/edit?version={version}", self.href())
     }
 
-    pub fn file_href(&self, version: &i64) -> String {
+    pub fn file_href(&self, version: impl Borrow<i64>) -> String {
+        let version = version.borrow();
         format!("{}/versions/{version}/file", self.href())
     }
 
@@ -98,7 +103,7 @@ impl Head {
         self.versions.first().map(|one| one.version) == Some(self.deployed.version)
     }
 
-    pub fn who(&self, version: &Deployed) -> String {
+    pub fn who(&self, version: &VersionRow) -> String {
         self.names.get(&version.deployed_by)
     }
 
@@ -137,8 +142,10 @@ impl DefinitionPage {
         kind_words(&self.p, &step.kind)
     }
 
-    fn span(&self, seconds: &Option<i64>) -> String {
-        seconds.map_or_else(|| "—".to_owned(), |seconds| span(&self.p, seconds))
+    fn span(&self, seconds: impl Borrow<Option<i64>>) -> String {
+        seconds
+            .borrow()
+            .map_or_else(|| "—".to_owned(), |seconds| span(&self.p, seconds))
     }
 }
 
@@ -163,7 +170,7 @@ async fn view(app: &App, p: Page, actor: &Actor, head: Head) -> Result<Definitio
     let file = get_file(app.db(), &head.key, head.deployed.version).await?;
     Ok(DefinitionPage {
         facts: facts(&p, &head, &figures),
-        checked: checked(&file.xml),
+        checked: checked(&p, &file.xml),
         may_start: can(app, actor, "workflow.instance.start"),
         f: Fields::new().with("variables", "{}"),
         p,

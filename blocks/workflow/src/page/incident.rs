@@ -20,6 +20,8 @@ const MOST_STOPPED: u64 = 500;
 
 /// Instances that stopped at one step of one version for one reason.
 struct Group {
+    /// Counted from 1; tells apart the forms of the page.
+    number: usize,
     definition: String,
     element: String,
     name: String,
@@ -65,12 +67,21 @@ struct IncidentsPage {
 }
 
 impl IncidentsPage {
-    fn is_of(&self, number: &usize) -> bool {
-        self.form == *number
+    /// What was typed into the form of a group, when it was that one that came back.
+    fn typed(&self, group: &Group) -> Fields {
+        self.typed_in(group.number)
     }
 
-    fn is_of_all(&self) -> bool {
-        self.form == 0
+    fn typed_in_all(&self) -> Fields {
+        self.typed_in(0)
+    }
+
+    fn typed_in(&self, number: usize) -> Fields {
+        if number == self.form {
+            self.f.clone()
+        } else {
+            Fields::new()
+        }
     }
 }
 
@@ -120,6 +131,7 @@ async fn groups(app: &App) -> Result<(Vec<Group>, bool)> {
             let node = process.model.lookup(&element);
             let key = (row.definition.clone(), element.clone(), reason.to_owned());
             let group = groups.entry(key).or_insert_with(|| Group {
+                number: 0,
                 definition: row.definition.clone(),
                 name: node.map_or_else(
                     || element.clone(),
@@ -137,6 +149,9 @@ async fn groups(app: &App) -> Result<(Vec<Group>, bool)> {
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.instances.len()));
+    for (at, group) in groups.iter_mut().enumerate() {
+        group.number = at + 1;
+    }
     Ok((groups, is_cut))
 }
 

@@ -1,5 +1,7 @@
 //! One instance: where it stands and how it came there, and what an operator may do about it.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
@@ -59,18 +61,6 @@ struct ListPage {
 impl ListPage {
     fn status(&self, line: &Line) -> String {
         self.p.t(format!("workflow-status-{}", line.status))
-    }
-
-    fn tone(&self, line: &Line) -> Tone {
-        status_tone(&line.status)
-    }
-
-    fn process(&self, line: &Line) -> String {
-        format!(
-            "{} · {}",
-            key_of(&line.definition),
-            version_of(&line.definition)
-        )
     }
 }
 
@@ -593,7 +583,7 @@ pub(super) async fn unmasked(
 
 /// What is said of a moment that tables keep.
 impl InstancePage {
-    fn stamp(&self, micros: &i64) -> String {
-        self.p.stamp(from_micros(*micros))
+    fn stamp(&self, micros: impl Borrow<i64>) -> String {
+        self.p.stamp(from_micros(*micros.borrow()))
     }
 }

@@ -14,7 +14,7 @@ use web::{
 
 use super::{
     can, escaped, key_of, may,
-    store::{Deployed, get_file, list_definitions},
+    store::{VersionRow, get_file, list_definitions},
 };
 use crate::{engine::Engine, stats, tree};
 
@@ -29,7 +29,7 @@ pub(super) struct ListQuery {
 
 /// The newest version of one key, with what runs by any of its versions.
 struct Line {
-    latest: Deployed,
+    latest: VersionRow,
     name: String,
     running: u64,
     waiting: u64,
@@ -113,7 +113,7 @@ pub(super) async fn page(
 }
 
 impl Line {
-    fn of(latest: Deployed, name: String) -> Self {
+    fn of(latest: VersionRow, name: String) -> Self {
         Self {
             latest,
             name,
@@ -124,7 +124,7 @@ impl Line {
     }
 }
 
-async fn latest(app: &App) -> Result<Vec<Deployed>> {
+async fn latest(app: &App) -> Result<Vec<VersionRow>> {
     let mut latest = BTreeMap::new();
     for row in list_definitions(app.db(), None).await? {
         latest.insert(row.key.clone(), row);
@@ -149,7 +149,7 @@ async fn count(app: &App, lines: &mut [Line]) -> Result<()> {
 }
 
 /// The name that its author gave the process or the decisions.
-pub(super) async fn name_of(app: &App, deployed: &Deployed) -> Result<String> {
+pub(super) async fn name_of(app: &App, deployed: &VersionRow) -> Result<String> {
     if deployed.kind == "bpmn" {
         let engine = app.part::<Engine>()?;
         let process = engine.process(app.db().read(), &deployed.id).await?;
@@ -163,7 +163,7 @@ pub(super) async fn name_of(app: &App, deployed: &Deployed) -> Result<String> {
         .unwrap_or_default())
 }
 
-fn tabs(p: &Page, latest: &[Deployed], kind: Option<&str>) -> Vec<Tab> {
+fn tabs(p: &Page, latest: &[VersionRow], kind: Option<&str>) -> Vec<Tab> {
     let of = |kind: &str| latest.iter().filter(|one| one.kind == kind).count() as u64;
     vec![
         Tab::new(p.t("workflow-all"), "/processes", kind.is_none()).count(latest.len() as u64),

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use axum::routing::{get, post};
 use identity::{Actor, Gate, Resource, UserId};
 use kernel::Result;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{
@@ -85,20 +86,22 @@ fn can(app: &App, actor: &Actor, action: &str) -> bool {
     may(app, actor, action).is_ok()
 }
 
-/// A span of time in the two largest units that it fills: `2 天 3 小时`.
+/// A span of time in the two largest units that it fills: `2 天 3 小时`, `2 天`.
 fn span(p: &Page, seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    if days > 0 {
-        p.ta("workflow-span-days", [("days", days), ("hours", hours)])
-    } else if hours > 0 {
-        p.ta(
-            "workflow-span-hours",
+    match (days, hours, minutes) {
+        (0, 0, 0) => p.t1("workflow-span-seconds", "seconds", seconds),
+        (0, 0, minutes) => p.t1("workflow-span-minutes", "minutes", minutes),
+        (0, hours, 0) => p.t1("workflow-span-hours", "hours", hours),
+        (0, hours, minutes) => p.ta(
+            "workflow-span-hours-minutes",
             [("hours", hours), ("minutes", minutes)],
-        )
-    } else if minutes > 0 {
-        p.t1("workflow-span-minutes", "minutes", minutes)
-    } else {
-        p.t1("workflow-span-seconds", "seconds", seconds)
+        ),
+        (days, 0, _) => p.t1("workflow-span-days", "days", days),
+        (days, hours, _) => p.ta(
+            "workflow-span-days-hours",
+            [("days", days), ("hours", hours)],
+        ),
     }
 }
 
@@ -194,7 +197,7 @@ fn key_of(definition: &str) -> &str {
 
 fn version_of(definition: &str) -> i64 {
     definition
-        .rsplitn(3, ':')
+        .rsplit(':')
         .nth(1)
         .and_then(|version| version.parse().ok())
         .unwrap_or_default()
@@ -202,7 +205,12 @@ fn version_of(definition: &str) -> i64 {
 
 /// A part of an address.
 fn escaped(part: &str) -> String {
-    percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string()
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(part, ESCAPED).to_string()
 }
 
 #[cfg(test)]

@@ -98,14 +98,14 @@ pub(super) async fn edit(
     Html::page(&ModelerPage {
         crumbs: vec![
             Crumb::new(p.t("workflow-menu-processes"), "/processes"),
-            Crumb::new(p.zh(&head.name), head.href_of(&version)),
+            Crumb::new(p.zh(&head.name), head.href_of(version)),
             Crumb::new(p.t("workflow-edit"), ""),
         ],
         may_deploy: can(&app, &actor, "workflow.process.deploy"),
         services: app.part::<Engine>()?.services(),
         title: p.zh(&head.name),
         is_decision: head.deployed.kind == "dmn",
-        file: head.file_href(&version),
+        file: head.file_href(version),
         key: head.key,
         p,
     })
@@ -160,7 +160,7 @@ pub(super) async fn uploaded(
             return Ok(Html::again(&UploadPage::new(p, f, None))?.into_response());
         }
     };
-    let checked = checked(&xml);
+    let checked = checked(&p, &xml);
     let is_refused = checked
         .findings
         .iter()

@@ -1,5 +1,7 @@
 //! One decision model: its tables, and a place to try inputs and see which rules matched.
 
+use std::borrow::Borrow;
+
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
@@ -19,6 +21,39 @@ use super::{
 };
 use crate::decision::{Answer, Decisions};
 
+/// What one decision answered, and why.
+struct Verdict {
+    decision: String,
+    value: String,
+    is_null: bool,
+    /// Numbers of the rules that matched; none where the decision is no table.
+    rules: Option<Vec<usize>>,
+    /// Why there is no value, in the library's words.
+    reason: String,
+}
+
+impl From<Answer> for Verdict {
+    fn from(answer: Answer) -> Self {
+        Self {
+            value: shown(&answer.value),
+            is_null: answer.value.is_null(),
+            decision: answer.decision,
+            rules: answer.rules,
+            reason: answer.reason.unwrap_or_default(),
+        }
+    }
+}
+
+impl Verdict {
+    fn fired(&self) -> String {
+        let rules = self.rules.iter().flatten();
+        rules
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
 #[derive(Template)]
 #[template(path = "processes/decision.html")]
 struct DecisionPage {
@@ -27,42 +62,22 @@ struct DecisionPage {
     checked: Checked,
     decisions: Vec<Decision>,
     inputs: Vec<Input>,
-    /// One answer for each decision that was asked, in the order of the file.
-    answers: Vec<Answer>,
+    /// One for each decision that was asked, in the order of the file.
+    verdicts: Vec<Verdict>,
     f: Fields,
 }
 
 impl DecisionPage {
-    fn answer(&self, decision: &Decision) -> Option<&Answer> {
-        self.answers
+    fn verdict(&self, decision: &Decision) -> Option<&Verdict> {
+        self.verdicts
             .iter()
-            .find(|answer| answer.decision == decision.name)
+            .find(|verdict| verdict.decision == decision.name)
     }
 
-    fn matched(&self, decision: &Decision, rule: &usize) -> bool {
-        self.answer(decision)
-            .and_then(|answer| answer.rules.as_ref())
-            .is_some_and(|rules| rules.contains(rule))
-    }
-
-    fn value(&self, answer: &Answer) -> String {
-        shown(&answer.value)
-    }
-
-    fn fired(&self, answer: &Answer) -> String {
-        let rules = answer.rules.iter().flatten();
-        rules
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
-
-    fn help(&self, input: &Input) -> String {
-        format!("{} {}", input.path, input.kind).trim().to_owned()
-    }
-
-    fn field(&self, at: &usize) -> String {
-        format!("input-{at}")
+    fn matched(&self, decision: &Decision, rule: impl Borrow<usize>) -> bool {
+        self.verdict(decision)
+            .and_then(|verdict| verdict.rules.as_ref())
+            .is_some_and(|rules| rules.contains(rule.borrow()))
     }
 }
 
@@ -70,12 +85,12 @@ async fn view(app: &App, p: Page, head: Head) -> Result<(DecisionPage, String)> 
     let file = get_file(app.db(), &head.key, head.deployed.version).await?;
     let (decisions, inputs) = table::read(&file.xml);
     let page = DecisionPage {
-        checked: checked(&file.xml),
+        checked: checked(&p, &file.xml),
         p,
         head,
         decisions,
         inputs,
-        answers: Vec::new(),
+        verdicts: Vec::new(),
         f: Fields::new(),
     };
     Ok((page, file.xml))
@@ -103,12 +118,18 @@ pub(super) async fn tried(
     match typed(&page.inputs, &f) {
         Ok(input) => {
             let decisions = Decisions::read(&xml).map_err(kernel::Fault::new)?;
-            let answers = page
+            let verdicts = page
                 .decisions
                 .iter()
                 .filter_map(|decision| decisions.evaluate(&decision.name, &input))
+                .map(Verdict::from)
                 .collect();
-            Ok(Html::page(&DecisionPage { answers, f, ..page })?.into_response())
+            Ok(Html::page(&DecisionPage {
+                verdicts,
+                f,
+                ..page
+            })?
+            .into_response())
         }
         Err(findings) => {
             let f = f.rejected(findings);
@@ -121,20 +142,17 @@ pub(super) async fn tried(
 fn typed(inputs: &[Input], f: &Fields) -> Result<Map<String, Value>, Vec<Finding>> {
     let mut vars = Map::new();
     let mut findings = Vec::new();
-    for (at, input) in inputs.iter().enumerate() {
-        let field = format!("input-{at}");
+    for input in inputs {
+        let field = input.field();
         let text = f.value(&field).trim();
         if text.is_empty() {
             continue;
         }
-        match value_of(&input.kind, text) {
-            Some(value) => {
-                put(&mut vars, &input.path, value);
-            }
-            None => {
-                let text = Text::new("workflow-input-unreadable").with("type", &input.kind);
-                findings.push(Finding::new(field, text));
-            }
+        if let Some(value) = value_of(&input.kind, text) {
+            put(&mut vars, &input.path, value);
+        } else {
+            let text = Text::new("workflow-input-unreadable").with("type", &input.kind);
+            findings.push(Finding::new(field, text));
         }
     }
     if findings.is_empty() {

@@ -11,7 +11,7 @@ use crate::schema::{definition, instance, task, trail};
 
 /// A deployed version without its file.
 #[derive(Clone, Debug, FromQueryResult)]
-pub(super) struct Deployed {
+pub(super) struct VersionRow {
     pub id: String,
     pub key: String,
     pub version: i64,
@@ -23,7 +23,7 @@ pub(super) struct Deployed {
 }
 
 /// All versions of one key, or of all; the oldest first.
-pub(super) async fn list_definitions(db: &Db, key: Option<&str>) -> Result<Vec<Deployed>> {
+pub(super) async fn list_definitions(db: &Db, key: Option<&str>) -> Result<Vec<VersionRow>> {
     let mut query = definition::Entity::find()
         .select_only()
         .columns([
@@ -69,6 +69,22 @@ pub(super) struct Line {
     pub incidents: i64,
     pub started_at: i64,
     pub ended_at: Option<i64>,
+}
+
+impl Line {
+    /// Key and number of the version that it runs by.
+    pub fn process(&self) -> String {
+        let definition = &self.definition;
+        format!(
+            "{} · {}",
+            super::key_of(definition),
+            super::version_of(definition)
+        )
+    }
+
+    pub fn tone(&self) -> web::component::Tone {
+        super::status_tone(&self.status)
+    }
 }
 
 fn lines() -> sea_orm::Select<instance::Entity> {

@@ -12,6 +12,18 @@ pub(super) struct Input {
     pub kind: String,
 }
 
+impl Input {
+    /// Said below its field.
+    pub fn help(&self) -> String {
+        format!("{} {}", self.path, self.kind).trim().to_owned()
+    }
+
+    /// Name of its field in the form.
+    pub fn field(&self) -> String {
+        format!("input.{}", self.path)
+    }
+}
+
 /// A decision; `table` is empty for other kinds of logic, which then are `text`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Decision {

@@ -18,7 +18,7 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX workflow_task_ended ON workflow_task (definition, done_at) \
      WHERE done_at IS NOT NULL",
     "CREATE INDEX workflow_instance_by_status ON workflow_instance (status, definition, id)",
-    "CREATE INDEX workflow_instance_stopped ON workflow_instance (id) WHERE incidents > 0",
+    "CREATE INDEX workflow_instance_stopped ON workflow_instance (definition, id) WHERE incidents > 0",
 ];
 
 #[async_trait::async_trait]

@@ -310,15 +310,15 @@ async fn a_drawing_is_checked_and_deployed_through_the_doors(db: Db) {
 }
 
 fn multipart(fields: &[(&str, &str)], file: &str) -> String {
-    let mut body = String::new();
-    for (name, value) in fields {
-        body +=
-            &format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-    }
-    body.push_str(&format!(
-        "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.bpmn\"\r\n\r\n{file}\r\n--B--\r\n"
-    ));
-    body
+    let part = |name: &str, more: &str, value: &str| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{value}\r\n")
+    };
+    let mut parts: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| part(name, "", value))
+        .collect();
+    parts.push(part("file", "; filename=\"x.bpmn\"", file));
+    parts.concat() + "--B--\r\n"
 }
 
 #[store::db_test(migrations = migrations)]
@@ -593,7 +593,11 @@ async fn a_decision_is_tried_and_says_which_rules_matched(db: Db) {
     );
     assert!(!page.contains("tb-fired"));
     let (status, page, _) = house
-        .form(&steward, "/processes/definitions/risk/try", "input-0=400")
+        .form(
+            &steward,
+            "/processes/definitions/risk/try",
+            "input.data.area=400",
+        )
         .await;
     assert_eq!(status, 200);
     assert!(
@@ -601,11 +605,19 @@ async fn a_decision_is_tried_and_says_which_rules_matched(db: Db) {
         "{page}"
     );
     let (_, page, _) = house
-        .form(&steward, "/processes/definitions/risk/try", "input-0=20")
+        .form(
+            &steward,
+            "/processes/definitions/risk/try",
+            "input.data.area=20",
+        )
         .await;
     assert!(page.contains("符合的规则：2") && page.matches(r#"class="tb-fired""#).count() == 1);
     let (status, page, _) = house
-        .form(&steward, "/processes/definitions/risk/try", "input-0=big")
+        .form(
+            &steward,
+            "/processes/definitions/risk/try",
+            "input.data.area=big",
+        )
         .await;
     assert_eq!(status, 422);
     assert!(page.contains("不是 number 类型的值"));
