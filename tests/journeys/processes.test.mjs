@@ -111,6 +111,8 @@ test("a process is drawn, checked, deployed, run, and put right", async (t) => {
   await page.locator('.djs-element.tb-live[data-element-id="visit"]').waitFor();
   await page.locator('.djs-element.tb-passed[data-element-id="start"]').waitFor();
   assert.doesNotMatch(await page.locator("main").innerText(), /合成·张三/);
+  await page.locator('.djs-element[data-element-id="visit"] .djs-hit').first().hover();
+  assert.match(await page.locator(".tb-tip").innerText(), /秒|分钟/);
   await look(page, "process-instance");
   const instance = new URL(page.url()).pathname;
   await page.goto("/processes/definitions/patrol");
@@ -142,6 +144,57 @@ test("a process is drawn, checked, deployed, run, and put right", async (t) => {
   assert.deepEqual(operator.complaints, []);
 });
 
+/** A step that nobody carries out, beside one that waits. */
+const stopping = `<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:tongban="https://tongban.dev/bpmn" targetNamespace="https://example.org">
+  <process id="ask" name="合成核验" isExecutable="true">
+    <startEvent id="s"/><parallelGateway id="g"/><endEvent id="e"/>
+    <serviceTask id="q" name="询问" tongban:call="nobody"/>
+    <userTask id="u" name="复核" tongban:candidates="${examiners}"/>
+    <sequenceFlow id="f1" sourceRef="s" targetRef="g"/><sequenceFlow id="f2" sourceRef="g" targetRef="q"/>
+    <sequenceFlow id="f3" sourceRef="g" targetRef="u"/><sequenceFlow id="f4" sourceRef="q" targetRef="e"/>
+    <sequenceFlow id="f5" sourceRef="u" targetRef="e"/>
+  </process>
+</definitions>`;
+
+test("what stopped is seen, grouped, and tried again", async (t) => {
+  const { page, complaints } = await open(t, "steward");
+  await page.goto("/processes/new");
+  await drawn(page);
+  await page.setInputFiles("#modeler-import", { name: "ask.bpmn", mimeType: "application/xml", buffer: Buffer.from(stopping) });
+  await page.locator('.djs-element[data-element-id="q"]').waitFor();
+  await page.locator("[data-act=deploy]").click();
+  await page.locator("#deploy button[type=submit]").click();
+  await page.waitForURL("**/processes/definitions/ask?version=1");
+  for (const note of ["甲", "乙"]) {
+    await page.goto("/processes/definitions/ask");
+    await page.locator("summary", { hasText: "手工启动" }).click();
+    await page.fill("#note", `合成${note}`);
+    await press(page, page.locator('form[action*="/start"] button'));
+  }
+  await drawn(page);
+  await page.locator('.djs-element.tb-halted[data-element-id="q"]').waitFor();
+  const instance = new URL(page.url()).pathname;
+  assert.deepEqual(complaints, []);
+  for (const size of [desktop, phone]) {
+    const operator = await open(t, "operator", { size });
+    await operator.page.goto(instance);
+    await drawn(operator.page);
+    await look(operator.page, "process-stopped");
+    await operator.page.goto("/processes/incidents");
+    assert.match(await operator.page.locator("section.tb-card").innerText(), /停滞 2/);
+    await look(operator.page, "process-incidents-some");
+    if (size === phone) continue;
+    await operator.page.locator("section.tb-card input[type=checkbox]").first().uncheck();
+    await operator.page.fill("#reason-1", "服务已登记");
+    await press(operator.page, operator.page.locator("section.tb-card button"));
+    // Nobody carries it out yet: it was tried, and stopped again.
+    assert.match(await operator.page.locator(".tb-alert").innerText(), /已重试 1 个/);
+    assert.match(await operator.page.locator("section.tb-card").innerText(), /停滞 2/);
+    assert.deepEqual(operator.complaints, []);
+  }
+});
+
 const foreign = `<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:flowable="http://flowable.org/bpmn" targetNamespace="https://example.org">
   <process id="leave" name="请假" isExecutable="true">
@@ -161,6 +214,8 @@ test("a file of another engine keeps what it brought, and is told what has no ef
   await drawn(page);
   await page.setInputFiles("#modeler-import", { name: "leave.bpmn", mimeType: "application/xml", buffer: Buffer.from(foreign) });
   await page.locator('.djs-element[data-element-id="approve"]').waitFor();
+  // Arranged, with its flows drawn.
+  assert.equal(await page.locator(".djs-connection").count(), 2);
   await page.locator("#modeler-outline").selectOption("approve");
   await property(page, "tongban:days", "2");
   await check(page);

@@ -119,8 +119,19 @@ function fit() {
 
 const hasPicture = (xml) => /BPMNShape[\s>]/.test(xml);
 
+/** The layout follows `incoming` and `outgoing`, which a file need not have. */
+async function arrange(xml) {
+  const { rootElement, elementsById } = await get("moddle").fromXML(xml);
+  for (const flow of Object.values(elementsById).filter((one) => one.$type === "bpmn:SequenceFlow")) {
+    for (const [end, list] of [[flow.sourceRef, "outgoing"], [flow.targetRef, "incoming"]]) {
+      if (end && !end.get(list).includes(flow)) end.get(list).push(flow);
+    }
+  }
+  return layoutProcess((await get("moddle").toXML(rootElement)).xml);
+}
+
 async function open(xml) {
-  const arranged = hasPicture(xml) ? xml : await layoutProcess(xml);
+  const arranged = hasPicture(xml) ? xml : await arrange(xml);
   await modeler.importXML(arranged);
   fit();
   listElements();

@@ -51,6 +51,7 @@ function connect(viewer, table) {
     row.addEventListener("mouseenter", () => canvas.addMarker(id, "tb-pointed"));
     row.addEventListener("mouseleave", () => canvas.removeMarker(id, "tb-pointed"));
     standing(overlays, id, row.dataset);
+    if (Number(row.dataset.stopped) > 0) canvas.addMarker(id, "tb-halted");
   }
   let tip = null;
   viewer.on("element.hover", ({ element }) => {
@@ -77,7 +78,7 @@ function note(className, words, position) {
 
 function standing(overlays, id, { standing, overdue, stopped }) {
   if (Number(standing) > 0) overlays.add(id, "standing", note("tb-pill", standing, { top: -10, right: 12 }));
-  const bad = Number(overdue) + Number(stopped);
+  const bad = Number(overdue ?? 0) + Number(stopped ?? 0);
   if (bad > 0) overlays.add(id, "bad", note("tb-pill tb-pill-bad", `▲ ${bad}`, { top: -10, left: -8 }));
 }
 

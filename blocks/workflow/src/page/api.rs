@@ -23,6 +23,7 @@ type Answer<T> = Result<T, WebError>;
 
 /// What is wrong at one element of a drawn file.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelFinding)]
 pub(super) struct FindingView {
     #[schema(example = "end-with-outgoing")]
     pub rule: String,
@@ -77,6 +78,7 @@ impl FindingView {
 
 /// A foreign attribute or element that has no effect here.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelIgnored)]
 pub(super) struct IgnoredView {
     #[schema(example = "review")]
     pub element: String,
@@ -87,6 +89,7 @@ pub(super) struct IgnoredView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelChecked)]
 pub(super) struct Checked {
     pub findings: Vec<FindingView>,
     pub ignored: Vec<IgnoredView>,
@@ -129,6 +132,7 @@ pub(super) async fn check(
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ModelDeployment)]
 pub(super) struct Deployment {
     /// Under which name it is started and called.
     #[schema(example = "food-licence")]
@@ -145,6 +149,7 @@ pub(super) struct Deployment {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModelDeployed)]
 pub(super) struct Deployed {
     #[schema(example = "food-licence")]
     key: String,

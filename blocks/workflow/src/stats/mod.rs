@@ -31,6 +31,7 @@ pub const MOST_RUNNING: u64 = 2_000;
 
 /// A version of a process in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[schema(as = ProcessFigures)]
 pub struct Figures {
     /// `key:version:tail`.
     #[schema(example = "food-licence:3:0d8c2b7f4a11")]
@@ -51,6 +52,7 @@ pub struct Figures {
 
 /// One step in figures; durations in seconds, from the task's appearance until it was done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[schema(as = StepFigures)]
 pub struct Step {
     #[schema(example = "examine")]
     pub element: String,
