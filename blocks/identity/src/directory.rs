@@ -163,6 +163,20 @@ pub async fn add_unread(tx: &store::Tx, user: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Groups whose tasks an officer may take today, each as `post@org`; none for a disabled user.
+pub async fn groups_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>> {
+    if crate::store::get_user(db, &user.to_string())
+        .await?
+        .disabled_at
+        .is_some()
+    {
+        return Ok(Vec::new());
+    }
+    let posts = crate::store::list_posts(db, &user.to_string()).await?;
+    let group = |post: &crate::actor::Post| format!("{}@{}", post.post, post.org);
+    Ok(posts.iter().map(group).collect())
+}
+
 /// Sets how many unread messages the head of the user's pages shows; `notify` keeps it.
 pub async fn set_unread(tx: &store::Tx, user: UserId, unread: i32) -> Result<()> {
     use sea_orm::ActiveValue::Set;

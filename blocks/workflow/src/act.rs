@@ -21,6 +21,7 @@ use crate::{
     simulate::check_file,
     step,
     store::{self as tables, Filter, Task},
+    verb::{Acting, Cause, Completion, who, work},
 };
 
 /// Who acts on tasks: identifier, and groups as `post@org`.
@@ -233,11 +234,12 @@ pub async fn start_version(
 // Tasks
 
 /// The task if it can still be acted on.
-async fn open_task(tx: &Tx, id: TaskId, expected: Option<i64>) -> Result<task::Model> {
+pub(crate) async fn open_task(tx: &Tx, id: TaskId, expected: Option<i64>) -> Result<task::Model> {
     let row = tables::get_task(&**tx, id).await?;
     match row.state.as_str() {
-        "done" => Err(Error::refused("workflow-task-already-done")),
+        "done" | "withdrawn" => Err(Error::refused("workflow-task-already-done")),
         "gone" => Err(Error::refused("workflow-task-gone")),
+        "pending" | "signing" | "following" => Err(Error::refused("workflow-task-waits")),
         _ if expected.is_some_and(|expected| expected != row.version) => {
             Err(Error::refused("workflow-task-changed"))
         }
@@ -245,30 +247,35 @@ async fn open_task(tx: &Tx, id: TaskId, expected: Option<i64>) -> Result<task::M
     }
 }
 
-fn is_candidate(row: &task::Model, officer: &Officer) -> bool {
-    tables::list(&row.candidates)
-        .iter()
-        .any(|group| officer.groups.contains(group))
-}
-
-fn forbidden(action: &str) -> Error {
+pub(crate) fn forbidden(action: &str) -> Error {
     Error::Forbidden {
         action: action.to_owned(),
     }
 }
 
-/// An officer of one of the candidate posts takes an open task.
+/// An attribute of our namespace at the task's step, filled in.
+pub(crate) fn attribute(row: &task::Model, name: &str) -> Option<String> {
+    let all: Map<String, Value> = serde_json::from_str(&row.attributes).unwrap_or_default();
+    let value = all.get(name).and_then(Value::as_str);
+    value.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Changes a task, or refuses because somebody else did meanwhile.
+pub(crate) async fn change(tx: &Tx, row: &task::Model, change: task::ActiveModel) -> Result<()> {
+    if tables::update_task(tx, row, change).await? {
+        Ok(())
+    } else {
+        Err(Error::refused("workflow-task-changed"))
+    }
+}
+
+/// An officer of one of the candidate posts, or the substitute of one, takes an open task.
 pub async fn claim(tx: &Tx, id: TaskId, officer: &Officer, expected: Option<i64>) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     if row.assignee.as_deref() == Some(&officer.id) {
         return Ok(());
     }
-    if !is_candidate(&row, officer) {
-        return Err(forbidden("workflow.task.claim"));
-    }
-    if row.assignee.is_some() {
-        return Err(Error::refused("workflow-task-taken"));
-    }
+    let acting = who::acting(tx, &row, officer, "workflow.task.claim").await?;
     if expected.is_some_and(|expected| expected != row.version) {
         return Err(Error::refused("workflow-task-changed"));
     }
@@ -277,7 +284,7 @@ pub async fn claim(tx: &Tx, id: TaskId, officer: &Officer, expected: Option<i64>
     task.assignee = Some(officer.id.clone());
     tx.emit(
         &row.subject,
-        &officer.trace,
+        &acting.trace,
         &event::TaskClaimed {
             task,
             by: officer.id.clone(),
@@ -286,17 +293,15 @@ pub async fn claim(tx: &Tx, id: TaskId, officer: &Officer, expected: Option<i64>
 }
 
 async fn assign(tx: &Tx, row: &task::Model, to: Option<&str>) -> Result<()> {
-    let change = task::ActiveModel {
+    let new = task::ActiveModel {
         assignee: Set(to.map(str::to_owned)),
         state: Set(if to.is_some() { "claimed" } else { "open" }.to_owned()),
         claimed_at: Set(to.map(|_| micros(tx.now()))),
+        // What was taken and given back is as if nobody had touched it.
+        acted_at: Set(to.map(|_| micros(tx.now()))),
         ..Default::default()
     };
-    if tables::update_task(tx, row, change).await? {
-        Ok(())
-    } else {
-        Err(Error::refused("workflow-task-changed"))
-    }
+    change(tx, row, new).await
 }
 
 /// The one who has a task gives it back to its candidates.
@@ -307,6 +312,9 @@ pub async fn release(tx: &Tx, id: TaskId, officer: &Officer) -> Result<()> {
     }
     if row.assignee.as_deref() != Some(&officer.id) {
         return Err(forbidden("workflow.task.release"));
+    }
+    if !row.back_to.is_empty() {
+        return Err(Error::refused("workflow-task-delegated"));
     }
     if row.candidates.is_empty() {
         return Err(Error::refused("workflow-task-no-candidates"));
@@ -334,13 +342,7 @@ pub async fn transfer(
     reason: &str,
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
-    let may = match &row.assignee {
-        Some(assignee) => *assignee == officer.id,
-        None => is_candidate(&row, officer),
-    };
-    if !may {
-        return Err(forbidden("workflow.task.transfer"));
-    }
+    let acting = who::acting(tx, &row, officer, "workflow.task.transfer").await?;
     if reason.trim().is_empty() {
         return Err(Error::invalid(
             "reason",
@@ -356,11 +358,12 @@ pub async fn transfer(
         to: to.to_owned(),
         reason: reason.to_owned(),
     };
-    tx.emit(&row.subject, &officer.trace, &transferred)
+    tx.emit(&row.subject, &acting.trace, &transferred)
 }
 
 /// The one who has a task (or, where nobody has it, one who could) completes it, and the process
-/// goes on with the variables. Of two who complete one task the second is refused.
+/// goes on with the variables, as soon as nobody else has to answer. Of two who complete one task
+/// the second is refused.
 pub async fn complete(
     tx: &Tx,
     engine: &Engine,
@@ -369,18 +372,10 @@ pub async fn complete(
     expected: Option<i64>,
     vars: Map<String, Value>,
 ) -> Result<()> {
-    let row = open_task(tx, id, expected).await?;
-    let may = match &row.assignee {
-        Some(assignee) => *assignee == officer.id,
-        None => is_candidate(&row, officer),
-    };
-    if !may {
-        return Err(match row.assignee {
-            Some(_) if is_candidate(&row, officer) => Error::refused("workflow-task-taken"),
-            _ => forbidden("workflow.task.complete"),
-        });
-    }
-    complete_row(tx, engine, row, &officer.id, &officer.trace, vars).await
+    let done = Completion { vars, next: None };
+    work::complete_choosing(tx, engine, id, officer, expected, done)
+        .await
+        .map(drop)
 }
 
 /// The system completes a task, as an automatic rule or a consumer does.
@@ -391,54 +386,71 @@ pub async fn complete_by_system(
     vars: Map<String, Value>,
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
-    complete_row(tx, engine, row, "system", "system", vars).await
+    let acting = Acting::system();
+    close(tx, engine, &row, &acting, &vars).await?;
+    let done = Completion { vars, next: None };
+    leave(tx, engine, &row, &acting, done).await
 }
 
-async fn complete_row(
+/// The task's row is done; nothing moves yet.
+pub(crate) async fn close(
     tx: &Tx,
     engine: &Engine,
-    row: task::Model,
-    by: &str,
-    trace: &str,
-    vars: Map<String, Value>,
+    row: &task::Model,
+    acting: &Acting,
+    vars: &Map<String, Value>,
 ) -> Result<()> {
-    let outcomes = tables::list(&row.outcomes);
-    if let Some(outcome) = vars.get("outcome")
-        && !outcomes.is_empty()
-        && !outcomes.iter().any(|known| outcome == known)
-    {
-        return Err(Error::invalid(
-            "outcome",
-            Text::new("workflow-outcome-unknown").with("known", outcomes.join(", ")),
-        ));
-    }
-    let change = task::ActiveModel {
+    let done = task::ActiveModel {
         state: Set("done".to_owned()),
-        assignee: Set(Some(by.to_owned())),
+        assignee: Set(Some(acting.id.clone())),
         done_at: Set(Some(micros(tx.now()))),
-        done_by: Set(Some(by.to_owned())),
+        done_by: Set(Some(acting.id.clone())),
+        saved_at: Set(None),
         ..Default::default()
     };
-    if !tables::update_task(tx, &row, change).await? {
-        return Err(Error::refused("workflow-task-changed"));
-    }
+    change(tx, row, done).await?;
     tables::remove_candidates(tx, std::slice::from_ref(&row.id)).await?;
-    let mut task = tables::facts(&row)?;
-    task.assignee = Some(by.to_owned());
-    for listener in engine.listeners() {
-        listener.completed(tx, &task, by, &vars).await?;
+    if row.saved_at.is_some() {
+        work::forget(tx, row).await?;
     }
-    let instance = task.instance;
-    let created_at = kernel::clock::from_micros(row.created_at);
+    let mut task = tables::facts(row)?;
+    task.assignee = Some(acting.id.clone());
+    if row.parent.is_none() {
+        for listener in engine.listeners() {
+            listener.completed(tx, &task, &acting.id, vars).await?;
+        }
+    }
     let done = event::TaskCompleted {
         task,
-        by: by.to_owned(),
-        created_at,
+        by: acting.id.clone(),
+        created_at: kernel::clock::from_micros(row.created_at),
         vars: vars.clone(),
     };
-    tx.emit(&row.subject, trace, &done)?;
+    tx.emit(&row.subject, &acting.trace, &done)
+}
+
+/// The token of a closed task leaves it.
+pub(crate) async fn leave(
+    tx: &Tx,
+    engine: &Engine,
+    row: &task::Model,
+    acting: &Acting,
+    done: Completion,
+) -> Result<()> {
     let token = u32::try_from(row.token).unwrap_or_default();
-    step::step(tx, engine, instance, Input::Complete { token, vars }, trace).await
+    let cause = Cause::completion(row, acting, done.next);
+    let input = Input::Complete {
+        token,
+        vars: done.vars,
+    };
+    step::step_for(tx, engine, instance_of(row)?, input, cause).await
+}
+
+pub(crate) fn instance_of(row: &task::Model) -> Result<InstanceId> {
+    Ok(row
+        .instance
+        .parse()
+        .map_err(|_| Fault::new("a task without an instance"))?)
 }
 
 // What comes from outside
@@ -575,16 +587,15 @@ pub async fn retry(tx: &Tx, engine: &Engine, instance: InstanceId, by: &str) -> 
 
 /// An administrator takes a waiting task away and puts the process at another step of its scope.
 pub async fn relocate(tx: &Tx, engine: &Engine, id: TaskId, to: &str, by: &str) -> Result<()> {
-    let row = open_task(tx, id, None).await?;
-    let instance = row
-        .instance
-        .parse()
-        .map_err(|_| Fault::new("a task without an instance"))?;
+    let row = tables::get_task(&**tx, id).await?;
+    if !tables::LIVE.contains(&row.state.as_str()) {
+        return Err(Error::refused("workflow-task-already-done"));
+    }
     let token = u32::try_from(row.token).unwrap_or_default();
     step::step(
         tx,
         engine,
-        instance,
+        instance_of(&row)?,
         Input::Move {
             token,
             to: to.to_owned(),

@@ -31,17 +31,20 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(instance))
         .routes(routes!(instance_trail))
         .routes(routes!(instance_xml))
+        .merge(crate::verb::api_task::routes())
+        .merge(crate::verb::api::routes())
 }
 
-type Answer<T> = Result<T, WebError>;
+pub(crate) type Answer<T> = Result<T, WebError>;
 
-fn gate(app: &App, actor: &Actor, action: &str) -> Result<()> {
+pub(crate) fn gate(app: &App, actor: &Actor, action: &str) -> Result<()> {
     actor.may(&*app.part::<Gate>()?, action, &Resource::system())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 struct TaskQuery {
-    /// `mine` (claimed by me), `free` (open for my posts), or both when left out.
+    /// `mine` (claimed by me), `free` (open for my posts), or both when left out, with the tasks
+    /// of those for whom I stand in.
     of: Option<String>,
     /// What the tasks are about, as `case:0192…`.
     subject: Option<String>,
@@ -50,7 +53,7 @@ struct TaskQuery {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct TaskView {
+pub(crate) struct TaskView {
     #[schema(value_type = String, example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     id: TaskId,
     #[schema(value_type = String)]
@@ -117,6 +120,10 @@ async fn list_tasks(
         assignee: (of != "free" || actor.groups().is_empty()).then(|| actor.user.to_string()),
         subject: query.subject,
         ..Filter::default()
+    };
+    let filter = match of {
+        "" => crate::with_absent(app.db(), &actor.user.to_string(), filter).await?,
+        _ => filter,
     };
     let page = act::tasks(
         app.db(),
@@ -242,6 +249,6 @@ async fn read(app: &App, actor: &Actor, id: &str) -> Result<(Trail, String)> {
     ))
 }
 
-fn parse<T: std::str::FromStr>(id: &str, what: &'static str) -> Result<T> {
+pub(crate) fn parse<T: std::str::FromStr>(id: &str, what: &'static str) -> Result<T> {
     id.parse().map_err(|_| Error::NotFound { what })
 }

@@ -10,7 +10,7 @@ use kernel::{Error, Fault, Result, calendar::Calendar};
 use serde_json::{Map, Value};
 use store::Tx;
 
-use crate::{CallId, InstanceId, core::Process, event::TaskFacts, store as tables};
+use crate::{CallId, InstanceId, TaskId, core::Process, event::TaskFacts, store as tables};
 
 /// What a service task asks for.
 #[derive(Clone, Debug)]
@@ -92,6 +92,7 @@ pub struct Engine {
     handlers: RwLock<HashMap<String, Arc<dyn ServiceHandler>>>,
     listeners: RwLock<Vec<Arc<dyn TaskListener>>>,
     calendars: RwLock<Option<Arc<Calendars>>>,
+    reserved: RwLock<Vec<String>>,
 }
 
 /// Parsed definitions kept; more than any city has in use at one time.
@@ -104,6 +105,30 @@ impl Engine {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(name.into(), handler);
+    }
+
+    /// Tasks about subjects that begin so (as `case:`) are completed, returned, withdrawn and
+    /// rejected through their application only, whose own rows change with them.
+    pub fn reserve(&self, subjects: impl Into<String>) {
+        self.reserved
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(subjects.into());
+    }
+
+    /// Whether an application keeps this subject's tasks to itself.
+    pub fn is_reserved(&self, subject: &str) -> bool {
+        let reserved = self.reserved.read().unwrap_or_else(PoisonError::into_inner);
+        reserved.iter().any(|begin| subject.starts_with(begin))
+    }
+
+    /// Refuses what only the task's application may do.
+    pub(crate) async fn need_free(&self, tx: &Tx, task: TaskId) -> Result<()> {
+        let row = tables::get_task(&**tx, task).await?;
+        if self.is_reserved(&row.subject) {
+            return Err(Error::refused("workflow-through-application"));
+        }
+        Ok(())
     }
 
     pub fn listen(&self, listener: Arc<dyn TaskListener>) {

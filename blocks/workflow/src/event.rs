@@ -57,6 +57,40 @@ event!(
     /// The task is needed no longer: a border event or the end of its process took it away.
     TaskGone, "workflow.task_gone.v1" { task: TaskFacts }
 );
+event!(
+    /// A verb besides claim, release, transfer and complete was done to a task: `save`, `delegate`,
+    /// `answer`, `add_signer`, `remove_signer`, `return`, `withdraw`, `reject`, `circulate`, `read`,
+    /// `urge`, `suspend`, `resume`, `extend` or `skip`. `other` is whom or what it concerns.
+    TaskActed, "workflow.task_acted.v1" {
+        task: TaskFacts,
+        verb: String,
+        by: String,
+        on_behalf: Option<String>,
+        other: String,
+        reason: String,
+    }
+);
+event!(
+    /// An administrator intervened: `move`, `cancel`, `set` or `retry`.
+    InstanceIntervened, "workflow.instance_intervened.v1" {
+        instance: InstanceId,
+        subject: String,
+        verb: String,
+        by: String,
+        other: String,
+        reason: String,
+    }
+);
+event!(SubstituteNamed, "workflow.substitute_named.v1" {
+    officer: String,
+    substitute: String,
+    posts: Vec<String>,
+    from: chrono::NaiveDate,
+    until: chrono::NaiveDate,
+    by: String,
+    reason: String,
+});
+event!(SubstituteEnded, "workflow.substitute_ended.v1" { officer: String, substitute: String, by: String });
 event!(InstanceStarted, "workflow.instance_started.v1" {
     instance: InstanceId,
     definition: String,

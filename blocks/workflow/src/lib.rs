@@ -26,6 +26,7 @@ mod step;
 mod store;
 mod trail;
 mod tree;
+pub mod verb;
 
 use std::sync::Arc;
 
@@ -37,8 +38,9 @@ pub use act::{
 pub use engine::{Calendars, Call, Engine, Outcome, ServiceHandler, TaskListener};
 pub use intervene::{Intervention, intervene};
 pub use schema::migrations;
-pub use store::{Filter, Task};
+pub use store::{Absent, Filter, Task};
 pub use trail::{Stay, Trail, picture, trail, trail_of};
+pub use verb::{Completion, Progress, complete_choosing, foresee, with_absent};
 
 kernel::typed_id!(
     /// A running or ended process.

@@ -16,14 +16,15 @@ use store::Tx;
 
 use crate::{
     CallId, InstanceId, TaskId,
-    core::{Due, Effect, Input, Instance, Process, Rejection, State, Status, advance},
+    core::{Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, advance},
     engine::{Call, Engine, Outcome},
     event,
     expr::Expr,
     model::{Kind, Node, Task},
     react::FireTimer,
-    schema::{call, instance, task, trail},
+    schema::{call, instance, part, task, trail},
     store as tables,
+    verb::{self, Cause},
 };
 
 /// Service tasks carried out one after another in one step; more is a circle.
@@ -37,8 +38,11 @@ pub(crate) struct Step<'a> {
     process: Arc<Process>,
     instance: Instance,
     by: String,
+    cause: Cause,
     trail: Vec<trail::ActiveModel>,
     tasks: Vec<task::Model>,
+    /// Shares of signers in the new tasks.
+    parts: Vec<part::Model>,
     gone: Vec<i64>,
     follow_ups: VecDeque<Input>,
     is_new: bool,
@@ -52,10 +56,21 @@ pub(crate) async fn step(
     input: Input,
     by: &str,
 ) -> Result<()> {
+    step_for(tx, engine, id, input, Cause::by(by)).await
+}
+
+/// As [`step`], knowing who gets the tasks that follow.
+pub(crate) async fn step_for(
+    tx: &Tx,
+    engine: &Engine,
+    id: InstanceId,
+    input: Input,
+    cause: Cause,
+) -> Result<()> {
     let row = tables::get_instance(&**tx, id).await?;
     let process = engine.process(&**tx, &row.definition).await?;
     let instance = read_state(&row)?;
-    let step = Step::new(tx, engine, row, id, process, instance, by, false);
+    let step = Step::new(tx, engine, row, id, process, instance, cause, false);
     step.run(input).await
 }
 
@@ -96,7 +111,8 @@ pub(crate) async fn begin(
         },
     )?;
     let instance = process.instance();
-    let step = Step::new(tx, engine, row, id, process, instance, by, true);
+    let cause = Cause::by(by);
+    let step = Step::new(tx, engine, row, id, process, instance, cause, true);
     step.run(Input::Start { at, vars }).await?;
     Ok(id)
 }
@@ -137,7 +153,7 @@ impl<'a> Step<'a> {
         id: InstanceId,
         process: Arc<Process>,
         instance: Instance,
-        by: &str,
+        cause: Cause,
         is_new: bool,
     ) -> Self {
         Self {
@@ -147,9 +163,11 @@ impl<'a> Step<'a> {
             id,
             process,
             instance,
-            by: by.to_owned(),
+            by: cause.trace.clone(),
+            cause,
             trail: Vec::new(),
             tasks: Vec::new(),
+            parts: Vec::new(),
             gone: Vec::new(),
             follow_ups: VecDeque::new(),
             is_new,
@@ -157,6 +175,16 @@ impl<'a> Step<'a> {
     }
 
     async fn run(mut self, input: Input) -> Result<()> {
+        let before = self.instance.next_number();
+        let place = self.place_of(&input);
+        if let Some((_, back)) = &place
+            && let Some(returner) = back.last()
+        {
+            let instance = &self.row.id;
+            self.cause
+                .remember_returner(self.tx, instance, returner)
+                .await?;
+        }
         let mut next = Some(input);
         let mut calls = 0;
         while let Some(input) = next {
@@ -171,7 +199,24 @@ impl<'a> Step<'a> {
                 return Err(Error::refused("workflow-circle"));
             }
         }
+        if let (Some(place), Some(task)) = (place, &self.cause.task)
+            && !self.instance.is_over()
+        {
+            let followed = verb::take_places(before, place, &self.instance);
+            tables::set_followed(self.tx, task, &followed).await?;
+        }
         self.save().await
+    }
+
+    /// Where the token of a completed task stood; none if it was one of several instances, whose
+    /// completion cannot be taken back alone.
+    fn place_of(&self, input: &Input) -> Option<(u32, Vec<crate::model::Id>)> {
+        let Input::Complete { token, .. } = input else {
+            return None;
+        };
+        let held = self.instance.tokens.get(token)?;
+        let frame = self.instance.frames.get(&held.frame)?;
+        (frame.kind != FrameKind::Iteration).then(|| (held.frame, held.back.clone()))
     }
 
     /// The next result of a service task whose token still waits for it.
@@ -365,13 +410,60 @@ impl<'a> Step<'a> {
         }
         match &node.kind {
             Kind::Task(Task::User) => {
-                if let Err(reason) = self.user_task(token, node, &vars)? {
+                if let Err(reason) = self.offer(token, node, &vars).await? {
                     self.follow_ups.push_back(Input::Fail { token, reason });
                 }
             }
             Kind::Task(Task::Receive { .. }) => {}
             _ => self.service_task(token, node, vars).await?,
         }
+        Ok(())
+    }
+
+    /// Puts a task on the list of those who get it, or leaves it out; the inner error is one of
+    /// the model's or its variables'.
+    async fn offer(
+        &mut self,
+        token: u32,
+        node: &Node,
+        vars: &Map<String, Value>,
+    ) -> Result<Result<(), String>> {
+        if let Err(reason) = self.user_task(token, node, vars)? {
+            return Ok(Err(reason));
+        }
+        let Some(row) = self.tasks.pop() else {
+            return Ok(Ok(()));
+        };
+        if verb::is_skipped(&self.cause, &row) {
+            self.skip(token, &row)?;
+            return Ok(Ok(()));
+        }
+        Ok(verb::created(self.tx, &mut self.cause, row)
+            .await?
+            .map(|arranged| {
+                self.tasks.extend(arranged.tasks);
+                self.parts.extend(arranged.parts);
+            }))
+    }
+
+    /// The one who would get the task has just agreed at the step before: he agrees here too.
+    fn skip(&mut self, token: u32, row: &task::Model) -> Result<()> {
+        self.trace(&row.element, "skipped", "");
+        let skipped = event::TaskActed {
+            task: tables::facts(row)?,
+            verb: "skip".to_owned(),
+            by: self.by.clone(),
+            on_behalf: None,
+            other: String::new(),
+            reason: String::new(),
+        };
+        self.tx.emit(&row.subject, &self.by, &skipped)?;
+        let agreed = tables::list(&row.outcomes).into_iter().next();
+        let vars = agreed.map(|outcome| ("outcome".to_owned(), Value::from(outcome)));
+        self.follow_ups.push_back(Input::Complete {
+            token,
+            vars: vars.into_iter().collect(),
+        });
         Ok(())
     }
 
@@ -457,6 +549,15 @@ impl<'a> Step<'a> {
             done_at: None,
             done_by: None,
             version: 1,
+            parent: None,
+            parts: 0,
+            back_to: String::new(),
+            followed: String::new(),
+            acted_at: None,
+            saved_at: None,
+            suspended_at: None,
+            urged_at: None,
+            extended: 0,
         });
         Ok(Ok(()))
     }
@@ -553,12 +654,23 @@ impl<'a> Step<'a> {
         }
         tables::insert_trail(self.tx, std::mem::take(&mut self.trail)).await?;
         self.save_gone().await?;
+        self.cause.need_chosen()?;
         let created = std::mem::take(&mut self.tasks);
-        let facts: Vec<_> = created.iter().map(tables::facts).collect::<Result<_>>()?;
+        let facts = |row: &task::Model| Ok((row.parent.is_some(), tables::facts(row)?));
+        let facts: Vec<_> = created.iter().map(facts).collect::<Result<_>>()?;
+        let parts = std::mem::take(&mut self.parts);
+        if !parts.is_empty() {
+            let ids: HashSet<_> = created.iter().map(|row| row.id.as_str()).collect();
+            let kept = parts
+                .into_iter()
+                .filter(|part| ids.contains(part.task.as_str()));
+            verb::insert_parts(self.tx, kept.collect()).await?;
+        }
         tables::insert_tasks(self.tx, created).await?;
         let listeners = self.engine.listeners();
-        for task in facts {
-            for listener in &listeners {
+        for (is_part, task) in facts {
+            // A signer's row is the same task to those who listen.
+            for listener in listeners.iter().filter(|_| !is_part) {
                 listener.created(self.tx, &task).await?;
             }
             self.tx
@@ -579,7 +691,7 @@ impl<'a> Step<'a> {
         let listeners = self.engine.listeners();
         for row in &rows {
             let task = tables::facts(row)?;
-            for listener in &listeners {
+            for listener in listeners.iter().filter(|_| row.parent.is_none()) {
                 listener.gone(self.tx, &task).await?;
             }
             self.tx
@@ -590,7 +702,7 @@ impl<'a> Step<'a> {
 }
 
 /// Midnight after a day in China: until then the day is not over.
-fn end_of(day: chrono::NaiveDate) -> Result<chrono::DateTime<chrono::Utc>> {
+pub(crate) fn end_of(day: chrono::NaiveDate) -> Result<chrono::DateTime<chrono::Utc>> {
     let next = day.succ_opt().and_then(|next| next.and_hms_opt(0, 0, 0));
     let china = chrono::FixedOffset::east_opt(8 * 3600);
     let end = next

@@ -197,6 +197,9 @@ pub(crate) fn facts(row: &task::Model) -> Result<TaskFacts> {
     })
 }
 
+/// Tasks that are still somebody's, shown on work lists or not.
+pub(crate) const LIVE: [&str; 5] = ["open", "claimed", "pending", "signing", "following"];
+
 /// Words between commas.
 pub(crate) fn list(text: &str) -> Vec<String> {
     text.split(',')
@@ -214,18 +217,37 @@ pub(crate) async fn get_task<C: ConnectionTrait>(db: &C, id: TaskId) -> Result<t
     found.ok_or(Error::NotFound { what: "task" })
 }
 
-pub(crate) async fn insert_tasks(tx: &Tx, rows: Vec<task::Model>) -> Result<()> {
-    let mut groups = Vec::new();
-    for row in &rows {
-        groups.extend(
-            list(&row.candidates)
-                .into_iter()
-                .map(|group| candidate::ActiveModel {
-                    group_key: Set(group),
-                    task: Set(row.id.clone()),
-                }),
-        );
+/// As [`get_task`], by the text of the id.
+pub(crate) async fn get_task_row<C: ConnectionTrait>(db: &C, id: &str) -> Result<task::Model> {
+    get_task(db, parse(id)?).await
+}
+
+/// Rows by which the groups of a task find it.
+fn candidates_of(row: &task::Model) -> impl Iterator<Item = candidate::ActiveModel> {
+    let groups = list(&row.candidates).into_iter();
+    groups.map(|group| candidate::ActiveModel {
+        group_key: Set(group),
+        task: Set(row.id.clone()),
+    })
+}
+
+/// The groups of a task that was created before its turn can take it now.
+pub(crate) async fn insert_candidates(tx: &Tx, row: &task::Model) -> Result<()> {
+    remove_candidates(tx, std::slice::from_ref(&row.id)).await?;
+    let rows: Vec<_> = candidates_of(row).collect();
+    if rows.is_empty() {
+        return Ok(());
     }
+    candidate::Entity::insert_many(rows)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("insert candidates", e))?;
+    Ok(())
+}
+
+pub(crate) async fn insert_tasks(tx: &Tx, rows: Vec<task::Model>) -> Result<()> {
+    let listed = |row: &&task::Model| matches!(row.state.as_str(), "open" | "claimed");
+    let groups: Vec<_> = rows.iter().filter(listed).flat_map(candidates_of).collect();
     let rows: Vec<task::ActiveModel> = rows.into_iter().map(Into::into).collect();
     for some in rows.chunks(ROWS) {
         let inserted = task::Entity::insert_many(some.to_vec())
@@ -261,6 +283,23 @@ pub(crate) async fn update_task(
     Ok(updated.rows_affected > 0)
 }
 
+/// What the completion of a task led to.
+pub(crate) async fn set_followed(
+    tx: &Tx,
+    task: &str,
+    followed: &crate::core::Followed,
+) -> Result<()> {
+    let text = serde_json::to_string(followed)
+        .map_err(|e| kernel::Fault::caused_by("write what followed", e))?;
+    task::Entity::update_many()
+        .col_expr(task::Column::Followed, Expr::value(text))
+        .filter(task::Column::Id.eq(task))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("note what followed a task", e))?;
+    Ok(())
+}
+
 /// Nobody can take the task any more.
 pub(crate) async fn remove_candidates(tx: &Tx, tasks: &[String]) -> Result<()> {
     for some in tasks.chunks(ROWS) {
@@ -284,7 +323,7 @@ pub(crate) async fn open_tasks_at(
         let query = task::Entity::find()
             .filter(task::Column::Instance.eq(instance))
             .filter(task::Column::Token.is_in(some.iter().copied()))
-            .filter(task::Column::State.is_in(["open", "claimed"]));
+            .filter(task::Column::State.is_in(LIVE));
         found.extend(query.all(&**tx).await.map_err(|e| fault("find tasks", e))?);
     }
     Ok(found)
@@ -303,7 +342,7 @@ pub(crate) async fn mark_gone(tx: &Tx, instance: &str, tokens: &[i64]) -> Result
             )
             .filter(task::Column::Instance.eq(instance))
             .filter(task::Column::Token.is_in(some.iter().copied()))
-            .filter(task::Column::State.is_in(["open", "claimed"]))
+            .filter(task::Column::State.is_in(LIVE))
             .exec(&**tx)
             .await
             .map_err(|e| fault("mark tasks as gone", e))?;
@@ -330,6 +369,17 @@ pub struct Filter {
     /// `open`, `claimed`, `done`, `gone`; none means open and claimed.
     pub state: Option<String>,
     pub instance: Option<InstanceId>,
+    /// Absent officers whose tasks are shown too; see [`crate::with_absent`].
+    pub absent: Vec<Absent>,
+}
+
+/// Somebody for whom another stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    pub officer: String,
+    pub groups: Vec<String>,
+    /// For all his posts, so that tasks assigned to him without a post are meant too.
+    pub is_whole: bool,
 }
 
 /// A task in a list.
@@ -361,6 +411,21 @@ impl Task {
     }
 }
 
+/// Tasks that these groups may take.
+fn of_groups(groups: &[String]) -> sea_orm::sea_query::SelectStatement {
+    candidate::Entity::find()
+        .select_only()
+        .column(candidate::Column::Task)
+        .filter(candidate::Column::GroupKey.is_in(groups))
+        .into_query()
+}
+
+fn free_for(groups: &[String]) -> Condition {
+    Condition::all()
+        .add(task::Column::Assignee.is_null())
+        .add(task::Column::Id.in_subquery(of_groups(groups)))
+}
+
 pub(crate) async fn list_tasks<C: ConnectionTrait>(
     db: &C,
     filter: &Filter,
@@ -384,15 +449,15 @@ pub(crate) async fn list_tasks<C: ConnectionTrait>(
         who = who.add(task::Column::Assignee.eq(assignee));
     }
     if !filter.groups.is_empty() {
-        let mine = candidate::Entity::find()
-            .select_only()
-            .column(candidate::Column::Task)
-            .filter(candidate::Column::GroupKey.is_in(&filter.groups))
-            .into_query();
-        let free = Condition::all()
-            .add(task::Column::Assignee.is_null())
-            .add(task::Column::Id.in_subquery(mine));
-        who = who.add(free);
+        who = who.add(free_for(&filter.groups));
+    }
+    for absent in &filter.absent {
+        let his = Condition::all()
+            .add(task::Column::Assignee.eq(&absent.officer))
+            .add_option(
+                (!absent.is_whole).then(|| task::Column::Id.in_subquery(of_groups(&absent.groups))),
+            );
+        who = who.add(his).add(free_for(&absent.groups));
     }
     if !who.is_empty() {
         query = query.filter(who);

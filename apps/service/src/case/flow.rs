@@ -35,6 +35,8 @@ pub fn register(app: &App) -> Result<()> {
         engine.register(name, services.clone());
     }
     engine.listen(Arc::new(Clockwork(app.clone())));
+    // A case's own state moves with its tasks: they are done here only.
+    engine.reserve("case:");
     Ok(())
 }
 
@@ -404,6 +406,18 @@ pub(crate) async fn complete(
         variables,
     ))
     .await
+}
+
+/// What the process would go on with if the task were completed now; none if other signers or a
+/// delegator have to answer first.
+pub(crate) async fn foresee(
+    tx: &Tx,
+    actor: &Actor,
+    task: &Task,
+    variables: &Map<String, Value>,
+) -> Result<Option<Map<String, Value>>> {
+    let officer = Officer::from(actor);
+    workflow::foresee(tx, task_id(&task.id)?, &officer, variables).await
 }
 
 /// Which tasks a list shows.

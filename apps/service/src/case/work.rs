@@ -292,7 +292,13 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
             Box::pin(async move {
                 let mut case = rows::get_in(&tx, id).await?;
                 let who = Who::of(&actor, &case);
-                let meaning = meaning(&task, &done, &case)?;
+                let Some(meaning) = decided(&tx, &actor, &task, &done, &case).await? else {
+                    // Others have to sign: so far there is an opinion and no decision.
+                    let opinion = opinion(&tx, &task, &done, &who);
+                    rows::insert_opinion(&tx, id, opinion).await?;
+                    flow::complete(&tx, &desk, &actor, &task, variables(&done)).await?;
+                    return Ok(case);
+                };
                 let was_open = !case.state().is_final();
                 happen(&tx, &desk, &mut case, &meaning.events, &who, &task.name).await?;
                 // What the process closes by itself, it settles by itself.
@@ -313,6 +319,35 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
             })
         })
         .await
+}
+
+/// What the answer means to the case; none while other signers or a delegator have to answer. What
+/// signers decided together counts, and not what the last of them answered.
+async fn decided(
+    tx: &store::Tx,
+    actor: &Actor,
+    task: &Task,
+    done: &Done,
+    case: &Case,
+) -> Result<Option<Meaning>> {
+    let meant = meaning(task, done, case)?;
+    if !meant.completes {
+        return Ok(Some(meant));
+    }
+    let Some(seen) = flow::foresee(tx, actor, task, &variables(done)).await? else {
+        return Ok(None);
+    };
+    let outcome = seen.get("outcome").and_then(Value::as_str);
+    match outcome.filter(|outcome| *outcome != done.outcome) {
+        Some(outcome) => {
+            let signed = Done {
+                outcome: outcome.to_owned(),
+                ..done.clone()
+            };
+            meaning(task, &signed, case).map(Some)
+        }
+        None => Ok(Some(meant)),
+    }
 }
 
 fn opinion(tx: &store::Tx, task: &Task, done: &Done, who: &Who) -> Opinion {

@@ -7,6 +7,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(Tables),
         Box::new(super::m20261125_11_seeing::Seeing),
+        Box::new(super::verb_migration::Verbs),
     ]
 }
 
@@ -54,19 +55,19 @@ const INDEXES: &[(&str, &str)] = &[
     ("workflow_trail", "subject"),
 ];
 
-fn text(name: &'static str) -> ColumnDef {
+pub(super) fn text(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).text().not_null().take()
 }
 
-fn number(name: &'static str) -> ColumnDef {
+pub(super) fn number(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().take()
 }
 
-fn maybe(name: &'static str) -> ColumnDef {
+pub(super) fn maybe(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().take()
 }
 
-fn table(name: &'static str, columns: Vec<ColumnDef>) -> TableCreateStatement {
+pub(super) fn table(name: &'static str, columns: Vec<ColumnDef>) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name);
     for mut column in columns {
@@ -75,7 +76,7 @@ fn table(name: &'static str, columns: Vec<ColumnDef>) -> TableCreateStatement {
     table
 }
 
-fn id() -> ColumnDef {
+pub(super) fn id() -> ColumnDef {
     ColumnDef::new("id").text().not_null().primary_key().take()
 }
 

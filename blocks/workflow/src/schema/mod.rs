@@ -2,8 +2,11 @@
 
 mod m20261125_11_seeing;
 mod migration;
+mod verb;
+mod verb_migration;
 
 pub use migration::migrations;
+pub use verb::{copy, deed, part, saved, substitute, suspension};
 
 /// A deployed file: BPMN or DMN. `id` is `key:version:tail`; `links` is a JSON list of the definitions
 /// whose processes and decisions it uses, as they were when it was deployed.
@@ -88,7 +91,9 @@ pub mod task {
         pub element: String,
         pub name: String,
         pub kind: String,
-        /// `open`, `claimed`, `done`, or `gone` (no longer needed).
+        /// `open`, `claimed`, `done`, `withdrawn`, or `gone` (no longer needed). Waiting for others:
+        /// `pending` (its turn has not come), `signing` (its signers decide), `following` (done,
+        /// those added after it are not).
         pub state: String,
         /// Groups as `post@org`, separated by commas.
         pub candidates: String,
@@ -108,6 +113,23 @@ pub mod task {
         pub done_at: Option<i64>,
         pub done_by: Option<String>,
         pub version: i64,
+        /// The task of which this is a signer's part.
+        pub parent: Option<String>,
+        /// Parts that this task ever had.
+        pub parts: i64,
+        /// Officers to whom it comes back, separated by commas, the next one last.
+        pub back_to: String,
+        /// What its completion led to, as JSON; empty when that cannot be taken back.
+        #[sea_orm(column_type = "Text")]
+        pub followed: String,
+        /// When somebody first did something to it.
+        pub acted_at: Option<i64>,
+        pub saved_at: Option<i64>,
+        /// Since when its clock stands still.
+        pub suspended_at: Option<i64>,
+        pub urged_at: Option<i64>,
+        /// Days by which it was extended.
+        pub extended: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

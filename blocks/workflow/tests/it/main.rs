@@ -18,3 +18,5 @@ mod pages;
 mod rules;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod verbs;

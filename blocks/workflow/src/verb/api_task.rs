@@ -1,0 +1,690 @@
+//! JSON doors of the verbs on one task, and of the batch.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+use ::store::Tx;
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use identity::{Actor, Gate, Resource};
+use kernel::{Error, Result, Text};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::{App, Page};
+
+use super::{
+    Access, Copy, Earlier, Part, Place, Target, TaskDetail, batch,
+    work::{self, Completion, Progress},
+};
+use crate::{
+    Engine, Officer, TaskId, act,
+    api::{Answer, TaskView, gate, parse},
+    core::Mode,
+};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(read))
+        .routes(routes!(save))
+        .routes(routes!(complete))
+        .routes(routes!(complete_many))
+        .routes(routes!(transfer))
+        .routes(routes!(delegate))
+        .routes(routes!(add_signers))
+        .routes(routes!(remove_signer))
+        .routes(routes!(return_task))
+        .routes(routes!(withdraw))
+        .routes(routes!(reject))
+        .routes(routes!(circulate))
+        .routes(routes!(receipts))
+        .routes(routes!(urge))
+        .routes(routes!(suspend))
+        .routes(routes!(resume))
+        .routes(routes!(extend))
+}
+
+/// Authorises, then acts in one write.
+pub(super) async fn write<T, F, Fut>(app: &App, actor: &Actor, action: &str, act: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Fn(Tx, Arc<Engine>, Officer) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    gate(app, actor, action)?;
+    let engine = app.part::<Engine>()?;
+    let officer = Officer::from(actor);
+    app.db()
+        .write(move |tx| act(tx, engine.clone(), officer.clone()))
+        .await
+}
+
+/// As [`write`], on a task.
+async fn on_task<T, F, Fut>(app: &App, actor: &Actor, verb: &str, id: &str, act: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Fn(Tx, Arc<Engine>, TaskId, Officer) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    let action = format!("workflow.task.{verb}");
+    gate(app, actor, &action)?;
+    let id = parse::<TaskId>(id, "task")?;
+    write(app, actor, &action, move |tx, engine, officer| {
+        act(tx, engine, id, officer)
+    })
+    .await
+}
+
+pub(super) fn may(app: &App, actor: &Actor, action: &str) -> Result<bool> {
+    match actor.may(&*app.part::<Gate>()?, action, &Resource::system()) {
+        Ok(()) => Ok(true),
+        Err(Error::Forbidden { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A task with everything that its page needs.
+#[derive(Debug, Serialize, ToSchema)]
+struct DetailView {
+    #[serde(flatten)]
+    task: TaskView,
+    /// The absent officer in whose place the caller acts.
+    on_behalf: Option<String>,
+    /// What may be done with the variables that the step speaks of; `*` for all others.
+    #[schema(example = json!({"name": "read", "amount": "write"}))]
+    fields: BTreeMap<String, Access>,
+    /// Variables that the step shows.
+    #[schema(value_type = Object, example = json!({"name": "示例餐饮有限公司（合成）"}))]
+    vars: Map<String, Value>,
+    /// What was filled in before.
+    #[schema(value_type = Option<Object>, example = json!({"opinion": "拟同意"}))]
+    saved: Option<Map<String, Value>>,
+    saved_by: Option<String>,
+    signers: Vec<Part>,
+    /// Steps to which it may return, the one handled last first.
+    earlier: Vec<Earlier>,
+    /// Officers to whom it comes back, the next one last.
+    back_to: Vec<String>,
+    suspended_at: Option<chrono::DateTime<chrono::Utc>>,
+    extended_days: i64,
+}
+
+impl From<TaskDetail> for DetailView {
+    fn from(detail: TaskDetail) -> Self {
+        let (saved, saved_by) = detail.saved.unzip();
+        Self {
+            task: detail.task.into(),
+            on_behalf: detail.on_behalf,
+            fields: detail.fields,
+            vars: detail.vars,
+            saved,
+            saved_by,
+            signers: detail.parts,
+            earlier: detail.earlier,
+            back_to: detail.back_to,
+            suspended_at: detail.suspended_at,
+            extended_days: detail.extended_days,
+        }
+    }
+}
+
+/// Reads a task that one has or may take: variables, what was saved, signers, earlier steps.
+#[utoipa::path(get, path = "/api/workflow/tasks/{id}", tag = "workflow",
+    params(("id" = String, Path, description = "task")),
+    responses((status = 200, body = DetailView), (status = 403, description = "not one's own task")))]
+async fn read(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Answer<Json<DetailView>> {
+    let detail = on_task(
+        &app,
+        &actor,
+        "read",
+        &id,
+        |tx, engine, id, officer| async move { super::detail(&tx, &engine, id, &officer).await },
+    );
+    Ok(Json(detail.await?.into()))
+}
+
+/// What is filled in.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Filled {
+    #[schema(value_type = Object, example = json!({"outcome": "approve", "opinion": "同意"}))]
+    vars: Map<String, Value>,
+    /// Officer who shall have the next task, where the step lets one choose.
+    next: Option<String>,
+    /// The version of the task that the caller saw.
+    #[schema(example = 1)]
+    version: Option<i64>,
+}
+
+/// Keeps what was filled in so far without completing.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/save", tag = "workflow", request_body = Filled,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "kept"), (status = 422, description = "a field may not be written, or has another type")))]
+async fn save(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(filled): Json<Filled>,
+) -> Answer<StatusCode> {
+    on_task(&app, &actor, "save", &id, move |tx, _, id, officer| {
+        let filled = filled.clone();
+        async move { super::save(&tx, id, &officer, filled.version, &filled.vars).await }
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Completed {
+    progress: Progress,
+}
+
+/// Completes a task. `waits` says that others have to answer before the process goes on.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/complete", tag = "workflow", request_body = Filled,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 200, body = Completed), (status = 409, description = "done, changed, suspended, or to be done in its application"),
+        (status = 422, description = "an unknown outcome, or a field that may not be written")))]
+async fn complete(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(filled): Json<Filled>,
+) -> Answer<Json<Completed>> {
+    let progress = on_task(
+        &app,
+        &actor,
+        "complete",
+        &id,
+        move |tx, engine, id, officer| {
+            let filled = filled.clone();
+            async move {
+                engine.need_free(&tx, id).await?;
+                let done = Completion {
+                    vars: filled.vars,
+                    next: filled.next,
+                };
+                work::complete_choosing(&tx, &engine, id, &officer, filled.version, done).await
+            }
+        },
+    )
+    .await?;
+    Ok(Json(Completed { progress }))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Batch {
+    tasks: Vec<BatchTask>,
+    #[schema(value_type = Object, example = json!({"outcome": "approve", "opinion": "同意"}))]
+    vars: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct BatchTask {
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
+    id: String,
+    version: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchAnswer {
+    id: String,
+    /// None where it was refused.
+    progress: Option<Progress>,
+    /// Key of the rule that refused it.
+    #[schema(example = "workflow-task-already-done")]
+    rule: Option<String>,
+    /// Why, and what to do.
+    message: Option<String>,
+}
+
+/// Completes many tasks with one answer, each in a write of its own: what one is refused does
+/// not hold up the others.
+#[utoipa::path(post, path = "/api/workflow/tasks/complete", tag = "workflow", request_body = Batch,
+    responses((status = 200, body = Vec<BatchAnswer>), (status = 422, description = "none, or too many tasks")))]
+async fn complete_many(
+    State(app): State<App>,
+    actor: Actor,
+    page: Page,
+    Json(batch): Json<Batch>,
+) -> Answer<Json<Vec<BatchAnswer>>> {
+    gate(&app, &actor, "workflow.task.complete")?;
+    let mut tasks = Vec::new();
+    for task in &batch.tasks {
+        tasks.push((parse::<TaskId>(&task.id, "task")?, task.version));
+    }
+    let engine = app.part::<Engine>()?;
+    let done = Completion {
+        vars: batch.vars,
+        next: None,
+    };
+    let officer = Officer::from(&actor);
+    let answers = batch::complete_many(app.db(), &engine, &tasks, &officer, &done).await?;
+    let answers = answers.into_iter().map(|answer| told(&page, answer));
+    Ok(Json(answers.collect()))
+}
+
+fn told(page: &Page, answer: batch::Answer) -> BatchAnswer {
+    let id = answer.task.to_string();
+    let text = match answer.result {
+        Ok(progress) => {
+            return BatchAnswer {
+                id,
+                progress: Some(progress),
+                rule: None,
+                message: None,
+            };
+        }
+        Err(Error::Refused(text)) => text,
+        Err(Error::Invalid(findings)) => match findings.into_iter().next() {
+            Some(finding) => finding.text,
+            None => Text::new("web-error-invalid"),
+        },
+        Err(Error::NotFound { .. }) => Text::new("web-error-not-found"),
+        Err(_) => Text::new("web-error-forbidden"),
+    };
+    BatchAnswer {
+        id,
+        progress: None,
+        rule: Some(text.key.to_owned()),
+        message: Some(page.say(&text)),
+    }
+}
+
+/// To whom, and why.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Hand {
+    /// User id of an officer.
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
+    to: String,
+    #[schema(example = "需现场核实")]
+    reason: String,
+}
+
+/// Gives a task to another officer of its posts for good.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/transfer", tag = "workflow", request_body = Hand,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "given"), (status = 422, description = "no officer of its posts, or no reason")))]
+async fn transfer(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(hand): Json<Hand>,
+) -> Answer<StatusCode> {
+    on_task(&app, &actor, "transfer", &id, move |tx, _, id, officer| {
+        let hand = hand.clone();
+        async move {
+            super::who::need_candidate(&tx, id, &hand.to).await?;
+            act::transfer(&tx, id, &officer, &hand.to, &hand.reason).await
+        }
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets another officer do the work; it comes back to the caller, who completes.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/delegate", tag = "workflow", request_body = Hand,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "delegated"), (status = 422, description = "to oneself, in a circle, or to nobody known")))]
+async fn delegate(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(hand): Json<Hand>,
+) -> Answer<StatusCode> {
+    on_task(&app, &actor, "delegate", &id, move |tx, _, id, officer| {
+        let hand = hand.clone();
+        async move { super::delegate(&tx, id, &officer, &hand.to, &hand.reason).await }
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Signers {
+    /// Before the task, after it, or beside it; beside when left out.
+    place: Option<Place>,
+    /// User ids of officers, or groups as `post@org`.
+    #[schema(example = json!(["01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11"]))]
+    signers: Vec<String>,
+    #[schema(example = "需要会商")]
+    reason: String,
+}
+
+/// Adds signers to a task that one has.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/signers", tag = "workflow", request_body = Signers,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "added"), (status = 422, description = "a signer twice, or nobody known")))]
+async fn add_signers(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(signers): Json<Signers>,
+) -> Answer<StatusCode> {
+    on_task(&app, &actor, "sign", &id, move |tx, _, id, officer| {
+        let signers = signers.clone();
+        async move {
+            let place = signers.place.unwrap_or(Place::Beside);
+            let added = &signers.signers;
+            super::add_signers(&tx, id, &officer, place, added, &signers.reason).await
+        }
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Because {
+    #[schema(example = "数据有误")]
+    reason: String,
+}
+
+/// Removes a signer, named by his own task, who has not answered.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/remove-signer", tag = "workflow", request_body = Because,
+    params(("id" = String, Path, description = "the signer's task")),
+    responses((status = 204, description = "removed"), (status = 409, description = "he has signed, or is the last")))]
+async fn remove_signer(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(because): Json<Because>,
+) -> Answer<StatusCode> {
+    let is_administrator = may(&app, &actor, "workflow.instance.intervene")?;
+    on_task(&app, &actor, "sign", &id, move |tx, engine, id, officer| {
+        let reason = because.reason.clone();
+        async move {
+            // What is left may decide, and move the process.
+            engine.need_free(&tx, id).await?;
+            super::remove_signer(&tx, &engine, id, &officer, is_administrator, &reason).await
+        }
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Back {
+    /// `previous`, `initiator`, or the element of an earlier step; `previous` when left out.
+    #[schema(example = "previous")]
+    to: String,
+    /// `again` (through all steps again) or `back` (straight back to this step).
+    #[schema(value_type = Option<String>, example = "again")]
+    mode: Option<Mode>,
+    #[schema(example = "数据有误")]
+    reason: String,
+}
+
+/// Sends a task back to an earlier step that was really visited.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/return", tag = "workflow", request_body = Back,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 200, body = Earlier), (status = 409, description = "suspended, or to be done in its application"),
+        (status = 422, description = "a step that was never visited, or no reason")))]
+async fn return_task(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(back): Json<Back>,
+) -> Answer<Json<Earlier>> {
+    let step = on_task(
+        &app,
+        &actor,
+        "return",
+        &id,
+        move |tx, engine, id, officer| {
+            let back = back.clone();
+            async move {
+                engine.need_free(&tx, id).await?;
+                let target = match back.to.as_str() {
+                    "" | "previous" => Target::Previous,
+                    "initiator" => Target::Initiator,
+                    step => Target::Step(step.to_owned()),
+                };
+                let mode = back.mode.unwrap_or(Mode::Again);
+                super::return_task(&tx, &engine, id, &officer, &target, mode, &back.reason).await
+            }
+        },
+    );
+    Ok(Json(step.await?))
+}
+
+/// Takes one's own completion back before anybody acts on what followed.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/withdraw", tag = "workflow", request_body = Because,
+    params(("id" = String, Path, description = "the task that one completed")),
+    responses((status = 204, description = "taken back"), (status = 409, description = "too late, or something went out")))]
+async fn withdraw(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(because): Json<Because>,
+) -> Answer<StatusCode> {
+    on_task(
+        &app,
+        &actor,
+        "withdraw",
+        &id,
+        move |tx, engine, id, officer| {
+            let reason = because.reason.clone();
+            async move {
+                engine.need_free(&tx, id).await?;
+                super::withdraw(&tx, &engine, id, &officer, &reason).await
+            }
+        },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses for good; the process ends by the end event that is drawn for it, or is cancelled.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/reject", tag = "workflow", request_body = Because,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "rejected"), (status = 422, description = "no reason")))]
+async fn reject(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(because): Json<Because>,
+) -> Answer<StatusCode> {
+    on_task(
+        &app,
+        &actor,
+        "reject",
+        &id,
+        move |tx, engine, id, officer| {
+            let reason = because.reason.clone();
+            async move {
+                engine.need_free(&tx, id).await?;
+                super::reject(&tx, &engine, id, &officer, &reason).await
+            }
+        },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Readers {
+    /// User ids of officers.
+    #[schema(example = json!(["01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11"]))]
+    readers: Vec<String>,
+    #[schema(example = "请阅")]
+    note: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Circulated {
+    /// Copies sent; who had one already got none.
+    #[schema(example = 1)]
+    sent: usize,
+}
+
+/// Sends copies for reading; the task is not held up.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/circulate", tag = "workflow", request_body = Readers,
+    params(("id" = String, Path, description = "task that one has or had")),
+    responses((status = 200, body = Circulated), (status = 422, description = "nobody known, or too many")))]
+async fn circulate(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(readers): Json<Readers>,
+) -> Answer<Json<Circulated>> {
+    let sent = on_task(&app, &actor, "circulate", &id, move |tx, _, id, officer| {
+        let readers = readers.clone();
+        async move { super::circulate(&tx, id, &officer, &readers.readers, &readers.note).await }
+    })
+    .await?;
+    Ok(Json(Circulated { sent }))
+}
+
+/// Who got copies of a task, and when they read them.
+#[utoipa::path(get, path = "/api/workflow/tasks/{id}/receipts", tag = "workflow",
+    params(("id" = String, Path, description = "task")),
+    responses((status = 200, body = Vec<Copy>)))]
+async fn receipts(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Answer<Json<Vec<Copy>>> {
+    gate(&app, &actor, "workflow.task.circulate")?;
+    let id = parse::<TaskId>(&id, "task")?;
+    act::task(app.db(), id).await?;
+    Ok(Json(super::receipts(app.db(), id).await?))
+}
+
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Note {
+    #[schema(example = "请尽快办理")]
+    note: String,
+}
+
+/// Reminds whoever has a task, once in some hours.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/urge", tag = "workflow", request_body = Note,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "urged"), (status = 409, description = "urged a short time ago")))]
+async fn urge(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(note): Json<Note>,
+) -> Answer<StatusCode> {
+    let is_supervisor = may(&app, &actor, "workflow.task.urge_any")?;
+    on_task(&app, &actor, "urge", &id, move |tx, _, id, officer| {
+        let note = note.note.clone();
+        async move { super::urge(&tx, id, &officer, is_supervisor, &note).await }
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Ground {
+    /// The legal ground; one of those that the step lists.
+    #[schema(example = "听证")]
+    ground: String,
+    #[schema(example = "当事人申请听证")]
+    reason: String,
+}
+
+/// Stops the clock of a task on a legal ground.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/suspend", tag = "workflow", request_body = Ground,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "stopped"), (status = 409, description = "stands still already"),
+        (status = 422, description = "no such ground, or no reason")))]
+async fn suspend(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(ground): Json<Ground>,
+) -> Answer<StatusCode> {
+    on_task(
+        &app,
+        &actor,
+        "suspend",
+        &id,
+        move |tx, engine, id, officer| {
+            let ground = ground.clone();
+            async move {
+                engine.need_free(&tx, id).await?;
+                super::suspend(&tx, id, &officer, &ground.ground, &ground.reason).await
+            }
+        },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Starts the clock again; the due date moves by the working days that did not count.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/resume", tag = "workflow",
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "runs again"), (status = 409, description = "it runs already")))]
+async fn resume(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Answer<StatusCode> {
+    on_task(
+        &app,
+        &actor,
+        "suspend",
+        &id,
+        |tx, engine, id, officer| async move {
+            engine.need_free(&tx, id).await?;
+            super::resume(&tx, &engine, id, &officer).await
+        },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+struct Extension {
+    /// Working days.
+    #[schema(example = 5)]
+    days: u32,
+    #[schema(example = "案情复杂")]
+    reason: String,
+}
+
+/// Gives a task more working days, once.
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/extend", tag = "workflow", request_body = Extension,
+    params(("id" = String, Path, description = "task")),
+    responses((status = 204, description = "extended"), (status = 409, description = "extended already"),
+        (status = 422, description = "too many days, or no reason")))]
+async fn extend(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(extension): Json<Extension>,
+) -> Answer<StatusCode> {
+    on_task(
+        &app,
+        &actor,
+        "extend",
+        &id,
+        move |tx, engine, id, officer| {
+            let extension = extension.clone();
+            async move {
+                engine.need_free(&tx, id).await?;
+                let days = extension.days;
+                super::extend(&tx, &engine, id, &officer, days, &extension.reason).await
+            }
+        },
+    )
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

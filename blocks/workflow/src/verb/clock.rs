@@ -1,0 +1,202 @@
+//! The clock of a task: suspend and resume (中止、恢复), extend (延期), urge (催办).
+
+use std::sync::Arc;
+
+use ::store::Tx;
+use chrono::{DateTime, Duration, Utc};
+use kernel::{
+    Error, Result, Text,
+    calendar::{Calendar, Suspension},
+    clock::{from_micros, local_date, micros},
+};
+use sea_orm::ActiveValue::Set;
+use serde_json::Value;
+
+use super::{
+    need_reason,
+    store::{self, record},
+    who::{self, Acting},
+};
+use crate::{
+    Engine, Officer, TaskId,
+    act::{self, attribute, instance_of, open_task},
+    schema::{suspension, task},
+    step, store as tables,
+};
+
+/// Working days by which a task may be extended where the model does not say
+/// (Administrative Licensing Law, article 42).
+const EXTENSION: u32 = 10;
+/// Hours between two urgings where the model does not say.
+const URGE_HOURS: i64 = 24;
+
+/// The end of the last day of `days` working days after the task was created; suspended days do
+/// not count.
+pub fn due_after(
+    calendar: &Calendar,
+    created_at: DateTime<Utc>,
+    days: u32,
+    suspensions: &[Suspension],
+) -> Result<DateTime<Utc>> {
+    step::end_of(calendar.due(local_date(created_at), days, suspensions)?)
+}
+
+async fn calendar(tx: &Tx, engine: &Engine, row: &task::Model) -> Result<Arc<Calendar>> {
+    let instance = tables::get_instance(&**tx, instance_of(row)?).await?;
+    let vars = step::read_state(&instance)?.variables();
+    let region = vars.get("region").and_then(Value::as_str);
+    engine.calendar(region.unwrap_or_default())
+}
+
+/// When a task with a number of days is due by all that is known now; none without a number.
+async fn due(
+    tx: &Tx,
+    engine: &Engine,
+    row: &task::Model,
+    extended: i64,
+) -> Result<Option<DateTime<Utc>>> {
+    let Some(days) = row.days else {
+        return Ok(None);
+    };
+    let days = u32::try_from(days + extended).unwrap_or_default();
+    let rows = store::suspensions_of(&**tx, &row.id).await?;
+    let suspensions: Vec<Suspension> = rows.iter().filter_map(stood_still).collect();
+    let created_at = from_micros(row.created_at);
+    let calendar = calendar(tx, engine, row).await?;
+    due_after(&calendar, created_at, days, &suspensions).map(Some)
+}
+
+/// The days that do not count: from the day of suspension to the day before that of resuming.
+fn stood_still(row: &suspension::Model) -> Option<Suspension> {
+    let first = local_date(from_micros(row.from_at));
+    let last = local_date(from_micros(row.until_at?)).pred_opt()?;
+    (first <= last).then_some(Suspension { first, last })
+}
+
+/// Stops the clock of a task, naming the legal ground (one of `tongban:grounds` where the step
+/// lists them).
+pub async fn suspend(
+    tx: &Tx,
+    id: TaskId,
+    officer: &Officer,
+    ground: &str,
+    reason: &str,
+) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let acting = who::acting(tx, &row, officer, "workflow.task.suspend").await?;
+    if row.suspended_at.is_some() {
+        return Err(Error::refused("workflow-task-suspended"));
+    }
+    let known = tables::list(&attribute(&row, "grounds").unwrap_or_default());
+    if ground.trim().is_empty() || !known.is_empty() && !known.iter().any(|one| one == ground) {
+        let text = Text::new("workflow-ground-unknown").with("known", known.join(", "));
+        return Err(Error::invalid("ground", text));
+    }
+    need_reason(reason)?;
+    let suspension = suspension::Model {
+        id: kernel::id::new_v7(tx.now()).to_string(),
+        task: row.id.clone(),
+        instance: row.instance.clone(),
+        ground: ground.to_owned(),
+        reason: reason.to_owned(),
+        by: acting.id.clone(),
+        from_at: micros(tx.now()),
+        until_at: None,
+    };
+    store::insert_suspension(tx, suspension).await?;
+    let change = task::ActiveModel {
+        suspended_at: Set(Some(micros(tx.now()))),
+        acted_at: Set(Some(micros(tx.now()))),
+        ..Default::default()
+    };
+    act::change(tx, &row, change).await?;
+    record(tx, &row, "suspend", &acting, ground, reason).await
+}
+
+/// Starts the clock again; the due date moves by the working days that did not count.
+pub async fn resume(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let acting = who::acting(tx, &row, officer, "workflow.task.suspend").await?;
+    if row.suspended_at.is_none() {
+        return Err(Error::refused("workflow-task-not-suspended"));
+    }
+    store::end_suspensions(tx, &row.id).await?;
+    let due = due(tx, engine, &row, row.extended).await?;
+    let change = task::ActiveModel {
+        suspended_at: Set(None),
+        due_at: Set(due.map(micros).or(row.due_at)),
+        ..Default::default()
+    };
+    act::change(tx, &row, change).await?;
+    record(tx, &row, "resume", &acting, "", "").await
+}
+
+/// Gives a task more working days, once; at most `tongban:extend`, or ten.
+pub async fn extend(
+    tx: &Tx,
+    engine: &Engine,
+    id: TaskId,
+    officer: &Officer,
+    days: u32,
+    reason: &str,
+) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let acting = who::acting(tx, &row, officer, "workflow.task.extend").await?;
+    if row.extended > 0 {
+        return Err(Error::refused("workflow-extended-already"));
+    }
+    if row.days.is_none() {
+        return Err(Error::refused("workflow-extend-no-days"));
+    }
+    let allowed = attribute(&row, "extend").map_or(EXTENSION, |text| text.parse().unwrap_or(0));
+    if days == 0 || days > allowed {
+        let text = Text::new("workflow-extend-days").with("allowed", allowed);
+        return Err(Error::invalid("days", text));
+    }
+    need_reason(reason)?;
+    let due = due(tx, engine, &row, days.into()).await?;
+    let change = task::ActiveModel {
+        extended: Set(days.into()),
+        due_at: Set(due.map(micros)),
+        acted_at: Set(Some(micros(tx.now()))),
+        ..Default::default()
+    };
+    act::change(tx, &row, change).await?;
+    record(tx, &row, "extend", &acting, &days.to_string(), reason).await
+}
+
+/// Reminds whoever has a task. The one who began the process may, those who handled it before,
+/// and supervisors; once in `tongban:urge` hours.
+pub async fn urge(
+    tx: &Tx,
+    id: TaskId,
+    officer: &Officer,
+    is_supervisor: bool,
+    note: &str,
+) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let instance = tables::get_instance(&**tx, instance_of(&row)?).await?;
+    let may = is_supervisor
+        || instance.started_by == officer.trace
+        || store::has_worked(&**tx, &row.instance, &officer.id).await?;
+    if !may {
+        return Err(act::forbidden("workflow.task.urge"));
+    }
+    let hours = attribute(&row, "urge").and_then(|text| text.parse().ok());
+    let wait = Duration::hours(hours.unwrap_or(URGE_HOURS));
+    if let Some(next) = row.urged_at.map(|at| from_micros(at) + wait)
+        && next > tx.now()
+    {
+        let next = kernel::clock::local(next).format("%Y-%m-%d %H:%M");
+        return Err(Error::Refused(
+            Text::new("workflow-urged-lately").with("next", next),
+        ));
+    }
+    let change = task::ActiveModel {
+        urged_at: Set(Some(micros(tx.now()))),
+        ..Default::default()
+    };
+    act::change(tx, &row, change).await?;
+    let to = row.assignee.as_deref().unwrap_or(&row.candidates);
+    record(tx, &row, "urge", &Acting::own(officer), to, note).await
+}

@@ -1,0 +1,100 @@
+//! An administrator's intervention, always with a reason.
+
+use ::store::Tx;
+use kernel::{Error, Result, Text};
+use serde_json::{Map, Value};
+
+use super::{Cause, need_reason, store, who::Acting};
+use crate::{Engine, InstanceId, Officer, core::Input, event, step, store as tables};
+
+/// What an administrator does to an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intervention {
+    /// A token goes to another step of its scope.
+    Move { token: u32, to: String },
+    /// The instance ends here.
+    Cancel,
+    /// Variables get other values.
+    Set(Map<String, Value>),
+    /// What stopped is tried again: one token, or all.
+    Retry(Option<u32>),
+}
+
+impl Intervention {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Move { .. } => "move",
+            Self::Cancel => "cancel",
+            Self::Set(_) => "set",
+            Self::Retry(_) => "retry",
+        }
+    }
+
+    fn other(&self) -> String {
+        match self {
+            Self::Move { to, .. } => to.clone(),
+            // Values may be sensitive: the names say what was done.
+            Self::Set(vars) => vars.keys().cloned().collect::<Vec<_>>().join(","),
+            Self::Cancel | Self::Retry(_) => String::new(),
+        }
+    }
+}
+
+/// Does it, and tells who did what and why. The caller has asked the gate.
+pub async fn intervene(
+    tx: &Tx,
+    engine: &Engine,
+    instance: InstanceId,
+    what: Intervention,
+    officer: &Officer,
+    reason: &str,
+) -> Result<()> {
+    need_reason(reason)?;
+    if what == Intervention::Set(Map::new()) {
+        return Err(Error::invalid("vars", Text::new("workflow-set-nothing")));
+    }
+    let row = tables::get_instance(&**tx, instance).await?;
+    let (verb, other) = (what.verb(), what.other());
+    for input in inputs(&row, what, reason)? {
+        let cause = Cause::by(&officer.trace);
+        step::step_for(tx, engine, instance, input, cause).await?;
+    }
+    let told = event::InstanceIntervened {
+        instance,
+        subject: row.subject.clone(),
+        verb: verb.to_owned(),
+        by: officer.id.clone(),
+        other: other.clone(),
+        reason: reason.to_owned(),
+    };
+    tx.emit(&row.subject, &officer.trace, &told)?;
+    let acting = Acting::own(officer);
+    store::insert_deed(tx, (&row.id, ""), verb, &acting, &other, reason).await
+}
+
+fn inputs(
+    row: &crate::schema::instance::Model,
+    what: Intervention,
+    reason: &str,
+) -> Result<Vec<Input>> {
+    let one = match what {
+        Intervention::Move { token, to } => Input::Move { token, to },
+        Intervention::Cancel => Input::Cancel {
+            reason: reason.to_owned(),
+        },
+        Intervention::Set(vars) => Input::Set { vars },
+        Intervention::Retry(Some(token)) => Input::Retry { token },
+        Intervention::Retry(None) => {
+            let state = step::read_state(row)?;
+            let all: Vec<Input> = state
+                .incidents()
+                .map(|(token, ..)| Input::Retry { token })
+                .collect();
+            if all.is_empty() {
+                return Err(Error::refused("workflow-no-incident"));
+            }
+            return Ok(all);
+        }
+    };
+    Ok(vec![one])
+}

@@ -1,0 +1,105 @@
+//! One task as whoever works on it sees it.
+
+use std::collections::BTreeMap;
+
+use ::store::Tx;
+use chrono::{DateTime, Utc};
+use kernel::{Result, clock::from_micros};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{Access, Earlier, back, store, who, work};
+use crate::{Engine, Officer, Task, TaskId, act::instance_of, step, store as tables};
+
+/// A signer of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Part {
+    /// The signer's own task.
+    pub task: String,
+    /// `sign`, `before` or `after`.
+    #[schema(example = "sign")]
+    pub role: String,
+    /// Officer, or a group as `post@org`.
+    pub who: String,
+    pub weight: i64,
+    /// `agree`, `refuse`, `abstain`; none while open.
+    pub vote: Option<String>,
+    pub opinion: Option<String>,
+    pub answered_by: Option<String>,
+    pub answered_at: Option<DateTime<Utc>>,
+    pub state: String,
+}
+
+/// Everything that a task's page needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskDetail {
+    pub task: Task,
+    /// The absent officer in whose place the reader acts.
+    pub on_behalf: Option<String>,
+    /// What may be done with variables that the step speaks of; `*` for all others.
+    pub fields: BTreeMap<String, Access>,
+    /// Variables that the step shows.
+    pub vars: Map<String, Value>,
+    /// What was filled in before, by whom.
+    pub saved: Option<(Map<String, Value>, String)>,
+    /// Signers of this task, or of the one of which it is a part.
+    pub parts: Vec<Part>,
+    pub earlier: Vec<Earlier>,
+    pub back_to: Vec<String>,
+    pub suspended_at: Option<DateTime<Utc>>,
+    pub extended_days: i64,
+}
+
+/// Reads a task for somebody who may act on it.
+pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> Result<TaskDetail> {
+    let row = tables::get_task(&**tx, id).await?;
+    let acting = who::acting(tx, &row, officer, "workflow.task.read").await?;
+    let instance = tables::get_instance(&**tx, instance_of(&row)?).await?;
+    let state = step::read_state(&instance)?;
+    let token = u32::try_from(row.token).unwrap_or_default();
+    let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
+    let fields = work::fields(&row);
+    let saved = store::lookup_saved(&**tx, &row.id).await?;
+    let family = row.parent.as_deref().unwrap_or(&row.id);
+    let is_open = tables::LIVE.contains(&row.state.as_str());
+    let earlier = if is_open {
+        back::earlier_steps(tx, engine, id).await?
+    } else {
+        Vec::new()
+    };
+    Ok(TaskDetail {
+        task: Task::of(&row)?,
+        on_behalf: acting.on_behalf,
+        vars: fields.visible(state.visible(frame)),
+        fields: fields.list(),
+        saved: saved.map(|saved| (store::read_json(&saved.vars), saved.by)),
+        parts: parts(tx, family).await?,
+        earlier,
+        back_to: tables::list(&row.back_to),
+        suspended_at: row.suspended_at.map(from_micros),
+        extended_days: row.extended,
+    })
+}
+
+async fn parts(tx: &Tx, parent: &str) -> Result<Vec<Part>> {
+    let parts = store::parts_of(&**tx, parent).await?;
+    let part = |(part, task): (crate::schema::part::Model, crate::schema::task::Model)| {
+        let vars = store::read_json(&part.vars);
+        Part {
+            who: task.assignee.unwrap_or(task.candidates),
+            task: part.task,
+            role: part.role,
+            weight: part.weight,
+            vote: part.vote,
+            opinion: vars
+                .get("opinion")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            answered_by: part.answered_by,
+            answered_at: part.answered_at.map(from_micros),
+            state: task.state,
+        }
+    };
+    Ok(parts.into_iter().map(part).collect())
+}

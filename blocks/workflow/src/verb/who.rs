@@ -1,0 +1,123 @@
+//! Who may act on a task: the one who has it, those who could take it, and their substitutes.
+
+use ::store::Tx;
+use identity::{UserId, directory};
+use kernel::{Error, Finding, Result, Text, clock::local_date};
+use sea_orm::ConnectionTrait;
+
+use super::store;
+use crate::{Officer, act::forbidden, schema::task, store as tables};
+
+/// Somebody who may do what he does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acting {
+    pub id: String,
+    pub groups: Vec<String>,
+    /// The absent officer in whose place he acts.
+    pub on_behalf: Option<String>,
+    /// How events and the trail name him: `user:…`, or `user:… for user:…`.
+    pub trace: String,
+}
+
+impl Acting {
+    pub(crate) fn system() -> Self {
+        Self {
+            id: "system".into(),
+            trace: "system".into(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn own(officer: &Officer) -> Self {
+        Self {
+            id: officer.id.clone(),
+            groups: officer.groups.clone(),
+            on_behalf: None,
+            trace: officer.trace.clone(),
+        }
+    }
+}
+
+pub(crate) fn is_candidate(row: &task::Model, groups: &[String]) -> bool {
+    let candidates = tables::list(&row.candidates);
+    candidates.iter().any(|group| groups.contains(group))
+}
+
+/// How an officer may act on an open task: as the one who has it, as one who could take it when
+/// nobody has, or in the place of an absent officer who may.
+pub(crate) async fn acting(
+    tx: &Tx,
+    row: &task::Model,
+    officer: &Officer,
+    action: &str,
+) -> Result<Acting> {
+    let may = match &row.assignee {
+        Some(assignee) => *assignee == officer.id,
+        None => is_candidate(row, &officer.groups),
+    };
+    if may {
+        return Ok(Acting::own(officer));
+    }
+    for absent in store::standing_in(&**tx, &officer.id, local_date(tx.now())).await? {
+        let posts = tables::list(&absent.posts);
+        let may = match &row.assignee {
+            Some(assignee) => {
+                *assignee == absent.officer && (posts.is_empty() || is_candidate(row, &posts))
+            }
+            None => is_candidate(row, &groups_for(&**tx, &absent.officer, &posts).await?),
+        };
+        if may {
+            return Ok(Acting {
+                trace: format!("{} for user:{}", officer.trace, absent.officer),
+                on_behalf: Some(absent.officer),
+                ..Acting::own(officer)
+            });
+        }
+    }
+    Err(match row.assignee {
+        Some(_) if is_candidate(row, &officer.groups) => Error::refused("workflow-task-taken"),
+        _ => forbidden(action),
+    })
+}
+
+/// The absent officer's groups that the substitute has: all, or those that were chosen.
+pub(super) async fn groups_for<C: ConnectionTrait>(
+    db: &C,
+    absent: &str,
+    chosen: &[String],
+) -> Result<Vec<String>> {
+    let groups = groups_of(db, absent).await?;
+    let is_chosen = |group: &String| chosen.is_empty() || chosen.contains(group);
+    Ok(groups.into_iter().filter(is_chosen).collect())
+}
+
+/// Posts of an officer today; none for somebody who is no officer or no longer there.
+pub(super) async fn groups_of<C: ConnectionTrait>(db: &C, officer: &str) -> Result<Vec<String>> {
+    let Ok(user) = officer.parse::<UserId>() else {
+        return Ok(Vec::new());
+    };
+    match directory::groups_of(db, user).await {
+        Err(Error::NotFound { .. }) => Ok(Vec::new()),
+        groups => groups,
+    }
+}
+
+/// Refuses an officer who holds none of the task's posts.
+pub(super) async fn need_candidate(tx: &Tx, id: crate::TaskId, officer: &str) -> Result<()> {
+    let row = tables::get_task(&**tx, id).await?;
+    let groups = groups_of(&**tx, officer).await?;
+    if groups.is_empty() || !row.candidates.is_empty() && !is_candidate(&row, &groups) {
+        let text = Text::new("workflow-officer-unknown").with("officer", officer);
+        return Err(Error::invalid("to", text));
+    }
+    Ok(())
+}
+
+/// Refuses a name that is no officer's who may sign in.
+pub(super) async fn need_officer(tx: &Tx, field: &str, officer: &str) -> Result<()> {
+    if groups_of(&**tx, officer).await?.is_empty() {
+        let text = Text::new("workflow-officer-unknown").with("officer", officer);
+        return Err(Error::Invalid(vec![Finding::new(field, text)]));
+    }
+    Ok(())
+}
