@@ -182,6 +182,17 @@ impl Db {
         self.write_at(Isolation::Serializable, body).await
     }
 
+    /// As [`Db::write`], for a body that does nothing but take rows which nobody else holds
+    /// (`SKIP LOCKED`): its row locks are enough, and a row that it skips must not be a conflict.
+    pub async fn claim<T, F, Fut>(&self, body: F) -> kernel::Result<T>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = kernel::Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.write_at(Isolation::ReadCommitted, body).await
+    }
+
     /// As [`Db::write`], at a level that matters on `PostgreSQL` only: SQLite has one writer.
     pub(crate) async fn write_at<T, F, Fut>(
         &self,

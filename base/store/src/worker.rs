@@ -141,9 +141,8 @@ impl Worker {
             return Ok(Vec::new());
         }
         let kinds = self.kinds();
-        // Not serializable: the row locks are enough, and a skipped row must not be a conflict.
         let rows = db
-            .write_at(Isolation::ReadCommitted, move |tx| {
+            .claim(move |tx| {
                 let kinds = kinds.clone();
                 async move { claim_in(&tx, kinds, limit).await }
             })
