@@ -15,8 +15,8 @@ use tower_http::csrf::ProtectionError;
 
 use crate::{App, Html, Page, page};
 
-/// An act's error on its way to the client. The layer [`render`] turns it into a page or, under
-/// `/api/`, into a problem body (RFC 9457), in the reader's language.
+/// An act's error on its way to the client. The layer [`render`] turns it into a page or, for
+/// programs, into a problem body (RFC 9457), in the reader's language.
 #[derive(Debug)]
 pub struct WebError(pub Error);
 
@@ -141,6 +141,13 @@ fn path_of_referer(headers: &HeaderMap) -> Option<String> {
     uri.path_and_query().map(ToString::to_string)
 }
 
+/// Whether programs ask at this path, who want a problem body and no page.
+fn is_for_programs(path: &str) -> bool {
+    ["/api/", "/engine-rest/"]
+        .iter()
+        .any(|start| path.starts_with(start))
+}
+
 /// What must be remembered of a request to answer its error.
 struct Asked {
     page: Page,
@@ -158,7 +165,7 @@ struct Problem {
 
 impl Asked {
     fn answer(&self, problem: &Problem) -> Response {
-        if self.page.path.starts_with("/api/") {
+        if is_for_programs(&self.page.path) {
             return problem.body(&self.page);
         }
         if problem.status == StatusCode::UNAUTHORIZED {

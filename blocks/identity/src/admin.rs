@@ -226,13 +226,14 @@ pub async fn create_officer(
 }
 
 /// Posts that policies know.
-pub const POSTS: [&str; 6] = [
+pub const POSTS: [&str; 7] = [
     "clerk",
     "examiner",
     "approver",
     "supervisor",
     "steward",
     "operator",
+    "integrator",
 ];
 
 /// What the form for a post holds.

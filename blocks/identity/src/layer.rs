@@ -1,4 +1,5 @@
-//! Recognises who sends a request, by session cookie or bearer token.
+//! Recognises who sends a request, by session cookie or access token (bearer, or basic with the
+//! login as user and the token as password).
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -9,6 +10,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kernel::{Error, Result, clock::micros};
 use web::{App, Viewer, ViewerKind, WebError};
 
@@ -68,7 +70,11 @@ async fn recognise(
     headers: &HeaderMap,
 ) -> Result<Option<(Actor, Viewer, Ticket)>> {
     if let Some(secret) = bearer(headers) {
-        return by_token(identity, method, secret).await.map(Some);
+        return by_token(identity, method, secret, None).await.map(Some);
+    }
+    if let Some((login, secret)) = basic(headers) {
+        let by = by_token(identity, method, &secret, Some(&login)).await;
+        return by.map(Some);
     }
     match session::secret_of(identity, headers) {
         Some(secret) => by_session(identity, &secret).await,
@@ -84,15 +90,32 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then_some(secret.trim())
 }
 
+/// Login and token of a program that knows only basic authentication. What is no token is left
+/// alone: a proxy before us may have asked for a password of its own.
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    let (login, secret) = decoded.split_once(':')?;
+    secret
+        .starts_with(token::PREFIX)
+        .then(|| (login.to_owned(), secret.to_owned()))
+}
+
 async fn by_token(
     identity: &Identity,
     method: &Method,
     secret: &str,
+    login: Option<&str>,
 ) -> Result<(Actor, Viewer, Ticket)> {
     let now = micros(identity.db.clock().now());
     let row = token::lookup(identity.db.read(), secret).await?;
     let row = row
-        .filter(|row| row.is_alive(now))
+        .filter(|row| row.is_alive(now) && login.is_none_or(|login| row.login == login))
         .ok_or(Error::NotSignedIn)?;
     if !row.may_write() && !method.is_safe() {
         return Err(Error::Forbidden {

@@ -271,6 +271,7 @@ pub(crate) struct Row {
     pub ends_at: i64,
     pub used_at: Option<i64>,
     pub revoked_at: Option<i64>,
+    pub login: String,
     pub stamp: i64,
     pub unread: i32,
     pub disabled_at: Option<i64>,
@@ -305,6 +306,7 @@ pub(crate) async fn lookup(db: &impl ConnectionTrait, secret: &str) -> Result<Op
             table::Column::RevokedAt,
         ])
         .columns([
+            user::Column::Login,
             user::Column::Stamp,
             user::Column::Unread,
             user::Column::DisabledAt,

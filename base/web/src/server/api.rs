@@ -43,10 +43,13 @@ pub fn description() -> OpenApi {
     let mut components = Components::new();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+    components.add_security_scheme("basic", SecurityScheme::Http(basic));
     let cookie = ApiKey::Cookie(ApiKeyValue::new("session"));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
     let any_of = vec![
         SecurityRequirement::new("bearer", Vec::<String>::new()),
+        SecurityRequirement::new("basic", Vec::<String>::new()),
         SecurityRequirement::new("cookie", Vec::<String>::new()),
     ];
     OpenApiBuilder::new()

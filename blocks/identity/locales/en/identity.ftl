@@ -187,6 +187,7 @@ identity-post-approver = Approver
 identity-post-supervisor = Supervisor
 identity-post-steward = Data steward
 identity-post-operator = Operator
+identity-post-integrator = Program of another system
 identity-post-assign = Assign post
 identity-post-remove = Remove
 identity-post-remove-of = Remove post: { $post }, { $org }

@@ -187,6 +187,7 @@ identity-post-approver = 审批
 identity-post-supervisor = 监督
 identity-post-steward = 数据管理
 identity-post-operator = 系统管理
+identity-post-integrator = 外部系统对接
 identity-post-assign = 指定岗位
 identity-post-remove = 取消
 identity-post-remove-of = 取消岗位：{ $post }，{ $org }
