@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::EventBody;
 
-use crate::{InstanceId, TaskId};
+use crate::{InstanceId, TaskId, external::ExternalTaskId};
 
 /// A task as events and lists show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,17 @@ pub struct TaskFacts {
     pub officers: u32,
     pub days: Option<u32>,
     pub due_at: Option<DateTime<Utc>>,
+}
+
+/// A task for workers outside, as events show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExternalFacts {
+    pub task: ExternalTaskId,
+    pub instance: InstanceId,
+    pub definition: String,
+    pub subject: String,
+    pub element: String,
+    pub topic: String,
 }
 
 macro_rules! event {
@@ -147,5 +158,42 @@ event!(
         instance: InstanceId,
         subject: String,
         purpose: String,
+    }
+);
+event!(ExternalTaskCreated, "workflow.external_task_created.v1" { task: ExternalFacts });
+event!(
+    /// A worker took it, or holds it longer.
+    ExternalTaskLocked, "workflow.external_task_locked.v1" {
+        task: ExternalFacts,
+        worker: String,
+        until: DateTime<Utc>,
+    }
+);
+event!(ExternalTaskUnlocked, "workflow.external_task_unlocked.v1" { task: ExternalFacts, worker: String });
+event!(ExternalTaskCompleted, "workflow.external_task_completed.v1" { task: ExternalFacts, worker: String });
+event!(
+    /// `retries` is how many tries are left; at none an incident follows.
+    ExternalTaskFailed, "workflow.external_task_failed.v1" {
+        task: ExternalFacts,
+        worker: String,
+        message: String,
+        retries: i64,
+    }
+);
+event!(ExternalTaskThrew, "workflow.external_task_threw.v1" {
+    task: ExternalFacts,
+    worker: String,
+    code: String,
+    message: String,
+});
+event!(
+    /// A call in the background failed and will be tried again `at`; without, an incident follows.
+    CallFailed, "workflow.call_failed.v1" {
+        instance: InstanceId,
+        subject: String,
+        element: String,
+        name: String,
+        reason: String,
+        again_at: Option<DateTime<Utc>>,
     }
 );

@@ -7,18 +7,22 @@
 
 mod act;
 mod api;
+mod call;
 pub mod check;
 pub mod core;
 pub mod decision;
 mod engine;
 pub mod event;
 pub mod expr;
+pub mod external;
+mod ignored;
 mod intervene;
 mod juel;
 pub mod model;
 mod page;
 mod react;
 pub mod read;
+mod retry;
 mod schema;
 pub mod simulate;
 pub mod stats;
@@ -36,6 +40,7 @@ pub use act::{
     task, task_in, tasks, tasks_in, transfer, variables,
 };
 pub use engine::{Calendars, Call, Engine, Outcome, ServiceHandler, TaskListener};
+pub use external::ExternalTaskId;
 pub use intervene::{Intervention, intervene};
 pub use schema::migrations;
 pub use store::{Absent, Filter, Task};
@@ -75,10 +80,16 @@ pub const POLICIES: &[(&str, &str)] =
 
 /// The job handlers of an engine over a database.
 pub fn jobs(db: &::store::Db, engine: &Arc<Engine>) -> Vec<Arc<dyn ::store::Handler>> {
-    vec![Arc::new(react::Timers {
-        db: db.clone(),
-        engine: engine.clone(),
-    })]
+    vec![
+        Arc::new(react::Timers {
+            db: db.clone(),
+            engine: engine.clone(),
+        }),
+        Arc::new(call::Calls {
+            db: db.clone(),
+            engine: engine.clone(),
+        }),
+    ]
 }
 
 /// Puts [`Engine`] into the application. Later modules register service handlers and listeners

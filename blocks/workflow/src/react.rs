@@ -1,4 +1,4 @@
-//! The job that fires timers.
+//! The job that fires timers, and what other jobs are told.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use kernel::Error;
 use serde::{Deserialize, Serialize};
 use store::{Db, Handler, Job, JobBody, JobFailure};
 
-use crate::{InstanceId, core::Input, engine::Engine, step, store as tables};
+use crate::{CallId, InstanceId, core::Input, engine::Engine, step, store as tables};
 
 /// A timer of an instance is due.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +18,18 @@ pub struct FireTimer {
 
 impl JobBody for FireTimer {
     const KIND: &'static str = "workflow.fire_timer.v1";
+}
+
+/// A service call is to be carried out in the background.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RunCall {
+    pub call: CallId,
+    /// Tries that failed before.
+    pub tries: u32,
+}
+
+impl JobBody for RunCall {
+    const KIND: &'static str = "workflow.run_call.v1";
 }
 
 /// Fires timers. Runs again after a crash: a timer that fired or is needed no longer is gone from

@@ -17,7 +17,7 @@ use crate::{
 
 const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
 /// Extension namespaces of engines whose attributes we understand in part.
-const FOREIGN: &[(&str, &str)] = &[
+pub(crate) const FOREIGN: &[(&str, &str)] = &[
     ("http://camunda.org/schema/1.0/bpmn", "camunda"),
     ("http://flowable.org/bpmn", "flowable"),
     ("http://activiti.org/bpmn", "activiti"),
@@ -44,6 +44,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, Unreadable> {
     for collaboration in root.children_named("collaboration") {
         reader.collaboration(collaboration);
     }
+    crate::ignored::list_rest(&root, &mut reader.model.ignored);
     reader.connect();
     Ok(reader.model)
 }
@@ -850,6 +851,10 @@ fn foreign(
             .find(|(known, _)| *known == namespace)
             .map(|(_, name)| *name)
     };
+    let is_called = matches!(
+        element.name.as_str(),
+        "serviceTask" | "sendTask" | "businessRuleTask"
+    );
     for attribute in &element.attributes {
         let Some(engine) = engine(&attribute.namespace) else {
             continue;
@@ -857,13 +862,18 @@ fn foreign(
         let ours = match attribute.name.as_str() {
             "assignee" => "assignee",
             "candidateGroups" => "candidates",
-            "candidateUsers" => "candidate_users",
             "formKey" => "form",
             "dueDate" => "due",
             "decisionRef" | "decisionTableReferenceKey" => "decision",
             "resultVariable" => "result",
-            "topic" | "delegateExpression" => "call",
-            "priority" => "priority",
+            "topic" => "topic",
+            "delegateExpression" => "call",
+            "priority" | "taskPriority" => "priority",
+            "asyncBefore" | "async" if is_called => "async",
+            // Says no more than the topic does.
+            "type" if attribute.value.starts_with("external") => continue,
+            // Jobs of one instance never run beside one another here.
+            "exclusive" => continue,
             _ => {
                 let what = format!("{engine}:{}=\"{}\"", attribute.name, attribute.value);
                 ignored.push(Ignored {
@@ -895,6 +905,8 @@ fn foreign(
                     found.insert(name.to_owned(), value.to_owned());
                 }
             }
+        } else if child.name == "failedJobRetryTimeCycle" {
+            found.insert("retries".to_owned(), text_of(child));
         } else if !matches!(child.name.as_str(), "in" | "out" | "inputOutput") {
             ignored.push(Ignored {
                 element: id.to_owned(),

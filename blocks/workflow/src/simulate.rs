@@ -124,12 +124,23 @@ pub fn check_all(
         {
             code = FAILED;
         }
+        // What another engine would have done and this one does not refuses nothing.
+        let ignored = crate::read::read(xml).map(|model| model.ignored);
+        let ignored = ignored.unwrap_or_default();
         if is_json {
-            writeln!(out, "{}", json!({ "file": name, "findings": findings }))?;
+            let report = json!({ "file": name, "findings": findings, "ignored": ignored });
+            writeln!(out, "{report}")?;
             continue;
         }
         for finding in &findings {
             writeln!(out, "{name}:{finding}")?;
+        }
+        for one in &ignored {
+            let (line, element, what) = (one.line, &one.element, &one.what);
+            writeln!(
+                out,
+                "{name}:line {line}: no effect [ignored] {element}: {what}"
+            )?;
         }
         if findings.is_empty() {
             writeln!(out, "{name}: nothing found")?;

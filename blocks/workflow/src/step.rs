@@ -2,7 +2,7 @@
 //! written in the caller's transaction.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -16,13 +16,17 @@ use store::Tx;
 
 use crate::{
     CallId, InstanceId, TaskId,
-    core::{Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, advance},
+    core::{
+        Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, advance, timer,
+    },
     engine::{Call, Engine, Outcome},
     event,
     expr::Expr,
+    external::{self, ExternalTaskId},
     model::{Kind, Node, Task},
-    react::FireTimer,
-    schema::{call, instance, part, task, trail},
+    react::{FireTimer, RunCall},
+    retry::Retries,
+    schema::{call, external as external_task, instance, part, task, trail},
     store as tables,
     verb::{self, Cause},
 };
@@ -43,6 +47,7 @@ pub(crate) struct Step<'a> {
     tasks: Vec<task::Model>,
     /// Shares of signers in the new tasks.
     parts: Vec<part::Model>,
+    external: Vec<external_task::Model>,
     gone: Vec<i64>,
     follow_ups: VecDeque<Input>,
     is_new: bool,
@@ -70,11 +75,19 @@ pub(crate) async fn step_for(
     let row = tables::get_instance(&**tx, id).await?;
     let process = engine.process(&**tx, &row.definition).await?;
     let instance = read_state(&row)?;
+    let retried = match &input {
+        Input::Retry { token } | Input::Move { token, .. } => Some(*token),
+        _ => None,
+    };
     let step = Step::new(tx, engine, row, id, process, instance, cause, false);
-    step.run(input).await
+    step.run(input).await?;
+    match retried {
+        Some(token) => external::store::close_failed(tx, &id.to_string(), Some(token)).await,
+        None => Ok(()),
+    }
 }
 
-/// Begins an instance and takes its first step.
+/// Begins an instance and takes its first step. With an empty subject it is about itself.
 pub(crate) async fn begin(
     tx: &Tx,
     engine: &Engine,
@@ -86,6 +99,12 @@ pub(crate) async fn begin(
 ) -> Result<InstanceId> {
     let process = engine.process(&**tx, definition).await?;
     let id = InstanceId::at(tx.now());
+    let own = format!("instance:{id}");
+    let subject = if subject.is_empty() {
+        own.as_str()
+    } else {
+        subject
+    };
     let row = instance::Model {
         id: id.to_string(),
         definition: definition.to_owned(),
@@ -168,6 +187,7 @@ impl<'a> Step<'a> {
             trail: Vec::new(),
             tasks: Vec::new(),
             parts: Vec::new(),
+            external: Vec::new(),
             gone: Vec::new(),
             follow_ups: VecDeque::new(),
             is_new,
@@ -274,6 +294,7 @@ impl<'a> Step<'a> {
             } => self.task(token, &element, vars).await?,
             Effect::TaskGone { token, .. } => {
                 self.tasks.retain(|row| row.token != i64::from(token));
+                self.external.retain(|row| row.token != i64::from(token));
                 self.gone.push(i64::from(token));
             }
             Effect::Timer { timer, due, .. } => self.timer(timer, due)?,
@@ -354,6 +375,9 @@ impl<'a> Step<'a> {
                 reason,
             },
         )?;
+        if !self.is_new {
+            external::store::close_failed(self.tx, &self.row.id, None).await?;
+        }
         for listener in self.engine.listeners() {
             listener
                 .ended(self.tx, self.id, &self.row.subject, name)
@@ -404,7 +428,7 @@ impl<'a> Step<'a> {
             .tokens
             .get(&token)
             .map_or(0, |held| held.frame);
-        let mut vars = inputs;
+        let mut vars = inputs.clone();
         for (name, value) in self.instance.visible(frame) {
             vars.entry(name).or_insert(value);
         }
@@ -415,7 +439,7 @@ impl<'a> Step<'a> {
                 }
             }
             Kind::Task(Task::Receive { .. }) => {}
-            _ => self.service_task(token, node, vars).await?,
+            _ => self.service_task(token, node, &inputs, vars).await?,
         }
         Ok(())
     }
@@ -515,7 +539,20 @@ impl<'a> Step<'a> {
             },
             None => None,
         };
-        let due_at = days.map(|days| self.working_days(days)).transpose()?;
+        let due_at = match days {
+            Some(days) => Some(self.working_days(days)?),
+            None => match filled.get("due").filter(|due| !due.is_empty()) {
+                Some(due) => match due_at(due, self.tx.now()) {
+                    Some(at) => Some(at),
+                    None => {
+                        return Ok(Err(format!(
+                            "the due date `{due}` is neither a date nor a duration"
+                        )));
+                    }
+                },
+                None => None,
+            },
+        };
         let assignee = Some(get("assignee")).filter(|assignee| !assignee.is_empty());
         let now = micros(self.tx.now());
         self.tasks.push(task::Model {
@@ -566,6 +603,7 @@ impl<'a> Step<'a> {
         &mut self,
         token: u32,
         node: &Node,
+        inputs: &Map<String, Value>,
         vars: Map<String, Value>,
     ) -> Result<()> {
         let attributes = match filled(node, &vars) {
@@ -576,6 +614,9 @@ impl<'a> Step<'a> {
             }
         };
         let Some(name) = attributes.get("call").cloned() else {
+            if attributes.contains_key("topic") {
+                return self.external_task(token, node, &attributes, inputs);
+            }
             let follow_up = match node.kind {
                 // Its message goes out when it completes.
                 Kind::Task(Task::Send { .. }) => Input::Complete {
@@ -604,6 +645,13 @@ impl<'a> Step<'a> {
             vars,
             attributes,
         };
+        if call.attributes.get("async").is_some_and(|a| a == "true") {
+            self.wait_for(&call, token, &name).await?;
+            return self.tx.enqueue(&RunCall {
+                call: call.id,
+                tries: 0,
+            });
+        }
         let follow_up = match handler.call(self.tx, &call).await {
             Ok(Outcome::Done(vars)) => Input::Complete { token, vars },
             Ok(Outcome::Error { code, message }) => Input::Error {
@@ -638,7 +686,72 @@ impl<'a> Step<'a> {
         tables::insert_call(self.tx, row).await
     }
 
+    /// A task for workers outside; the topic says for which.
+    fn external_task(
+        &mut self,
+        token: u32,
+        node: &Node,
+        attributes: &BTreeMap<String, String>,
+        inputs: &Map<String, Value>,
+    ) -> Result<()> {
+        let number = |name: &str| match attributes.get(name).map(|text| text.trim()) {
+            None | Some("") => Ok(None),
+            Some(text) => match text.parse::<i64>() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(format!("`{name}` is no whole number but `{text}`")),
+            },
+        };
+        let numbers = number("priority").and_then(|priority| {
+            let retries = attributes.get("retries").map(|text| Retries::parse(text));
+            Ok((priority, retries.transpose()?))
+        });
+        let (priority, retries) = match numbers {
+            Ok(numbers) => numbers,
+            Err(reason) => {
+                self.follow_ups.push_back(Input::Fail { token, reason });
+                return Ok(());
+            }
+        };
+        let now = micros(self.tx.now());
+        let key = self.row.definition.split(':').next().unwrap_or_default();
+        self.external.push(external_task::Model {
+            id: ExternalTaskId::at(self.tx.now()).to_string(),
+            instance: self.row.id.clone(),
+            definition: self.row.definition.clone(),
+            key: key.to_owned(),
+            subject: self.row.subject.clone(),
+            token: i64::from(token),
+            element: node.id.to_string(),
+            topic: attributes.get("topic").cloned().unwrap_or_default(),
+            priority: priority.unwrap_or_default(),
+            state: "open".to_owned(),
+            worker: None,
+            available_at: now,
+            retries: retries.map(|retries| i64::from(retries.times)),
+            error_message: String::new(),
+            error_details: String::new(),
+            inputs: serde_json::to_string(inputs)
+                .map_err(|e| Fault::caused_by("write inputs", e))?,
+            created_at: now,
+            ended_at: None,
+        });
+        Ok(())
+    }
+
     // Writing
+
+    async fn save_external(&mut self) -> Result<()> {
+        let created = std::mem::take(&mut self.external);
+        for row in &created {
+            let task = external::facts(row)?;
+            self.tx.emit(
+                &self.row.subject,
+                &self.by,
+                &event::ExternalTaskCreated { task },
+            )?;
+        }
+        external::store::insert(self.tx, created).await
+    }
 
     async fn save(mut self) -> Result<()> {
         let before = self.row.version;
@@ -667,6 +780,7 @@ impl<'a> Step<'a> {
             verb::insert_parts(self.tx, kept.collect()).await?;
         }
         tables::insert_tasks(self.tx, created).await?;
+        self.save_external().await?;
         let listeners = self.engine.listeners();
         for (is_part, task) in facts {
             // A signer's row is the same task to those who listen.
@@ -686,6 +800,7 @@ impl<'a> Step<'a> {
         }
         let rows = tables::open_tasks_at(self.tx, &self.row.id, &gone).await?;
         tables::mark_gone(self.tx, &self.row.id, &gone).await?;
+        external::store::mark_gone(self.tx, &self.row.id, &gone).await?;
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
         tables::remove_candidates(self.tx, &ids).await?;
         let listeners = self.engine.listeners();
@@ -712,8 +827,13 @@ pub(crate) fn end_of(day: chrono::NaiveDate) -> Result<chrono::DateTime<chrono::
         .ok_or_else(|| Fault::new("a day beyond all calendars").into())
 }
 
+/// When a due date of other engines is: an ISO 8601 date, or a duration from now.
+fn due_at(text: &str, now: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    timer::date(text).or_else(|| timer::span(text).map(|span| span.after(now)))
+}
+
 /// The attributes with `${…}` filled in from the variables.
-fn filled(
+pub(crate) fn filled(
     node: &Node,
     vars: &Map<String, Value>,
 ) -> Result<std::collections::BTreeMap<String, String>, String> {

@@ -6,6 +6,8 @@ use sea_orm_migration::prelude::*;
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(Tables),
+        Box::new(super::m20261125_01_workflow_external::Migration),
+        Box::new(super::m20261125_02_workflow_instance_by_definition::Migration),
         Box::new(super::m20261125_11_seeing::Seeing),
         Box::new(super::verb_migration::Verbs),
     ]

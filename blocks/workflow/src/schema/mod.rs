@@ -1,5 +1,8 @@
 //! Entities and migrations of the tables `workflow_*`.
 
+pub mod external;
+mod m20261125_01_workflow_external;
+mod m20261125_02_workflow_instance_by_definition;
 mod m20261125_11_seeing;
 mod migration;
 mod verb;

@@ -9,6 +9,8 @@ mod durable;
 #[cfg(test)]
 mod elements;
 #[cfg(test)]
+mod external;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod model;

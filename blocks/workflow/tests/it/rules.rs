@@ -470,3 +470,52 @@ fn foreign_attributes_are_taken_over_or_reported() {
             .all(|finding| finding.severity == Severity::Warning)
     );
 }
+
+#[test]
+fn everything_of_other_engines_without_effect_is_listed() {
+    let xml = process(&format!(
+        r#"<startEvent id="s"/>
+        <serviceTask id="async" camunda:delegateExpression="${{fees}}" camunda:asyncBefore="true" camunda:exclusive="false" camunda:asyncAfter="true">
+          <extensionElements><camunda:failedJobRetryTimeCycle>R3/PT1M</camunda:failedJobRetryTimeCycle>
+            <camunda:executionListener class="x.Y" event="start"/></extensionElements></serviceTask>
+        <serviceTask id="java" camunda:class="x.Y"/>
+        <serviceTask id="out" camunda:type="external" camunda:topic="payment"/>
+        <userTask id="many" camunda:asyncBefore="true" camunda:assignee="${{who}}">
+          <multiInstanceLoopCharacteristics camunda:collection="people" camunda:elementVariable="who" camunda:asyncBefore="true"/></userTask>
+        <endEvent id="e"/>{}"#,
+        flows("s>async>java>out>many>e")
+    ))
+    .replace("<process ", r#"<process camunda:historyTimeToLive="30" "#);
+    let (model, findings) = read_and_check(xml.as_bytes());
+    let model = model.unwrap_or_else(|| panic!("{findings:?}"));
+    let attribute = |id: &str, name: &str| {
+        let node = &model[model.lookup(id).unwrap()];
+        node.attribute(name).map(str::to_owned)
+    };
+    assert_eq!(attribute("async", "call").as_deref(), Some("fees"));
+    assert_eq!(attribute("async", "async").as_deref(), Some("true"));
+    assert_eq!(attribute("async", "retries").as_deref(), Some("R3/PT1M"));
+    assert_eq!(attribute("out", "topic").as_deref(), Some("payment"));
+    let mut ignored: Vec<_> = model
+        .ignored
+        .iter()
+        .map(|one| format!("{} {}", one.element, one.what))
+        .collect();
+    ignored.sort();
+    assert_eq!(
+        ignored,
+        [
+            "async <camunda:executionListener>",
+            "async camunda:asyncAfter=\"true\"",
+            "java camunda:class=\"x.Y\"",
+            "many camunda:asyncBefore=\"true\"",
+            "many camunda:asyncBefore=\"true\"",
+            "p camunda:historyTimeToLive=\"30\"",
+        ]
+    );
+    let mut out = Vec::new();
+    let files = [("a.bpmn".to_owned(), xml.into_bytes())];
+    assert_eq!(simulate::check_all(&files, true, &mut out).unwrap(), 0);
+    let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(report["ignored"].as_array().unwrap().len(), 6);
+}
