@@ -15,6 +15,8 @@ const json = { body: "{}", headers: { "content-type": "application/json" } };
 const form = { body: "", headers: { "content-type": "application/x-www-form-urlencoded" } };
 const nobody = "00000000-0000-7000-8000-000000000000";
 
+const isForPrograms = (path) => path.startsWith("/api/") || path.startsWith("/engine-rest/");
+
 /** Routes of pages as the sources register them; those of programs are in the OpenAPI document. */
 function pages() {
   const found = new Set();
@@ -65,7 +67,7 @@ test("every route answers every role as the table says", async () => {
   for (const route of [...routes].sort()) {
     const [method, path] = route.split(" ");
     const url = house.address + path.replace("{version}", "1").replaceAll(/\{[^}]+\}/g, nobody);
-    const body = method === "GET" ? {} : path.startsWith("/api/") ? json : form;
+    const body = method === "GET" ? {} : isForPrograms(path) ? json : form;
     const answers = [];
     for (const bearer of tokens) {
       const headers = { ...body.headers, ...(bearer ? { authorization: `Bearer ${bearer}` } : {}) };

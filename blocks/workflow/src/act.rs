@@ -392,6 +392,48 @@ pub async fn complete_by_system(
     leave(tx, engine, &row, &acting, done).await
 }
 
+/// An operator completes a task, whoever has it.
+pub(crate) async fn complete_for(
+    tx: &Tx,
+    engine: &Engine,
+    id: TaskId,
+    officer: &Officer,
+    expected: Option<i64>,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    let row = open_task(tx, id, expected).await?;
+    let acting = Acting::own(officer);
+    close(tx, engine, &row, &acting, &vars).await?;
+    let done = Completion { vars, next: None };
+    leave(tx, engine, &row, &acting, done).await
+}
+
+/// An operator gives an open task to an officer.
+pub(crate) async fn claim_for(tx: &Tx, id: TaskId, user: &str, trace: &str) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    match row.assignee.as_deref() {
+        Some(holder) if holder == user => return Ok(()),
+        Some(_) => return Err(Error::refused("workflow-task-taken")),
+        None => assign(tx, &row, Some(user)).await?,
+    }
+    let mut task = tables::facts(&row)?;
+    task.assignee = Some(user.to_owned());
+    let by = user.to_owned();
+    tx.emit(&row.subject, trace, &event::TaskClaimed { task, by })
+}
+
+/// An operator takes a task away from whoever has it.
+pub(crate) async fn release_for(tx: &Tx, id: TaskId, trace: &str) -> Result<()> {
+    let row = open_task(tx, id, None).await?;
+    let Some(by) = row.assignee.clone() else {
+        return Ok(());
+    };
+    assign(tx, &row, None).await?;
+    let mut task = tables::facts(&row)?;
+    task.assignee = None;
+    tx.emit(&row.subject, trace, &event::TaskReleased { task, by })
+}
+
 /// The task's row is done; nothing moves yet.
 pub(crate) async fn close(
     tx: &Tx,

@@ -8,6 +8,7 @@
 mod act;
 mod api;
 mod call;
+mod camunda;
 pub mod check;
 pub mod core;
 pub mod decision;
@@ -22,6 +23,7 @@ pub mod model;
 mod page;
 mod react;
 pub mod read;
+mod rest;
 mod retry;
 mod schema;
 pub mod simulate;
@@ -98,7 +100,10 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let engine = app.put(Engine::default());
     Ok(web::Module {
         name: "workflow",
-        routes: api::routes().merge(page::routes()),
+        routes: api::routes()
+            .merge(page::routes())
+            .merge(rest::routes())
+            .merge(camunda::routes(app)),
         jobs: jobs(app.db(), &engine),
         menu: page::menu(),
         policies: POLICIES.to_vec(),

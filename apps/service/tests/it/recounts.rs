@@ -27,8 +27,7 @@ async fn load(w: &World, version: &str, year: &str) {
 }
 
 const PROVISIONAL: &str = "year = 2027\nprovisional = true\noff = [\"01-01\"]\nwork = []\n";
-const OFFICIAL: &str =
-    "year = 2027\noff = [\"01-01\", \"01-02\", \"01-03\", \"01-04\", \"01-05\"]\nwork = [\"01-09\"]\n";
+const OFFICIAL: &str = "year = 2027\noff = [\"01-01\", \"01-02\", \"01-03\", \"01-04\", \"01-05\"]\nwork = [\"01-09\"]\n";
 
 #[db_test(migrations = migrations)]
 async fn dates_are_marked_and_move_when_the_official_year_comes(db: Db, clock: Arc<ManualClock>) {
@@ -77,9 +76,7 @@ async fn dates_are_marked_and_move_when_the_official_year_comes(db: Db, clock: A
         .into_iter()
         .filter(|job| job.kind() == "service.recount.v1")
         .collect();
-    store::work::settle(&db, &consumers, &jobs)
-        .await
-        .unwrap();
+    store::work::settle(&db, &consumers, &jobs).await.unwrap();
     let moved = rows::get(db.read(), receipt.case).await.unwrap();
     // Friday to Tuesday are off, Saturday 9 January is worked.
     assert_eq!(moved.facts.promise_due.unwrap().to_string(), "2027-01-09");
@@ -102,9 +99,7 @@ async fn dates_are_marked_and_move_when_the_official_year_comes(db: Db, clock: A
 
     // An older, provisional pack takes nothing back, and a second count moves nothing.
     load(&w, "1.0.2", PROVISIONAL).await;
-    store::work::settle(&db, &consumers, &jobs)
-        .await
-        .unwrap();
+    store::work::settle(&db, &consumers, &jobs).await.unwrap();
     w.desk = Desk::of(&w.app).unwrap();
     assert!(
         !service::case::recount::recount(&w.desk, receipt.case)

@@ -1,9 +1,10 @@
 //! Events: what waits for them, what throws them, and who catches.
 
+use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use super::{
-    Due, Effect, FrameKind, Owner, Rejection, State, Status, Timer,
+    Due, Effect, FrameKind, Instance, Owner, Process, Rejection, State, Status, Timer,
     run::{Run, Work},
     timer,
 };
@@ -40,6 +41,26 @@ impl Wanted<'_> {
                 _ => false,
             })
     }
+}
+
+/// How many places of an instance wait for the message, told apart by the key where one is given.
+pub fn waiting_for_message(
+    process: &Process,
+    instance: &Instance,
+    name: &str,
+    key: Option<&Value>,
+) -> usize {
+    let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
+    let found = run.subscriptions(&Wanted::Message(name)).into_iter();
+    found
+        .filter(|&(owner, event)| key.is_none_or(|key| run.correlates(owner, event, key)))
+        .count()
+}
+
+/// Whether anything in an instance waits for the signal.
+pub fn hears_signal(process: &Process, instance: &Instance, name: &str) -> bool {
+    let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
+    !run.subscriptions(&Wanted::Signal(name)).is_empty()
 }
 
 /// What is thrown upwards until something catches it.

@@ -13,6 +13,8 @@ pub mod timer;
 mod undo;
 mod vars;
 
+pub use event::{hears_signal, waiting_for_message};
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};

@@ -219,7 +219,7 @@ pub(super) async fn deployed(
 const LONGEST_COMMENT: usize = 500;
 
 /// Letters of any script, digits, `-`, `_` and `.`; it stands in addresses and before colons.
-fn is_key(key: &str) -> bool {
+pub(crate) fn is_key(key: &str) -> bool {
     (1..=100).contains(&key.chars().count())
         && key
             .chars()

@@ -10,6 +10,8 @@ mod rule;
 mod store;
 mod table;
 
+pub(crate) use api::is_key;
+
 use std::collections::HashMap;
 
 use axum::routing::{get, post};

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod back;
 #[cfg(test)]
+mod camunda;
+#[cfg(test)]
 mod decisions;
+#[cfg(test)]
+mod doors;
 #[cfg(test)]
 mod durable;
 #[cfg(test)]
@@ -12,6 +16,8 @@ mod elements;
 mod external;
 #[cfg(test)]
 mod figures;
+#[cfg(test)]
+mod house;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -1,0 +1,406 @@
+//! External tasks: what the published worker clients speak.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use identity::Actor;
+use kernel::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use store::page::PageRequest;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::App;
+
+use super::{
+    Answer,
+    value::{plain, typed, written},
+};
+use crate::{
+    external::{Completion, ExternalTask, ExternalTaskId, Failure, Fetch, Filter, Thrown, Topic},
+    rest::{
+        Desk, business_key, parse, subject_of,
+        work::{self, span},
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(fetch_and_lock))
+        .routes(routes!(complete))
+        .routes(routes!(failure))
+        .routes(routes!(bpmn_error))
+        .routes(routes!(extend_lock))
+        .routes(routes!(lock))
+        .routes(routes!(unlock))
+        .routes(routes!(retries))
+}
+
+/// Milliseconds of a lock when nobody said how long.
+const USUAL_LOCK: i64 = 60_000;
+
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[schema(as = CamundaWantedTopic)]
+#[serde(default, rename_all = "camelCase")]
+struct WantedTopic {
+    #[schema(example = "payment")]
+    topic_name: String,
+    #[schema(example = 60000)]
+    lock_duration: Option<i64>,
+    variables: Option<Vec<String>>,
+    local_variables: bool,
+    business_key: Option<String>,
+    process_definition_id: Option<String>,
+    process_definition_id_in: Vec<String>,
+    process_definition_key: Option<String>,
+    process_definition_key_in: Vec<String>,
+    include_extension_properties: bool,
+}
+
+impl WantedTopic {
+    fn topic(&self) -> Result<Topic> {
+        let (mut definitions, mut keys) = (
+            self.process_definition_id_in.clone(),
+            self.process_definition_key_in.clone(),
+        );
+        definitions.extend(self.process_definition_id.clone());
+        keys.extend(self.process_definition_key.clone());
+        let subject = subject_of(self.business_key.as_deref())?;
+        Ok(Topic {
+            name: self.topic_name.clone(),
+            lock: span(self.lock_duration.unwrap_or(USUAL_LOCK)),
+            variables: self.variables.clone(),
+            is_local_only: self.local_variables,
+            subject: Some(subject).filter(|subject| !subject.is_empty()),
+            definitions,
+            keys,
+        })
+    }
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaFetchAndLock)]
+#[serde(default, rename_all = "camelCase")]
+struct FetchAndLock {
+    #[schema(example = "payments-1")]
+    worker_id: String,
+    #[schema(example = 10)]
+    max_tasks: u32,
+    use_priority: bool,
+    /// Milliseconds to wait for a task; 20,000 at the most.
+    #[schema(example = 10000)]
+    async_response_timeout: Option<u64>,
+    topics: Vec<WantedTopic>,
+}
+
+/// Locks free tasks of the topics for a worker.
+#[utoipa::path(post, path = "/engine-rest/external-task/fetchAndLock", tag = "camunda", request_body = FetchAndLock,
+    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "variables": {"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}}]))))]
+async fn fetch_and_lock(
+    State(app): State<App>,
+    actor: Actor,
+    Json(body): Json<FetchAndLock>,
+) -> Answer<Json<Vec<Value>>> {
+    let desk = Desk::of(&app)?;
+    let topics = body.topics.iter().map(WantedTopic::topic);
+    let wanted = Fetch {
+        worker: body.worker_id,
+        most: body.max_tasks,
+        by_priority: body.use_priority,
+        topics: topics.collect::<Result<_>>()?,
+    };
+    let wait = body.async_response_timeout.unwrap_or(0);
+    let tasks = work::fetch(&desk, &actor, &wanted, wait).await?;
+    let bodies = tasks.iter().map(|task| {
+        let topic = body.topics.iter().find(|t| t.topic_name == task.topic);
+        let mut locked = task_body(task);
+        if let Some(object) = locked.as_object_mut() {
+            let variables = Value::Object(typed(&task.variables));
+            object.insert("variables".to_owned(), variables);
+            if topic.is_some_and(|topic| topic.include_extension_properties) {
+                object.insert("extensionProperties".to_owned(), json!(task.attributes));
+            }
+        }
+        locked
+    });
+    Ok(Json(bodies.collect()))
+}
+
+fn task_body(task: &ExternalTask) -> Value {
+    let is_held = task.state == "open" && task.worker.is_some();
+    let is_over = task.state == "failed";
+    json!({
+        "id": task.id,
+        "topicName": task.topic,
+        "workerId": task.worker,
+        "lockExpirationTime": is_held.then(|| written(task.available_at)),
+        "activityId": task.element,
+        "activityInstanceId": task.id,
+        "executionId": task.instance,
+        "processInstanceId": task.instance,
+        "processDefinitionId": task.definition,
+        "processDefinitionKey": task.key,
+        "processDefinitionVersionTag": null,
+        "businessKey": business_key(&task.subject),
+        "createTime": written(task.created_at),
+        "retries": if is_over { Some(0) } else { task.retries },
+        "errorMessage": Some(&task.error_message).filter(|text| !text.is_empty()),
+        "errorDetails": Some(&task.error_details).filter(|text| !text.is_empty()),
+        "priority": task.priority,
+        "suspended": false,
+        "tenantId": null,
+    })
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, rename_all = "camelCase")]
+struct ListQuery {
+    external_task_id: Option<String>,
+    topic_name: Option<String>,
+    worker_id: Option<String>,
+    process_instance_id: Option<String>,
+    locked: bool,
+    not_locked: bool,
+    max_results: Option<u32>,
+}
+
+/// External tasks that are not over, the oldest first; 500 at the most.
+#[utoipa::path(get, path = "/engine-rest/external-task", tag = "camunda", params(ListQuery),
+    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}]))))]
+async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    Query(query): Query<ListQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    let desk = Desk::of(&app)?;
+    let id = query.external_task_id.as_deref();
+    let instance = query.process_instance_id.as_deref();
+    let filter = Filter {
+        id: id.map(|id| parse(id, "external task")).transpose()?,
+        topic: query.topic_name,
+        worker: query.worker_id,
+        instance: instance
+            .map(|id| parse(id, "process instance"))
+            .transpose()?,
+        state: None,
+        is_locked: (query.locked || query.not_locked).then_some(query.locked),
+    };
+    let page = PageRequest::new(None, Some(query.max_results.unwrap_or(u32::MAX)));
+    let page = work::list(&desk, &actor, &filter, &page).await?;
+    Ok(Json(page.items.iter().map(task_body).collect()))
+}
+
+/// One external task.
+#[utoipa::path(get, path = "/engine-rest/external-task/{id}", tag = "camunda",
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}))))]
+async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let desk = Desk::of(&app)?;
+    let id: ExternalTaskId = parse(&id, "external task")?;
+    let filter = Filter {
+        id: Some(id),
+        ..Filter::default()
+    };
+    let page = work::list(&desk, &actor, &filter, &PageRequest::default()).await?;
+    let task = page.items.first().ok_or(kernel::Error::NotFound {
+        what: "external task",
+    })?;
+    Ok(Json(task_body(task)))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaComplete)]
+#[serde(default, rename_all = "camelCase")]
+struct Complete {
+    #[schema(example = "payments-1")]
+    worker_id: String,
+    #[schema(value_type = Object, example = json!({"receipt": {"value": "R-9", "type": "String"}}))]
+    variables: Option<Map<String, Value>>,
+    #[schema(value_type = Object)]
+    local_variables: Option<Map<String, Value>>,
+}
+
+/// The task is done.
+#[utoipa::path(post, path = "/engine-rest/external-task/{id}/complete", tag = "camunda", request_body = Complete,
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "done"), (status = 400, description = "the worker does not hold the task")))]
+async fn complete(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<Complete>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    let done = Completion {
+        worker: body.worker_id,
+        vars: plain(body.variables.as_ref())?,
+        local: plain(body.local_variables.as_ref())?,
+    };
+    work::complete(&desk, &actor, parse(&id, "external task")?, done).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaFailed)]
+#[serde(default, rename_all = "camelCase")]
+struct Failed {
+    #[schema(example = "payments-1")]
+    worker_id: String,
+    #[schema(example = "the bank does not answer")]
+    error_message: Option<String>,
+    error_details: Option<String>,
+    #[schema(example = 2)]
+    retries: Option<i64>,
+    #[schema(example = 60000)]
+    retry_timeout: Option<i64>,
+}
+
+/// The task could not be carried out; with no tries left it becomes an incident.
+#[utoipa::path(post, path = "/engine-rest/external-task/{id}/failure", tag = "camunda", request_body = Failed,
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "noted"), (status = 400, description = "the worker does not hold the task")))]
+async fn failure(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<Failed>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    let failure = Failure {
+        worker: body.worker_id,
+        message: body.error_message.unwrap_or_default(),
+        details: body.error_details.unwrap_or_default(),
+        retries: body.retries,
+        pause: span(body.retry_timeout.unwrap_or(0)),
+    };
+    work::fail(&desk, &actor, parse(&id, "external task")?, failure).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaBpmnError)]
+#[serde(default, rename_all = "camelCase")]
+struct BpmnError {
+    #[schema(example = "payments-1")]
+    worker_id: String,
+    #[schema(example = "no-cover")]
+    error_code: String,
+    error_message: Option<String>,
+    #[schema(value_type = Object)]
+    variables: Option<Map<String, Value>>,
+}
+
+/// The task ended in a business error.
+#[utoipa::path(post, path = "/engine-rest/external-task/{id}/bpmnError", tag = "camunda", request_body = BpmnError,
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "thrown"), (status = 400, description = "the worker does not hold the task")))]
+async fn bpmn_error(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<BpmnError>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    let thrown = Thrown {
+        worker: body.worker_id,
+        code: body.error_code,
+        message: body.error_message.unwrap_or_default(),
+        vars: plain(body.variables.as_ref())?,
+    };
+    work::throw(&desk, &actor, parse(&id, "external task")?, thrown).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaExtendLock)]
+#[serde(default, rename_all = "camelCase")]
+struct ExtendLock {
+    #[schema(example = "payments-1")]
+    worker_id: String,
+    #[schema(example = 60000)]
+    new_duration: i64,
+}
+
+/// The worker needs longer.
+#[utoipa::path(post, path = "/engine-rest/external-task/{id}/extendLock", tag = "camunda", request_body = ExtendLock,
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "extended"), (status = 400, description = "the worker does not hold the task")))]
+async fn extend_lock(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<ExtendLock>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    let id = parse(&id, "external task")?;
+    work::extend(&desk, &actor, id, body.worker_id, span(body.new_duration)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaLock)]
+#[serde(default, rename_all = "camelCase")]
+struct Lock {
+    #[schema(example = "payments-1")]
+    worker_id: String,
+    #[schema(example = 60000)]
+    lock_duration: i64,
+}
+
+/// Locks one task, unless another worker holds it.
+#[utoipa::path(post, path = "/engine-rest/external-task/{id}/lock", tag = "camunda", request_body = Lock,
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "locked"), (status = 400, description = "another worker holds it")))]
+async fn lock(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<Lock>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    let id = parse(&id, "external task")?;
+    work::lock(&desk, &actor, id, body.worker_id, span(body.lock_duration)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives a task back, whoever holds it.
+#[utoipa::path(post, path = "/engine-rest/external-task/{id}/unlock", tag = "camunda",
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "given back")))]
+async fn unlock(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    work::unlock(&desk, &actor, parse(&id, "external task")?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaRetries)]
+#[serde(default)]
+struct Retries {
+    #[schema(example = 3)]
+    retries: i64,
+}
+
+/// Gives a task new tries; one that became an incident begins anew, as another task.
+#[utoipa::path(put, path = "/engine-rest/external-task/{id}/retries", tag = "camunda", request_body = Retries,
+    params(("id" = String, Path, description = "external task")),
+    responses((status = 204, description = "set")))]
+async fn retries(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<Retries>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    work::set_retries(&desk, &actor, parse(&id, "external task")?, body.retries).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

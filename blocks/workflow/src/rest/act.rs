@@ -1,0 +1,673 @@
+//! What programs can do to definitions, instances and tasks. Every act begins at the gate.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use identity::Actor;
+use kernel::{Error, Result, Text, clock::from_micros};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use store::Tx;
+use utoipa::ToSchema;
+
+use super::{Desk, check_free, store as tables, subject_of};
+use crate::{
+    InstanceId, TaskId,
+    act::{self, Officer, Version},
+    check::{Finding, Severity},
+    core::{Input, Process, State, hears_signal, waiting_for_message},
+    intervene::{Intervention, intervene},
+    model::{Definition, Ignored, Kind, Node, Task},
+    read,
+    step::{self, read_state},
+};
+
+pub(crate) const READ_DEFINITIONS: &str = "workflow.process.view";
+const DEPLOY: &str = "workflow.process.deploy";
+const START: &str = "workflow.instance.start";
+pub(crate) const READ: &str = "workflow.process.read";
+const INTERVENE: &str = "workflow.instance.intervene";
+const SEND: &str = "workflow.message.send";
+
+// Definitions
+
+/// A deployed version with what the author should know of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployed {
+    pub version: Version,
+    pub name: String,
+    pub warnings: Vec<Finding>,
+    pub ignored: Vec<Ignored>,
+}
+
+/// Deploys a file; without a key under the name of its main process.
+pub(crate) async fn deploy(
+    desk: &Desk,
+    actor: &Actor,
+    key: Option<String>,
+    bytes: &[u8],
+) -> Result<Deployed> {
+    desk.check(actor, DEPLOY)?;
+    let Ok(xml) = std::str::from_utf8(bytes) else {
+        return Err(Error::invalid(
+            "file",
+            Text::new("workflow-upload-encoding"),
+        ));
+    };
+    let warnings = crate::simulate::check_file(bytes)
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Warning)
+        .collect();
+    let model = read::read(bytes).ok();
+    let main = model.as_ref().and_then(|model| model.main());
+    let key = match (key, main) {
+        (Some(key), _) => key,
+        (None, Some(main)) => main.id.to_string(),
+        (None, None) => "file".to_owned(),
+    };
+    if !crate::page::is_key(&key) {
+        let text = Text::new("workflow-key-unreadable");
+        return Err(Error::invalid("key", text));
+    }
+    let name = main.map_or_else(|| key.clone(), |main| main.name.clone());
+    let (xml, by) = (xml.to_owned(), actor.trace());
+    let version = desk
+        .db
+        .write(move |tx| {
+            let (key, xml, by) = (key.clone(), xml.clone(), by.clone());
+            async move { act::deploy_by(&tx, &key, &xml, &by, "").await }
+        })
+        .await?;
+    Ok(Deployed {
+        version,
+        name,
+        warnings,
+        ignored: model.map(|model| model.ignored).unwrap_or_default(),
+    })
+}
+
+/// What stands at one element of a definition.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[schema(as = ProcessStanding)]
+pub(crate) struct Standing {
+    #[schema(example = "review")]
+    pub element: String,
+    #[schema(example = "审查")]
+    pub name: String,
+    /// Tokens that wait or run there now.
+    #[schema(example = 12)]
+    pub live: i64,
+    /// Of them, those that stopped.
+    #[schema(example = 1)]
+    pub incidents: i64,
+    /// How often it was passed.
+    #[schema(example = 340)]
+    pub passed: i64,
+}
+
+/// Rows read at one time.
+const BATCH: u64 = 500;
+
+/// Where the instances of a definition stand, element by element.
+pub(crate) async fn statistics(
+    desk: &Desk,
+    actor: &Actor,
+    definition: &str,
+) -> Result<Vec<Standing>> {
+    desk.check(actor, READ_DEFINITIONS)?;
+    let db = desk.db.read();
+    crate::store::get_definition(db, definition).await?;
+    let process = desk.engine.process(db, definition).await?;
+    let mut found: BTreeMap<String, Standing> = BTreeMap::new();
+    for (element, passed) in tables::passed(db, definition).await? {
+        found.entry(element).or_default().passed = passed;
+    }
+    let filter = tables::InstanceFilter {
+        definition: Some(definition.to_owned()),
+        status: Some("running".to_owned()),
+        ..tables::InstanceFilter::default()
+    };
+    let mut after = String::new();
+    loop {
+        let rows = tables::whole(db, &filter, &after, BATCH).await?;
+        let Some(last) = rows.last() else { break };
+        after.clone_from(&last.id);
+        for row in &rows {
+            for token in read_state(row)?.tokens.values() {
+                let standing = found.entry(token.at.to_string()).or_default();
+                standing.live += 1;
+                standing.incidents += i64::from(matches!(token.state, State::Incident(_)));
+            }
+        }
+    }
+    Ok(found
+        .into_iter()
+        .map(|(element, standing)| Standing {
+            name: name_of(&process, &element),
+            element,
+            ..standing
+        })
+        .collect())
+}
+
+pub(crate) fn name_of(process: &Process, element: &str) -> String {
+    let node = process.model.lookup(element).map(|ix| &process.model[ix]);
+    node.map_or(element, Node::title).to_owned()
+}
+
+// Instances
+
+/// Which process is started: the newest of a key, or a certain version.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    Key(String),
+    Version(String),
+}
+
+pub(crate) async fn start(
+    desk: &Desk,
+    actor: &Actor,
+    which: Which,
+    business_key: Option<&str>,
+    vars: Map<String, Value>,
+) -> Result<InstanceId> {
+    desk.check(actor, START)?;
+    let subject = subject_of(business_key)?;
+    let (engine, by) = (desk.engine.clone(), actor.trace());
+    desk.db
+        .write(move |tx| {
+            let (engine, which, subject) = (engine.clone(), which.clone(), subject.clone());
+            let (vars, by) = (vars.clone(), by.clone());
+            async move {
+                match which {
+                    Which::Key(key) => act::start_by(&tx, &engine, &key, &subject, vars, &by).await,
+                    Which::Version(id) => {
+                        act::start_version(&tx, &engine, &id, &subject, vars, &by).await
+                    }
+                }
+            }
+        })
+        .await
+}
+
+/// Takes an input in a write of its own.
+async fn take(desk: &Desk, id: InstanceId, input: Input, by: String) -> Result<()> {
+    let engine = desk.engine.clone();
+    desk.db
+        .write(move |tx| {
+            let (engine, input, by) = (engine.clone(), input.clone(), by.clone());
+            async move { step::step(&tx, &engine, id, input, &by).await }
+        })
+        .await
+}
+
+/// Variables of an instance that no application owns; those of others may be personal, and
+/// their application knows to whom they may be shown.
+pub(crate) async fn variables(
+    desk: &Desk,
+    actor: &Actor,
+    id: InstanceId,
+) -> Result<Map<String, Value>> {
+    desk.check(actor, READ)?;
+    let row = crate::store::get_instance(desk.db.read(), id).await?;
+    check_free(&row.subject)?;
+    Ok(read_state(&row)?.variables())
+}
+
+/// Changes the course of an instance by hand, saying why.
+pub(crate) async fn change(
+    desk: &Desk,
+    actor: &Actor,
+    id: InstanceId,
+    intervention: Intervention,
+    reason: &str,
+) -> Result<()> {
+    desk.check(actor, INTERVENE)?;
+    if intervention == Intervention::Cancel {
+        check_free(
+            &crate::store::get_instance(desk.db.read(), id)
+                .await?
+                .subject,
+        )?;
+    }
+    let (engine, by, reason) = (desk.engine.clone(), actor.trace(), reason.to_owned());
+    desk.db
+        .write(move |tx| {
+            let (engine, by, reason) = (engine.clone(), by.clone(), reason.clone());
+            let intervention = intervention.clone();
+            async move { intervene(&tx, &engine, id, &intervention, &reason, &by).await }
+        })
+        .await
+}
+
+// Messages and signals
+
+/// For whom a message is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Address {
+    pub instance: Option<InstanceId>,
+    pub business_key: Option<String>,
+    /// Compared with `tongban:correlation` of the waiting event.
+    pub key: Option<Value>,
+    /// Variables that the instance must have, with these values.
+    pub having: Map<String, Value>,
+}
+
+/// What a message reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reached {
+    pub instance: InstanceId,
+    /// It began a process.
+    pub is_start: bool,
+}
+
+/// Brings a message to the one place that waits for it, or begins the one process that it
+/// begins. Refused when there is none, or more than one.
+pub(crate) async fn correlate(
+    desk: &Desk,
+    actor: &Actor,
+    name: &str,
+    address: &Address,
+    vars: Map<String, Value>,
+) -> Result<Reached> {
+    desk.check(actor, SEND)?;
+    if name.trim().is_empty() {
+        return Err(Error::invalid("name", Text::new("workflow-name-missing")));
+    }
+    let waiting = find_waiting(desk, name, address).await?;
+    let input = |vars| Input::Message {
+        name: name.to_owned(),
+        key: address.key.clone(),
+        vars,
+    };
+    match waiting.as_slice() {
+        [one] => {
+            take(desk, *one, input(vars), actor.trace()).await?;
+            Ok(Reached {
+                instance: *one,
+                is_start: false,
+            })
+        }
+        [] => begin_by_message(desk, actor, name, address, vars).await,
+        several => Err(many(name, several.len())),
+    }
+}
+
+fn many(name: &str, count: usize) -> Error {
+    let text = Text::new("workflow-message-many");
+    Error::Refused(text.with("name", name).with("count", count))
+}
+
+async fn begin_by_message(
+    desk: &Desk,
+    actor: &Actor,
+    name: &str,
+    address: &Address,
+    vars: Map<String, Value>,
+) -> Result<Reached> {
+    let mut starts = Vec::new();
+    if address.instance.is_none() {
+        starts = find_starts(
+            desk,
+            |definition| matches!(definition, Definition::Message { name: own } if own == name),
+        )
+        .await?;
+    }
+    match starts.as_slice() {
+        [(definition, at)] => {
+            let subject = subject_of(address.business_key.as_deref())?;
+            let instance = begin_at(desk, actor, definition, at, &subject, vars).await?;
+            Ok(Reached {
+                instance,
+                is_start: true,
+            })
+        }
+        [] => {
+            let text = Text::new("workflow-message-nobody").with("name", name);
+            Err(Error::Refused(text))
+        }
+        several => Err(many(name, several.len())),
+    }
+}
+
+async fn begin_at(
+    desk: &Desk,
+    actor: &Actor,
+    definition: &str,
+    at: &str,
+    subject: &str,
+    vars: Map<String, Value>,
+) -> Result<InstanceId> {
+    let (engine, by) = (desk.engine.clone(), actor.trace());
+    let place = [definition, at, subject].map(str::to_owned);
+    desk.db
+        .write(move |tx| {
+            let (engine, place) = (engine.clone(), place.clone());
+            let (vars, by) = (vars.clone(), by.clone());
+            async move {
+                let [definition, at, subject] = place;
+                step::begin(&tx, &engine, &definition, &subject, Some(at), vars, &by).await
+            }
+        })
+        .await
+}
+
+/// Start events of the newest versions that have such a definition: definition and element.
+async fn find_starts(
+    desk: &Desk,
+    is_wanted: impl Fn(&Definition) -> bool,
+) -> Result<Vec<(String, String)>> {
+    let db = desk.db.read();
+    let mut found = Vec::new();
+    for row in tables::latest(db).await? {
+        if row.kind != "bpmn" {
+            continue;
+        }
+        let process = desk.engine.process(db, &row.id).await?;
+        let Some(head) = process.model.process(&process.id) else {
+            continue;
+        };
+        for &ix in &process.model[head.root].nodes {
+            let node = &process.model[ix];
+            if node.is_start() && node.definitions().iter().any(&is_wanted) {
+                found.push((row.id.clone(), node.id.to_string()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn mentions_message(node: &Node, name: &str) -> bool {
+    let waits = |definition: &Definition| matches!(definition, Definition::Message { name: own } if own == name);
+    match &node.kind {
+        Kind::Task(Task::Receive { message, .. }) => {
+            message.as_deref() == Some(name) || *node.id == *name
+        }
+        _ => node.definitions().iter().any(waits),
+    }
+}
+
+/// Running instances that wait for the message, once for each place; the search ends at two.
+async fn find_waiting(desk: &Desk, name: &str, address: &Address) -> Result<Vec<InstanceId>> {
+    let mut found = Vec::new();
+    each_running(
+        desk,
+        address,
+        |node| mentions_message(node, name),
+        |process, row| {
+            let state = read_state(row)?;
+            let vars = state.variables();
+            if address.having.iter().all(|(k, v)| vars.get(k) == Some(v)) {
+                let count = waiting_for_message(process, &state, name, address.key.as_ref());
+                let id: InstanceId = super::parse(&row.id, "process instance")?;
+                found.extend(std::iter::repeat_n(id, count));
+            }
+            Ok(found.len() < 2)
+        },
+    )
+    .await?;
+    Ok(found)
+}
+
+/// Shows running instances of definitions that have such a node, until `look` answers false.
+async fn each_running(
+    desk: &Desk,
+    address: &Address,
+    has: impl Fn(&Node) -> bool,
+    mut look: impl FnMut(&Process, &crate::schema::instance::Model) -> Result<bool>,
+) -> Result<()> {
+    let db = desk.db.read();
+    let subject = subject_of(address.business_key.as_deref())?;
+    for definition in tables::running_definitions(db).await? {
+        let process = desk.engine.process(db, &definition).await?;
+        if !process.model.nodes.iter().any(&has) {
+            continue;
+        }
+        let filter = tables::InstanceFilter {
+            id: address.instance.map(|id| id.to_string()),
+            definition: Some(definition),
+            subject: Some(subject.clone()).filter(|subject| !subject.is_empty()),
+            status: Some("running".to_owned()),
+            ..tables::InstanceFilter::default()
+        };
+        let mut after = String::new();
+        loop {
+            let rows = tables::whole(db, &filter, &after, BATCH).await?;
+            let Some(last) = rows.last() else { break };
+            after.clone_from(&last.id);
+            for row in &rows {
+                if !look(&process, row)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// More would hold the database for too long in one write.
+const MOST_HEARERS: usize = 5_000;
+
+/// A signal reaches everything that waits for it, all in one write, and begins the processes
+/// that it begins. Answers how many instances heard it and how many began.
+pub(crate) async fn signal(
+    desk: &Desk,
+    actor: &Actor,
+    name: &str,
+    vars: Map<String, Value>,
+) -> Result<(usize, usize)> {
+    desk.check(actor, SEND)?;
+    if name.trim().is_empty() {
+        return Err(Error::invalid("name", Text::new("workflow-name-missing")));
+    }
+    let is_it = |definition: &Definition| matches!(definition, Definition::Signal { name: own } if own == name);
+    let mut hearers: Vec<InstanceId> = Vec::new();
+    each_running(
+        desk,
+        &Address::default(),
+        |node| node.definitions().iter().any(is_it),
+        |process, row| {
+            if hears_signal(process, &read_state(row)?, name) {
+                hearers.push(super::parse(&row.id, "process instance")?);
+            }
+            Ok(hearers.len() <= MOST_HEARERS)
+        },
+    )
+    .await?;
+    if hearers.len() > MOST_HEARERS {
+        let text = Text::new("workflow-signal-many").with("most", MOST_HEARERS);
+        return Err(Error::Refused(text));
+    }
+    let starts = find_starts(desk, is_it).await?;
+    let counts = (hearers.len(), starts.len());
+    let (engine, by, name) = (desk.engine.clone(), actor.trace(), name.to_owned());
+    desk.db
+        .write(move |tx| {
+            let (engine, by, name) = (engine.clone(), by.clone(), name.clone());
+            let (hearers, starts, vars) = (hearers.clone(), starts.clone(), vars.clone());
+            async move {
+                for id in hearers {
+                    let (name, vars) = (name.clone(), vars.clone());
+                    step::step(&tx, &engine, id, Input::Signal { name, vars }, &by).await?;
+                }
+                for (definition, at) in starts {
+                    let (at, vars) = (Some(at), vars.clone());
+                    step::begin(&tx, &engine, &definition, "", at, vars, &by).await?;
+                }
+                Ok(())
+            }
+        })
+        .await?;
+    Ok(counts)
+}
+
+// Incidents
+
+/// A place where an instance stopped.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ProcessIncident)]
+pub(crate) struct Incident {
+    /// Number of the stopped token within the instance.
+    pub token: u32,
+    #[schema(value_type = String)]
+    pub instance: InstanceId,
+    #[schema(example = "order:3:5f2a91c0")]
+    pub definition: String,
+    #[schema(example = "business:A-17")]
+    pub subject: String,
+    #[schema(example = "pay")]
+    pub element: String,
+    #[schema(example = "付款")]
+    pub name: String,
+    /// What failed.
+    #[schema(example = "`payment`: the bank does not answer")]
+    pub text: String,
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// Incidents of the instances on a page, the newest instance first.
+pub(crate) async fn incidents(
+    desk: &Desk,
+    actor: &Actor,
+    filter: &tables::InstanceFilter,
+    page: &store::page::PageRequest,
+) -> Result<(Vec<Incident>, Option<String>)> {
+    desk.check(actor, READ)?;
+    let db = desk.db.read();
+    let filter = tables::InstanceFilter {
+        has_incident: true,
+        ..filter.clone()
+    };
+    let rows = tables::instances(db, &filter, page).await?;
+    let mut found = Vec::new();
+    for row in &rows.items {
+        let id: InstanceId = super::parse(&row.id, "process instance")?;
+        let state = read_state(&crate::store::get_instance(db, id).await?)?;
+        let process = desk.engine.process(db, &row.definition).await?;
+        let since = tables::stopped_at(db, &row.id).await?;
+        for (token, held, text) in state.incidents() {
+            found.push(Incident {
+                token,
+                instance: id,
+                definition: row.definition.clone(),
+                subject: row.subject.clone(),
+                element: held.at.to_string(),
+                name: name_of(&process, &held.at),
+                text: text.to_owned(),
+                since: since.get(&*held.at).copied().map(from_micros),
+            });
+        }
+    }
+    Ok((found, rows.next))
+}
+
+/// Everything that stopped in an instance tries again, or one place alone.
+pub(crate) async fn retry(
+    desk: &Desk,
+    actor: &Actor,
+    id: InstanceId,
+    token: Option<u32>,
+) -> Result<()> {
+    desk.check(actor, INTERVENE)?;
+    if let Some(token) = token {
+        return take(desk, id, Input::Retry { token }, actor.trace()).await;
+    }
+    let (engine, by) = (desk.engine.clone(), actor.trace());
+    desk.db
+        .write(move |tx| {
+            let (engine, by) = (engine.clone(), by.clone());
+            async move { act::retry(&tx, &engine, id, &by).await }
+        })
+        .await
+}
+
+// Tasks
+
+/// A task of no application, in a write.
+async fn free_task(tx: &Tx, id: TaskId) -> Result<crate::Task> {
+    let task = act::task_in(tx, id).await?;
+    check_free(&task.facts.subject)?;
+    Ok(task)
+}
+
+/// Whether the actor may act on tasks that are not hers.
+pub(crate) fn administers(desk: &Desk, actor: &Actor) -> bool {
+    desk.check(actor, INTERVENE).is_ok()
+}
+
+/// Completes a task that no application owns: one's own, or any as an operator.
+pub(crate) async fn complete_task(
+    desk: &Desk,
+    actor: &Actor,
+    id: TaskId,
+    expected: Option<i64>,
+    vars: Map<String, Value>,
+) -> Result<()> {
+    desk.check(actor, "workflow.task.claim")?;
+    let (engine, officer) = (desk.engine.clone(), Officer::from(actor));
+    let is_administrator = administers(desk, actor);
+    desk.db
+        .write(move |tx| {
+            let (engine, officer, vars) = (engine.clone(), officer.clone(), vars.clone());
+            async move {
+                free_task(&tx, id).await?;
+                if is_administrator {
+                    act::complete_for(&tx, &engine, id, &officer, expected, vars).await
+                } else {
+                    act::complete(&tx, &engine, id, &officer, expected, vars).await
+                }
+            }
+        })
+        .await
+}
+
+/// Takes an open task that no application owns; an operator for another, too.
+pub(crate) async fn claim_task(
+    desk: &Desk,
+    actor: &Actor,
+    id: TaskId,
+    user: Option<String>,
+) -> Result<()> {
+    desk.check(actor, "workflow.task.claim")?;
+    let officer = Officer::from(actor);
+    let user = user.unwrap_or_else(|| officer.id.clone());
+    let is_administrator = administers(desk, actor);
+    if user != officer.id && !is_administrator {
+        return Err(Error::Forbidden {
+            action: INTERVENE.to_owned(),
+        });
+    }
+    desk.db
+        .write(move |tx| {
+            let (officer, user) = (officer.clone(), user.clone());
+            async move {
+                free_task(&tx, id).await?;
+                if is_administrator {
+                    act::claim_for(&tx, id, &user, &officer.trace).await
+                } else {
+                    act::claim(&tx, id, &officer, None).await
+                }
+            }
+        })
+        .await
+}
+
+/// Gives a task back; an operator gives back anybody's.
+pub(crate) async fn release_task(desk: &Desk, actor: &Actor, id: TaskId) -> Result<()> {
+    desk.check(actor, "workflow.task.claim")?;
+    let officer = Officer::from(actor);
+    let is_administrator = administers(desk, actor);
+    desk.db
+        .write(move |tx| {
+            let officer = officer.clone();
+            async move {
+                free_task(&tx, id).await?;
+                if is_administrator {
+                    act::release_for(&tx, id, &officer.trace).await
+                } else {
+                    act::release(&tx, id, &officer).await
+                }
+            }
+        })
+        .await
+}

@@ -1,0 +1,117 @@
+//! `/api/process/messages` and `/api/process/signals`.
+
+use axum::{Json, extract::State};
+use identity::Actor;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::App;
+
+use super::{
+    Answer, Desk,
+    act::{self, Address},
+    parse,
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(correlate))
+        .routes(routes!(signal))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = ProcessMessage)]
+struct Message {
+    /// Name of the message in the model.
+    #[serde(default)]
+    #[schema(example = "payment received")]
+    name: String,
+    /// Only this instance.
+    instance: Option<String>,
+    /// Only instances that were started with this key.
+    #[schema(example = "A-17")]
+    business_key: Option<String>,
+    /// Value of `tongban:correlation` of the waiting event.
+    #[schema(value_type = Option<Object>)]
+    key: Option<Value>,
+    /// Variables that the instance must have, with these values.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({}))]
+    having: Map<String, Value>,
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({"paid": 1200}))]
+    variables: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProcessReached)]
+struct Reached {
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
+    instance: String,
+    /// Whether the message began a process.
+    is_start: bool,
+}
+
+/// Brings a message to the one place that waits for it, or begins the process that it begins.
+/// Refused when nothing waits, or more than one place does.
+#[utoipa::path(post, path = "/api/process/messages", tag = "process", request_body = Message,
+    responses((status = 200, body = Reached), (status = 409, description = "nothing waits for it, or several do")))]
+async fn correlate(
+    State(app): State<App>,
+    actor: Actor,
+    Json(body): Json<Message>,
+) -> Answer<Json<Reached>> {
+    let desk = Desk::of(&app)?;
+    let instance = body
+        .instance
+        .as_deref()
+        .map(|id| parse(id, "process instance"));
+    let address = Address {
+        instance: instance.transpose()?,
+        business_key: body.business_key,
+        key: body.key,
+        having: body.having,
+    };
+    let reached = act::correlate(&desk, &actor, &body.name, &address, body.variables).await?;
+    Ok(Json(Reached {
+        instance: reached.instance.to_string(),
+        is_start: reached.is_start,
+    }))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = ProcessSignal)]
+struct Signal {
+    /// Name of the signal in the model.
+    #[serde(default)]
+    #[schema(example = "prices changed")]
+    name: String,
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({"price": 3}))]
+    variables: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProcessHeard)]
+struct Heard {
+    /// Instances that waited for it.
+    #[schema(example = 4)]
+    heard: usize,
+    /// Processes that it began.
+    #[schema(example = 0)]
+    started: usize,
+}
+
+/// A signal reaches everything that waits for it, which may be nothing.
+#[utoipa::path(post, path = "/api/process/signals", tag = "process", request_body = Signal,
+    responses((status = 200, body = Heard), (status = 422, description = "it has no name")))]
+async fn signal(
+    State(app): State<App>,
+    actor: Actor,
+    Json(body): Json<Signal>,
+) -> Answer<Json<Heard>> {
+    let desk = Desk::of(&app)?;
+    let (heard, started) = act::signal(&desk, &actor, &body.name, body.variables).await?;
+    Ok(Json(Heard { heard, started }))
+}

@@ -1,0 +1,92 @@
+//! The doors for programs: `/api/process/…`. What they do stands in [`act`], which the Camunda
+//! doors call too.
+
+pub(crate) mod act;
+mod definition;
+mod external;
+mod incident;
+mod instance;
+mod message;
+pub(crate) mod store;
+mod task;
+pub(crate) mod work;
+
+use std::sync::Arc;
+
+use identity::{Actor, Gate, Resource};
+use kernel::{Error, Result, Text};
+use utoipa_axum::router::OpenApiRouter;
+use web::{App, WebError};
+
+use crate::engine::Engine;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    definition::routes()
+        .merge(instance::routes())
+        .merge(message::routes())
+        .merge(incident::routes())
+        .merge(task::routes())
+        .merge(external::routes())
+}
+
+type Answer<T> = Result<T, WebError>;
+
+/// What the acts need.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub db: ::store::Db,
+    pub engine: Arc<Engine>,
+    gate: Arc<Gate>,
+}
+
+impl Desk {
+    pub fn of(app: &App) -> Result<Self> {
+        Ok(Self {
+            db: app.db().clone(),
+            engine: app.part()?,
+            gate: app.part()?,
+        })
+    }
+
+    pub fn check(&self, actor: &Actor, action: &str) -> Result<()> {
+        actor.may(&self.gate, action, &Resource::system())
+    }
+}
+
+/// Subject of an instance that was started for a business key of a program.
+const BUSINESS: &str = "business:";
+const LONGEST_KEY: usize = 255;
+
+/// The subject of what is started with this business key; empty makes the instance its own.
+pub(crate) fn subject_of(business_key: Option<&str>) -> Result<String> {
+    match business_key.map(str::trim).filter(|key| !key.is_empty()) {
+        None => Ok(String::new()),
+        Some(key) if key.chars().count() > LONGEST_KEY => {
+            let text = Text::new("workflow-business-key").with("most", LONGEST_KEY);
+            Err(Error::invalid("business_key", text))
+        }
+        Some(key) => Ok(format!("{BUSINESS}{key}")),
+    }
+}
+
+pub(crate) fn business_key(subject: &str) -> Option<&str> {
+    subject.strip_prefix(BUSINESS)
+}
+
+/// Whether no application owns the instance: programs may do with its tasks what they like.
+pub(crate) fn is_free(subject: &str) -> bool {
+    business_key(subject).is_some() || subject.starts_with("instance:")
+}
+
+/// Refuses what would leave the rows of an owning application behind.
+pub(crate) fn check_free(subject: &str) -> Result<()> {
+    if is_free(subject) {
+        return Ok(());
+    }
+    let text = Text::new("workflow-task-owned").with("subject", subject);
+    Err(Error::Refused(text))
+}
+
+pub(crate) fn parse<T: std::str::FromStr>(id: &str, what: &'static str) -> Result<T> {
+    id.parse().map_err(|_| Error::NotFound { what })
+}

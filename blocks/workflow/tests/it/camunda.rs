@@ -1,0 +1,281 @@
+//! The Camunda 7 subset, through the router on both databases. The published worker client runs
+//! against it in `tests/journeys/camunda.test.mjs`.
+
+use serde_json::{Value, json};
+use store::Db;
+
+use crate::{
+    house::{House, ORG, migrations},
+    model::{file, flows},
+};
+
+fn loan() -> String {
+    file(&format!(
+        r#"<message id="m" name="documents"/><process id="loan" name="贷款" isExecutable="true">
+          <startEvent id="s"/>
+          <serviceTask id="score" camunda:type="external" camunda:topic="score"><extensionElements>
+            <camunda:properties><camunda:property name="model" value="v2"/></camunda:properties></extensionElements></serviceTask>
+          <userTask id="decide" name="审批" camunda:candidateGroups="clerk@{ORG}" camunda:formKey="decision"/>
+          <receiveTask id="documents" messageRef="m"/><endEvent id="e"/>{}
+        </process>"#,
+        flows("s>score>decide>documents>e")
+    ))
+}
+
+#[store::db_test(migrations = migrations)]
+async fn scripts_of_another_engine_go_on_working(db: Db) {
+    let house = House::open(db).await;
+    let administrator = house.program("administrator").await;
+    let deployed = administrator.deploys(&loan()).await;
+    assert_eq!(deployed.status, 200, "{}", deployed.text);
+    assert_eq!(deployed.body["name"], json!("orders"));
+    let definitions = &deployed.body["deployedProcessDefinitions"];
+    let definition = definitions.as_object().unwrap().values().next().unwrap();
+    assert_eq!(
+        (&definition["key"], &definition["name"]),
+        (&json!("loan"), &json!("贷款"))
+    );
+
+    let program = house.program("integrator").await;
+    let known = program
+        .sees("/engine-rest/process-definition/key/loan")
+        .await;
+    assert_eq!(known["version"], json!(1));
+    let body = json!({"businessKey": "L-1", "variables": {
+        "amount": {"value": 1200, "type": "Integer"},
+        "person": {"value": "{\"age\": 30}", "type": "Json"},
+    }});
+    let started = program
+        .does("/engine-rest/process-definition/key/loan/start", body)
+        .await;
+    assert_eq!(
+        (&started["ended"], &started["businessKey"]),
+        (&json!(false), &json!("L-1"))
+    );
+    let id = started["id"].as_str().unwrap().to_owned();
+
+    let fetch = json!({"workerId": "w", "maxTasks": 1, "usePriority": true, "topics": [
+        {"topicName": "score", "lockDuration": 10_000, "includeExtensionProperties": true}]});
+    let fetched = program
+        .does("/engine-rest/external-task/fetchAndLock", fetch.clone())
+        .await;
+    let task = &fetched[0];
+    assert_eq!(
+        (&task["businessKey"], &task["extensionProperties"]["model"]),
+        (&json!("L-1"), &json!("v2"))
+    );
+    let amount = &task["variables"]["amount"];
+    assert_eq!(
+        (&amount["value"], &amount["type"]),
+        (&json!(1200), &json!("Integer"))
+    );
+    let path = format!(
+        "/engine-rest/external-task/{}",
+        task["id"].as_str().unwrap()
+    );
+    let foreign = program
+        .call(
+            "POST",
+            &format!("{path}/complete"),
+            json!({"workerId": "other"}),
+        )
+        .await;
+    assert_eq!(
+        (foreign.status.as_u16(), &foreign.body["type"]),
+        (400, &json!("BadUserRequestException"))
+    );
+    let odd =
+        json!({"workerId": "w", "variables": {"score": {"value": "many", "type": "Integer"}}});
+    let odd = program.call("POST", &format!("{path}/complete"), odd).await;
+    assert_eq!(odd.body["type"], json!("InvalidRequestException"));
+    assert!(
+        odd.body["message"]
+            .as_str()
+            .unwrap()
+            .contains("variables/score")
+    );
+    let done = json!({"workerId": "w", "variables": {"score": {"value": 7.5, "type": "Double"}}});
+    program.does(&format!("{path}/complete"), done).await;
+
+    let tasks = program
+        .does("/engine-rest/task", json!({"processInstanceId": id}))
+        .await;
+    let task = &tasks[0];
+    assert_eq!(
+        (
+            &task["taskDefinitionKey"],
+            &task["formKey"],
+            &task["assignee"]
+        ),
+        (&json!("decide"), &json!("decision"), &json!(null))
+    );
+    let path = format!("/engine-rest/task/{}", task["id"].as_str().unwrap());
+    let seen = program.sees(&format!("{path}/form-variables")).await;
+    assert_eq!(seen["person"]["type"], json!("Json"));
+    let claim = json!({"userId": "clerk"});
+    let not_mine = program
+        .call("POST", &format!("{path}/claim"), claim.clone())
+        .await;
+    assert_eq!(not_mine.body["type"], json!("AuthorizationException"));
+    administrator.does(&format!("{path}/claim"), claim).await;
+    assert_eq!(program.sees(&path).await["assignee"], json!("clerk"));
+    let taken = json!({"userId": "integrator"});
+    let taken = administrator
+        .call("POST", &format!("{path}/claim"), taken)
+        .await;
+    assert_eq!(taken.body["type"], json!("TaskAlreadyClaimedException"));
+    let answer = json!({"variables": {"outcome": {"value": "yes"}}});
+    house
+        .program("clerk")
+        .await
+        .does(&format!("{path}/complete"), answer)
+        .await;
+
+    let nobody = program
+        .call(
+            "POST",
+            "/engine-rest/message",
+            json!({"messageName": "unheard"}),
+        )
+        .await;
+    assert_eq!(
+        (nobody.status.as_u16(), &nobody.body["type"]),
+        (400, &json!("MismatchingMessageCorrelationException"))
+    );
+    let message = json!({"messageName": "documents", "businessKey": "L-1", "resultEnabled": true});
+    let reached = program.does("/engine-rest/message", message).await;
+    assert_eq!(reached[0]["execution"]["id"], json!(id));
+    let past = program
+        .sees(&format!("/engine-rest/history/process-instance/{id}"))
+        .await;
+    assert_eq!(past["state"], json!("COMPLETED"));
+    let activities = program
+        .sees(&format!(
+            "/engine-rest/history/activity-instance?processInstanceId={id}"
+        ))
+        .await;
+    assert_eq!(activities.as_array().unwrap().len(), 5);
+    let running = program.sees("/engine-rest/process-instance").await;
+    assert_eq!(running, json!([]));
+}
+
+#[store::db_test(migrations = migrations)]
+async fn failures_become_incidents_and_new_tries(db: Db) {
+    let house = House::open(db).await;
+    house.program("administrator").await.deploys(&loan()).await;
+    let program = house.program("integrator").await;
+    program
+        .does("/engine-rest/process-definition/key/loan/start", json!({}))
+        .await;
+    let fetch = json!({"workerId": "w", "maxTasks": 1, "topics": [{"topicName": "score"}]});
+    let fetched = program
+        .does("/engine-rest/external-task/fetchAndLock", fetch.clone())
+        .await;
+    let id = fetched[0]["id"].as_str().unwrap().to_owned();
+    let failure = json!({"workerId": "w", "errorMessage": "down", "retries": 0, "retryTimeout": 0});
+    program
+        .does(&format!("/engine-rest/external-task/{id}/failure"), failure)
+        .await;
+    let listed = program.sees("/engine-rest/external-task").await;
+    assert_eq!(
+        (&listed[0]["retries"], &listed[0]["errorMessage"]),
+        (&json!(0), &json!("down"))
+    );
+    let incidents = program.sees("/engine-rest/incident").await;
+    assert_eq!(incidents[0]["activityId"], json!("score"));
+    let retries = format!("/engine-rest/external-task/{id}/retries");
+    let set = program.call("PUT", &retries, json!({"retries": 2})).await;
+    assert_eq!(set.status, 204, "{}", set.text);
+    let again = program
+        .does("/engine-rest/external-task/fetchAndLock", fetch)
+        .await;
+    assert_eq!(again.as_array().unwrap().len(), 1);
+    assert_eq!(program.sees("/engine-rest/incident").await, json!([]));
+}
+
+#[store::db_test(migrations = migrations)]
+async fn a_waiting_fetch_answers_as_soon_as_there_is_a_task(db: Db) {
+    let house = House::open(db).await;
+    house.program("administrator").await.deploys(&loan()).await;
+    let program = house.program("integrator").await;
+    let fetch = json!({"workerId": "w", "maxTasks": 1, "asyncResponseTimeout": 15_000,
+        "topics": [{"topicName": "score", "lockDuration": 1000}]});
+    let begun = std::time::Instant::now();
+    let (fetched, _) = tokio::join!(
+        program.does("/engine-rest/external-task/fetchAndLock", fetch),
+        async {
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            program
+                .does("/engine-rest/process-definition/key/loan/start", json!({}))
+                .await
+        }
+    );
+    assert_eq!(fetched.as_array().unwrap().len(), 1);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[store::db_test(migrations = migrations)]
+async fn errors_have_the_form_that_clients_read(db: Db) {
+    let house = House::open(db).await;
+    let program = house.program("integrator").await;
+    let nobody = house.stranger(None);
+    for (reply, status, kind) in [
+        (
+            nobody.get("/engine-rest/task").await,
+            401,
+            "AuthenticationException",
+        ),
+        (
+            house.program("clerk").await.get("/engine-rest/task").await,
+            403,
+            "AuthorizationException",
+        ),
+        (
+            program
+                .get("/engine-rest/process-definition/key/none")
+                .await,
+            404,
+            "InvalidRequestException",
+        ),
+        (
+            program
+                .call(
+                    "POST",
+                    "/engine-rest/external-task/fetchAndLock",
+                    json!({"topics": 3}),
+                )
+                .await,
+            400,
+            "InvalidRequestException",
+        ),
+        (
+            program
+                .call(
+                    "POST",
+                    "/engine-rest/process-definition/key/none/start",
+                    json!({}),
+                )
+                .await,
+            400,
+            "RestException",
+        ),
+    ] {
+        assert_eq!(
+            (reply.status.as_u16(), &reply.body["type"]),
+            (status, &Value::from(kind)),
+            "{}",
+            reply.text
+        );
+        assert!(!reply.body["message"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(
+        nobody.sees("/engine-rest/engine").await,
+        json!([{"name": "default"}])
+    );
+    let bad = house
+        .program("administrator")
+        .await
+        .deploys("<definitions/>")
+        .await;
+    assert_eq!(bad.status, 400, "{}", bad.text);
+}
