@@ -125,7 +125,7 @@ def whole_cases(results: Results, engine: str, folder: str, database: list[str],
     said = json.loads(subprocess.run([*command, *database], check=True, capture_output=True, text=True).stdout)
     note = (
         f"{number} cases, {callers} side by side; completing one of {said['tasks']} tasks: "
-        f"p50 {said['task_p50_ms']:.1f} ms, p99 {said['task_p99_ms']:.1f} ms; {said['events']} events, "
+        f"p50 {said['task_p50_ms']:.1f} ms, p99 {said['task_p99_ms']:.1f} ms, {said['put_off']} put off; {said['events']} events, "
         f"all supervised {said['events_behind_s']:.1f} s later; {said['jobs_due']} jobs still due then"
     )
     results.add(f"restaurant_cases_per_s.{engine}", said["cases_per_s"], "cases/s", note=note)

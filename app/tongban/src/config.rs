@@ -49,7 +49,8 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            filter: "warn,tongban=info".into(),
+            // The server's notices repeat what a failed query says itself.
+            filter: "warn,tongban=info,sqlx::postgres::notice=error".into(),
             format: "text".into(),
         }
     }
