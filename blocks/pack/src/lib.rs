@@ -10,6 +10,7 @@ mod base;
 mod calendars;
 mod catalog;
 mod check;
+mod history;
 mod install;
 mod load;
 mod schema;
@@ -59,6 +60,7 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     app.part::<workflow::Engine>()?
         .use_calendars(Arc::new(move |_| Ok(shared.now())));
     app.put(Loaders::of_blocks());
+    kernel::code::citizen::use_history(history::Regions::embedded()?);
     Ok(web::Module {
         name: "pack",
         ..web::Module::default()

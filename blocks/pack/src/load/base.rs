@@ -21,6 +21,7 @@ pub(super) fn loaders() -> Vec<Arc<dyn Loader>> {
         Arc::new(CodeIndex),
         Arc::new(Codes),
         Arc::new(Regions),
+        Arc::new(History),
     ]
 }
 
@@ -222,6 +223,32 @@ impl Loader for Codes {
                 .map_err(|e| fault("write a code table", e))?;
         }
         Ok(count)
+    }
+}
+
+/// `history/regions.csv`: read from the executable, here only checked.
+struct History;
+
+#[async_trait]
+impl Loader for History {
+    fn folder(&self) -> &'static str {
+        "history"
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &["csv"]
+    }
+
+    fn order(&self) -> u32 {
+        14
+    }
+
+    fn check(&self, _: &Source, file: &File, _: &mut Catalog) -> Vec<Finding> {
+        crate::history::read(file).err().into_iter().collect()
+    }
+
+    async fn install(&self, _: &Tx, _: &Source, _: &File) -> Result<usize> {
+        Ok(0)
     }
 }
 

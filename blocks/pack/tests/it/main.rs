@@ -220,3 +220,30 @@ fn a_folder_without_manifest_is_no_pack() {
     assert_eq!(source.files().count(), 1);
     let _ = Arc::new(source);
 }
+
+#[store::db_test(migrations = crate::migrations)]
+async fn an_old_number_is_known_by_a_region_that_once_was(db: Db) {
+    use kernel::code::citizen::{self, CitizenError};
+    let app = app(db);
+    app.put(workflow::Engine::default());
+    pack::module(&app).unwrap();
+    let day = |text: &str| text.parse::<chrono::NaiveDate>().unwrap();
+    let number = |region: &str| citizen::build(region, day("1975-05-05"), 1).unwrap();
+    let today = day("2026-03-02");
+    // 崇文区 of Beijing ended in 2010, 昌平县 in 1999; 包河区 has the code of an older 郊区;
+    // 321000 is a city, 320000 a province; no province-level check knows 810000.
+    for region in ["110103", "110221", "340111", "321000", "320000", "810000"] {
+        assert!(citizen::parse(&number(region), today).is_ok(), "{region}");
+    }
+    for region in ["110199", "321099", "659999", "370001"] {
+        let refused = citizen::parse(&number(region), today);
+        assert_eq!(refused, Err(CitizenError::Region), "{region}");
+    }
+}
+
+#[store::db_test(migrations = crate::migrations)]
+async fn a_table_of_old_regions_is_checked_line_by_line(db: Db) {
+    let table = "code,name,from,until\n110103,崇文区,1981,2010\n1101,x,1981,\n";
+    let found = found(&app(db), &[("history/regions.csv", table)]);
+    assert!(found[0].starts_with("history/regions.csv:3: "), "{found:?}");
+}
