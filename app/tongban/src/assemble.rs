@@ -66,6 +66,11 @@ pub async fn migrate(db: &Db) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How the database stands to this version's tables.
+pub async fn standing(db: &Db) -> anyhow::Result<store::Standing> {
+    Ok(store::standing(db, &migrations()).await?)
+}
+
 /// The assembled application.
 pub struct House {
     pub app: App,

@@ -69,11 +69,23 @@ pub struct Problems(pub Vec<String>);
 impl Config {
     /// Reads the file (if any is named or `tongban.toml` is there) and the environment.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let (config, problems) = Self::examine(file)?;
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(Problems(problems).into()),
+        }
+    }
+
+    /// The settings as far as they can be read, and everything that is wrong with them.
+    pub fn examine(file: Option<&Path>) -> anyhow::Result<(Option<Self>, Vec<String>)> {
         let environment: Vec<(String, String)> = std::env::vars().collect();
         Self::read(file, &environment)
     }
 
-    fn read(file: Option<&Path>, environment: &[(String, String)]) -> anyhow::Result<Self> {
+    fn read(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<(Option<Self>, Vec<String>)> {
         let default_file = Path::new("tongban.toml");
         let file = file.or_else(|| default_file.exists().then_some(default_file));
         let mut given = Table::new();
@@ -89,13 +101,14 @@ impl Config {
         overlay(&mut given, &schema, environment, &mut problems);
         compare("", &given, &schema, &mut problems);
         let config: Result<Self, _> = Value::Table(given).try_into();
-        if let Ok(config) = &config {
-            config.check(&mut problems);
-        }
-        if problems.is_empty() {
-            Ok(config?)
-        } else {
-            Err(Problems(problems).into())
+        match config {
+            Ok(config) => {
+                config.check(&mut problems);
+                Ok((Some(config), problems))
+            }
+            // What has another type was told already.
+            Err(_) if !problems.is_empty() => Ok((None, problems)),
+            Err(error) => Ok((None, vec![error.to_string()])),
         }
     }
 
@@ -264,7 +277,10 @@ mod tests {
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        Config::read(Some(&file), &environment)
+        match Config::read(Some(&file), &environment)? {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(Problems(problems).into()),
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // These need no settings, so that an author can use them anywhere.
         Command::Process(process) => return command::process::run(process),
         Command::Decision(decision) => return command::process::decide(&decision),
-        Command::Config(settings) => return command::config::run(&settings, file),
+        Command::Config(settings) => return command::config::run(&settings, file).await,
         Command::Demo(arguments) => return command::demo::run(arguments).await,
         Command::Bench(bench) => return command::bench::run(bench).await,
         _ => {}

@@ -29,7 +29,7 @@ pub use db::{Db, Engine, Settings};
 pub use event::{Consumer, Event, EventBody};
 pub use fault::{fault, is_unique_violation};
 pub use job::{Handler, Job, JobBody, JobFailure};
-pub use migrate::{migrate, migrations};
+pub use migrate::{Standing, migrate, migrations, standing};
 pub use seal::{HeadSigner, KeySigner, Sealer};
 pub use store_macros::db_test;
 pub use tx::Tx;

@@ -32,6 +32,37 @@ pub async fn migrate(db: &Db, all: Vec<Box<dyn MigrationTrait>>) -> kernel::Resu
     .await
 }
 
+/// What a database lacks of this version, and what it has of a newer one. Changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Names of migrations to come.
+    pub pending: Vec<String>,
+    /// Names that this version does not know.
+    pub newer: Vec<String>,
+}
+
+/// How a database stands to this version's migrations.
+pub async fn standing(db: &Db, all: &[Box<dyn MigrationTrait>]) -> kernel::Result<Standing> {
+    use sea_orm::EntityName;
+    let manager = SchemaManager::new(db.read());
+    let is_new = !manager
+        .has_table(table::Entity.table_name())
+        .await
+        .map_err(|e| fault("look for the migration table", e))?;
+    let applied: BTreeSet<String> = if is_new {
+        BTreeSet::new()
+    } else {
+        let rows = table::Entity::find().all(db.read()).await;
+        let rows = rows.map_err(|e| fault("list migrations", e))?;
+        rows.into_iter().map(|row| row.name).collect()
+    };
+    let known: BTreeSet<String> = all.iter().map(|m| m.name().to_owned()).collect();
+    Ok(Standing {
+        pending: known.difference(&applied).cloned().collect(),
+        newer: applied.difference(&known).cloned().collect(),
+    })
+}
+
 fn refuse_doubles(sorted: &[Box<dyn MigrationTrait>]) -> Result<(), Fault> {
     let mut names = BTreeSet::new();
     for migration in sorted {
