@@ -96,6 +96,8 @@ officer('tobacco-chief', '烟草局批准人', ['approver', city('tobacco')])
 officer('supervisor', '效能监督员', ['supervisor', city('gov')])
 officer('steward', '事项管理员', ['steward', city('gov')], ['steward', city('hall')])
 officer('operator', '运维员', ['operator', city('gov')])
+officer('security', '安全管理员', ['security', city('gov')])
+officer('auditor', '审计管理员', ['auditor', city('gov')])
 for (const [, key] of places) {
   for (const [dept, , , short] of departments) {
     if (key === 'city' && ['market', 'urban', 'fire', 'tobacco'].includes(dept)) continue

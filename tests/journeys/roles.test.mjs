@@ -17,7 +17,9 @@ const roles = {
   food: ["/work", "/work?tab=all"],
   supervisor: ["/supervise", "/supervise/cards", "/supervise/cases"],
   steward: ["/work/matters"],
-  operator: ["/admin/users"],
+  operator: ["/admin/users", "/admin/users/new"],
+  security: ["/admin/users"],
+  auditor: ["/admin/audit"],
 };
 
 const nameOf = (user, path) => `${user}-${path.replace(/[/?=]+/g, "-").replace(/^-|-$/g, "")}`;
@@ -33,7 +35,7 @@ for (const [user, wanted] of Object.entries(roles)) {
     test(`pages of ${user} are readable and accessible: ${language}, ${screen}`, async (t) => {
       const { page, complaints } = await browser(t, { size, language, address: house.address });
       await signIn(page, house, user);
-      const menu = await page.locator(".tb-nav a, .tb-side a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
+      const menu = await page.locator(".tb-nav a, .tb-mine a, .tb-side a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
       const paths = [...new Set([...menu, ...wanted])];
       const wrong = [];
       for (const path of paths) {

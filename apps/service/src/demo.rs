@@ -41,7 +41,7 @@ const THEME: &str = "open-restaurant";
 const BUSINESS_LICENCE: &str = "11321000990000033R002";
 
 /// `(login, name, role)` of the accounts that are shown; all are in `packs/demo-city`.
-const ACCOUNTS: [(&str, &str, &str); 14] = [
+const ACCOUNTS: [(&str, &str, &str); 16] = [
     ("zhang", "合成·张一", "citizen, owner of a firm"),
     ("wang", "合成·王二", "citizen, agent of another firm"),
     ("clerk", "合成·窗口员", "window clerk"),
@@ -63,7 +63,9 @@ const ACCOUNTS: [(&str, &str, &str); 14] = [
     ("tobacco-chief", "合成·烟草局批准人", "approver, tobacco"),
     ("supervisor", "合成·效能监督员", "supervisor"),
     ("steward", "合成·事项管理员", "steward of matters"),
-    ("operator", "合成·运维员", "operator"),
+    ("operator", "合成·运维员", "system administrator"),
+    ("security", "合成·安全管理员", "security administrator"),
+    ("auditor", "合成·审计管理员", "audit administrator"),
 ];
 
 /// How far a case of the past came.

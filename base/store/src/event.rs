@@ -121,3 +121,58 @@ pub trait Consumer: Send + Sync + 'static {
     /// Takes the effect of one event, with database work only.
     async fn take(&self, tx: &Tx, event: &Event) -> kernel::Result<()>;
 }
+
+/// Which events; empty words narrow nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Beginning of the kind, as `identity.`.
+    pub kind: String,
+    /// The subject, as `case:0192…`.
+    pub subject: String,
+    /// Beginning of the actor, as `user:0192…`.
+    pub actor: String,
+}
+
+/// Sealed events, the latest first; keys of pages are positions.
+pub async fn list_sealed(
+    db: &crate::Db,
+    filter: &EventFilter,
+    page: &crate::page::PageRequest,
+) -> kernel::Result<crate::page::PageOf<Event>> {
+    use crate::schema::event as table;
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+    let mut query = table::Entity::find()
+        .filter(table::Column::Position.is_not_null())
+        .order_by_desc(table::Column::Position)
+        .limit(page.fetch());
+    if let Some(before) = page
+        .after
+        .as_deref()
+        .and_then(|key| key.parse::<i64>().ok())
+    {
+        query = query.filter(table::Column::Position.lt(before));
+    }
+    if !filter.kind.is_empty() {
+        query = query.filter(table::Column::Kind.starts_with(&filter.kind));
+    }
+    if !filter.subject.is_empty() {
+        query = query.filter(table::Column::Subject.eq(&filter.subject));
+    }
+    if !filter.actor.is_empty() {
+        query = query.filter(table::Column::Actor.starts_with(&filter.actor));
+    }
+    let rows = query
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list events", e))?;
+    let events = rows.into_iter().map(|row| Event {
+        position: row.position.unwrap_or_default(),
+        id: row.id,
+        at: kernel::clock::from_micros(row.at),
+        kind: row.kind,
+        subject: row.subject,
+        actor: row.actor,
+        data: serde_json::from_str(&row.data).unwrap_or_default(),
+    });
+    Ok(page.cut(events, |event| event.position.to_string()))
+}

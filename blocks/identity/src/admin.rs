@@ -1,4 +1,5 @@
-//! What operators do to others' accounts.
+//! What administrators do to others' accounts: the system administrator keeps accounts, the security
+//! administrator posts and sessions.
 
 use kernel::{Error, Finding, Result, Text, clock::micros};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -226,7 +227,7 @@ pub async fn create_officer(
 }
 
 /// Posts that policies know.
-pub const POSTS: [&str; 7] = [
+pub const POSTS: [&str; 9] = [
     "clerk",
     "examiner",
     "approver",
@@ -234,7 +235,12 @@ pub const POSTS: [&str; 7] = [
     "steward",
     "operator",
     "integrator",
+    "security",
+    "auditor",
 ];
+
+/// Administrators' posts, of which nobody holds two.
+const APART: [&str; 3] = ["operator", "security", "auditor"];
 
 /// What the form for a post holds.
 #[derive(Clone, Debug, Default, serde::Deserialize, utoipa::ToSchema)]
@@ -257,6 +263,7 @@ pub async fn assign_post(
     if !POSTS.contains(&place.post.as_str()) {
         return Err(Error::invalid("post", Text::new("identity-post-unknown")));
     }
+    not_oneself(actor, user)?;
     let (place, trace) = (place.clone(), actor.trace());
     identity
         .db
@@ -267,6 +274,12 @@ pub async fn assign_post(
                 if row.party_id.is_some() {
                     return Err(Error::refused("identity-post-citizen"));
                 }
+                let is_apart = |post: &str| APART.contains(&post);
+                let held = list_posts(&*tx, &row.id).await?;
+                let other = |held: &Post| is_apart(&held.post) && held.post != place.post;
+                if is_apart(&place.post) && held.iter().any(other) {
+                    return Err(Error::refused("identity-post-apart"));
+                }
                 if insert_post(&tx, user, &place.post, &place.org).await? {
                     let body = event::PostAssigned {
                         user: user.to_string(),
@@ -276,6 +289,35 @@ pub async fn assign_post(
                     tx.emit(format!("user:{user}"), trace, &body)?;
                 }
                 Ok(())
+            }
+        })
+        .await
+}
+
+/// Nobody raises or lowers his own rights.
+fn not_oneself(actor: &Actor, user: UserId) -> Result<()> {
+    if actor.user == user {
+        return Err(Error::refused("identity-post-oneself"));
+    }
+    Ok(())
+}
+
+/// Ends all sessions of a user at once; he may sign in again.
+pub async fn end_sessions(identity: &Identity, actor: &Actor, user: UserId) -> Result<()> {
+    actor.may(&identity.gate, "identity.session.end", &Resource::system())?;
+    let trace = actor.trace();
+    identity
+        .db
+        .write(move |tx| {
+            let (trace, user) = (trace.clone(), user.to_string());
+            async move {
+                get_user(&*tx, &user).await?;
+                session::end_others(&tx, &user, None).await?;
+                tx.emit(
+                    format!("user:{user}"),
+                    trace,
+                    &event::SessionsEnded { user },
+                )
             }
         })
         .await
@@ -319,9 +361,7 @@ pub async fn remove_post(
     place: &Place,
 ) -> Result<()> {
     actor.may(&identity.gate, "identity.post.assign", &Resource::system())?;
-    if actor.user == user && place.post == "operator" {
-        return Err(Error::refused("identity-post-own-operator"));
-    }
+    not_oneself(actor, user)?;
     let (place, trace) = (place.clone(), actor.trace());
     identity
         .db

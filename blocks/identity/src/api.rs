@@ -49,6 +49,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_user))
         .routes(routes!(set_disabled))
         .routes(routes!(assign_post, remove_post))
+        .routes(routes!(end_sessions))
+        .routes(routes!(list_events))
 }
 
 type Answer<T> = Result<Json<T>, WebError>;
@@ -676,7 +678,7 @@ struct UserPage {
     next: Option<String>,
 }
 
-/// Users by login name; operators only.
+/// Users by login name; system and security administrators only.
 #[utoipa::path(get, path = "/api/identity/admin/users", tag = "identity", params(UserFilter),
     responses((status = 200, body = UserPage), (status = 403)))]
 async fn list_users(
@@ -697,7 +699,7 @@ async fn list_users(
     }))
 }
 
-/// One user; operators only.
+/// One user; system and security administrators only.
 #[utoipa::path(get, path = "/api/identity/admin/users/{id}", tag = "identity",
     params(("id" = String, Path)), responses((status = 200, body = UserView), (status = 403), (status = 404)))]
 async fn get_user(
@@ -710,7 +712,7 @@ async fn get_user(
     Ok(Json(UserView::of(&line)))
 }
 
-/// Makes an officer's account without posts; operators only.
+/// Makes an officer's account without posts; system administrators only.
 #[utoipa::path(post, path = "/api/identity/admin/users", tag = "identity", request_body = admin::NewOfficer,
     responses((status = 201, body = Created), (status = 403), (status = 422)))]
 async fn create_officer(
@@ -749,7 +751,8 @@ async fn set_disabled(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Gives an officer a post; operators only.
+/// Gives an officer a post; security administrators only. Nobody holds two of the posts
+/// `operator`, `security` and `auditor`.
 #[utoipa::path(put, path = "/api/identity/admin/users/{id}/posts", tag = "identity",
     params(("id" = String, Path)), request_body = admin::Place,
     responses((status = 204), (status = 403), (status = 422)))]
@@ -764,7 +767,7 @@ async fn assign_post(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a post away at once; operators only.
+/// Takes a post away at once; security administrators only.
 #[utoipa::path(delete, path = "/api/identity/admin/users/{id}/posts", tag = "identity",
     params(("id" = String, Path)), request_body = admin::Place,
     responses((status = 204), (status = 403), (status = 404)))]
@@ -777,4 +780,81 @@ async fn remove_post(
     let user: UserId = parse_id(&id, "user")?;
     admin::remove_post(&*identity(&app)?, &actor, user, &body).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends all sessions of a user at once; security administrators only.
+#[utoipa::path(delete, path = "/api/identity/admin/users/{id}/sessions", tag = "identity",
+    params(("id" = String, Path)),
+    responses((status = 204), (status = 403), (status = 404)))]
+async fn end_sessions(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Result<StatusCode, WebError> {
+    let user: UserId = parse_id(&id, "user")?;
+    admin::end_sessions(&*identity(&app)?, &actor, user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, IntoParams)]
+struct EventQuery {
+    /// Beginning of the kind.
+    #[param(example = "identity.")]
+    kind: Option<String>,
+    #[param(example = "case:0192f0c1-2b3c-7d4e-8f50-617283940a1b")]
+    subject: Option<String>,
+    /// Beginning of the actor.
+    actor: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EventView {
+    #[schema(example = 1185)]
+    position: i64,
+    id: String,
+    at: chrono::DateTime<chrono::Utc>,
+    #[schema(example = "identity.post_assigned.v1")]
+    kind: String,
+    subject: String,
+    actor: String,
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EventPage {
+    items: Vec<EventView>,
+    next: Option<String>,
+}
+
+/// Sealed events, the latest first; audit administrators only.
+#[utoipa::path(get, path = "/api/identity/admin/events", tag = "identity", params(EventQuery),
+    responses((status = 200, body = EventPage), (status = 403)))]
+async fn list_events(
+    State(app): State<App>,
+    actor: Actor,
+    Query(query): Query<EventQuery>,
+) -> Answer<EventPage> {
+    let filter = store::event::EventFilter {
+        kind: query.kind.unwrap_or_default(),
+        subject: query.subject.unwrap_or_default(),
+        actor: query.actor.unwrap_or_default(),
+    };
+    let request = store::page::PageRequest::new(query.after, query.limit);
+    let page = crate::audit::list(&*identity(&app)?, &actor, &filter, &request).await?;
+    let view = |event: store::Event| EventView {
+        position: event.position,
+        id: event.id,
+        at: event.at,
+        kind: event.kind,
+        subject: event.subject,
+        actor: event.actor,
+        data: event.data,
+    };
+    Ok(Json(EventPage {
+        items: page.items.into_iter().map(view).collect(),
+        next: page.next,
+    }))
 }

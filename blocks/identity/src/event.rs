@@ -46,6 +46,10 @@ event! {
     SessionEnded "identity.session_ended.v1" { user: String, session: String }
 }
 event! {
+    /// A security administrator ended all sessions of a user.
+    SessionsEnded "identity.sessions_ended.v1" { user: String }
+}
+event! {
     PasswordChanged "identity.password_changed.v1" { user: String }
 }
 event! {

@@ -10,6 +10,7 @@ pub mod actor;
 pub mod admin;
 pub mod agent;
 mod api;
+pub mod audit;
 pub mod directory;
 pub mod event;
 pub mod layer;

@@ -21,10 +21,12 @@ pub enum Role {
     Approver,
     Supervisor,
     Operator,
+    Security,
+    Auditor,
 }
 
 impl Role {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Anonymous,
         Self::Citizen,
         Self::Agent,
@@ -33,6 +35,8 @@ impl Role {
         Self::Approver,
         Self::Supervisor,
         Self::Operator,
+        Self::Security,
+        Self::Auditor,
     ];
 
     pub fn name(self) -> &'static str {
@@ -45,6 +49,8 @@ impl Role {
             Self::Approver => "approver",
             Self::Supervisor => "supervisor",
             Self::Operator => "operator",
+            Self::Security => "security",
+            Self::Auditor => "auditor",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Operators' pages about users.
+//! Administrators' pages about users; each shows what its reader may do.
 
 use askama::Template;
 use axum::{
@@ -35,6 +35,7 @@ struct UsersPage {
     wanted: String,
     lines: Vec<Line>,
     pager: Pager,
+    may_create: bool,
     good: Tone,
     danger: Tone,
 }
@@ -61,14 +62,22 @@ pub(super) async fn list(
         format!("q={}", super::escape(&filter.q))
     };
     let pager = Pager::new("/admin/users", &kept, after, page.next.as_deref());
+    let may_create = may(&identity, &actor, "identity.user.create");
     Html::page(&UsersPage {
         p,
+        may_create,
         wanted: filter.q,
         lines: page.lines,
         pager,
         good: Tone::Good,
         danger: Tone::Danger,
     })
+}
+
+fn may(identity: &Identity, actor: &Actor, action: &str) -> bool {
+    actor
+        .may(&identity.gate, action, &Resource::system())
+        .is_ok()
 }
 
 #[derive(Template)]
@@ -133,6 +142,9 @@ struct UserPage {
     line: Line,
     posts: Vec<Choice>,
     organisations: Vec<Choice>,
+    may_assign: bool,
+    may_disable: bool,
+    may_end_sessions: bool,
     good: Tone,
     danger: Tone,
 }
@@ -186,6 +198,9 @@ async fn user_page(
             .map(|post| Choice::new(post, p.t(format!("identity-post-{post}"))))
             .to_vec(),
         organisations: organisations.collect(),
+        may_assign: actor.user != user && may(identity, actor, "identity.post.assign"),
+        may_disable: actor.user != user && may(identity, actor, "identity.user.disable"),
+        may_end_sessions: may(identity, actor, "identity.session.end"),
         line,
         good: Tone::Good,
         danger: Tone::Danger,
@@ -225,6 +240,19 @@ pub(super) async fn set_disabled(
     } else {
         admin::enable(&identity, &actor, user).await
     };
+    answer(&identity, p, &actor, user, fields, outcome).await
+}
+
+pub(super) async fn end_sessions(
+    State(app): State<App>,
+    p: Page,
+    actor: Actor,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, WebError> {
+    let user: UserId = parse_id(&id, "user")?;
+    let identity = identity(&app)?;
+    let outcome = admin::end_sessions(&identity, &actor, user).await;
     answer(&identity, p, &actor, user, fields, outcome).await
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod audit;
 mod entry;
 mod security;
 
@@ -45,6 +46,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/admin/users/{id}", get(admin::show))
         .route("/admin/users/{id}/disabled", post(admin::set_disabled))
         .route("/admin/users/{id}/posts", post(admin::change_post))
+        .route("/admin/users/{id}/sessions/end", post(admin::end_sessions))
+        .route("/admin/audit", get(audit::show))
 }
 
 pub(crate) fn menu() -> Vec<MenuItem> {
@@ -62,6 +65,13 @@ pub(crate) fn menu() -> Vec<MenuItem> {
             place: MenuPlace::Workbench,
             order: 90,
             action: "identity.user.list",
+        },
+        MenuItem {
+            key: "identity-menu-audit",
+            href: "/admin/audit",
+            place: MenuPlace::Workbench,
+            order: 91,
+            action: "identity.audit.read",
         },
     ]
 }

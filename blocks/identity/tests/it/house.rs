@@ -112,7 +112,12 @@ async fn people(db: &Db) {
                 ..LegalPersonSeed::default()
             };
             load::legal_person(&tx, &firm).await?;
-            for (login, post) in [("clerk", "clerk"), ("operator", "operator")] {
+            for (login, post) in [
+                ("clerk", "clerk"),
+                ("operator", "operator"),
+                ("security", "security"),
+                ("auditor", "auditor"),
+            ] {
                 let seed = OfficerSeed {
                     login: login.into(),
                     name: format!("合成{post}"),
