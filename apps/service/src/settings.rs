@@ -103,14 +103,14 @@ impl Settings {
         ];
         let mut problems = Vec::new();
         for (key, value, most, article) in most_by_law {
-            if value < 1 || value > most {
+            if !(1..=most).contains(&value) {
                 problems.push(format!(
                     "{key}: {value} is not in 1 to {most}; art. {article} of the Administrative Licensing Law allows no more"
                 ));
             }
         }
         for (key, value, most) in local {
-            if value < 1 || value > most {
+            if !(1..=most).contains(&value) {
                 problems.push(format!("{key}: {value} is not in 1 to {most}"));
             }
         }

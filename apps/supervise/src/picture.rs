@@ -72,8 +72,11 @@ impl Picture {
     /// counts (extensions, steps done, days) is carried on.
     pub fn take(&mut self, what: &str, fact: &Fact) {
         let day = local_date(fact.at);
+        let held_by = (self.holder.clone(), self.holder_name.clone());
         self.copy(fact);
         match what {
+            // A date moved; whose turn it is did not.
+            "recounted" => (self.holder, self.holder_name) = held_by,
             "submitted" | "resubmitted" => self.submitted_on = Some(day),
             "accepted" | "deemed_accepted" => {
                 self.is_accepted = true;

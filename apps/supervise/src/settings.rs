@@ -46,7 +46,7 @@ impl Settings {
         ];
         let wrong = ranges
             .into_iter()
-            .filter(|(_, value, least, most)| value < least || value > most);
+            .filter(|(_, value, least, most)| !(least..=most).contains(&value));
         wrong
             .map(|(key, value, least, most)| format!("{key}: {value} is not in {least} to {most}"))
             .collect()

@@ -140,7 +140,10 @@ service-message-transferred = A task was handed to you: { $matter }
 service-message-transferred-body = Number { $number }, step “{ $task }”. Reason: { $words }
 service-event-recounted = Dates counted anew by the official calendar
 service-message-recounted = Due date moved: { $matter }
-service-message-recounted-body = Number { $number }: the official calendar was published; the new date is { $due }.
+service-message-recounted-body = Number { $number }: the official calendar was published; the new date is { $due }{ $provisional ->
+    [true] { " " }(provisional until the official calendar is published)
+   *[other] { "" }
+ }.
 service-withdraw = Withdraw
 service-withdraw-text = Possible until the decision. It cannot be undone, but you may apply again.
 service-withdraw-reason = Reason
@@ -279,13 +282,19 @@ service-message-submitted-body = Number { $number }. You get an answer within { 
 service-message-correction = Documents are missing: { $matter }
 service-message-correction-body = Number { $number }. Missing: { $words }.
 service-message-accepted = Accepted: { $matter }
-service-message-accepted-body = Number { $number }, promised by { $due }.
+service-message-accepted-body = Number { $number }, promised by { $due }{ $provisional ->
+    [true] { " " }(provisional until the official calendar is published)
+   *[other] { "" }
+ }.
 service-message-not-accepted = Not accepted: { $matter }
 service-message-not-accepted-body = Number { $number }. Reason: { $words }.
 service-message-special = Special procedure: { $matter }
 service-message-special-body = Number { $number }: { $words }. Its time does not count.
 service-message-extended = Extended: { $matter }
-service-message-extended-body = Number { $number }, until { $due }. Reason: { $words }.
+service-message-extended-body = Number { $number }, until { $due }{ $provisional ->
+    [true] { " " }(provisional until the official calendar is published)
+   *[other] { "" }
+ }. Reason: { $words }.
 service-message-approved = Granted: { $matter }
 service-message-approved-body = Number { $number } was granted.
 service-message-partly-approved = Partly granted: { $matter }

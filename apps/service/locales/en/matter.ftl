@@ -2,8 +2,6 @@
 service-home-title = What do you need to do?
 service-home-lead = Apply once; departments work at the same time. What the government already knows, you need not enter again.
 service-home-search = Name of a service or department
-service-home-restaurant = Open a restaurant
-service-home-restaurant-lead = Food licence, signboard, fire safety, tobacco: one form, once
 service-home-progress = Follow a case
 service-home-progress-lead = With its number and query password
 service-home-verify = Verify a certificate

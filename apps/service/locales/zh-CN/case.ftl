@@ -137,7 +137,10 @@ service-message-transferred = 有任务转给您：{ $matter }
 service-message-transferred-body = 办件编号 { $number }，环节“{ $task }”。理由：{ $words }
 service-event-recounted = 按正式日历重新计算期限
 service-message-recounted = 办理期限调整：{ $matter }
-service-message-recounted-body = 编号 { $number }：正式节假日安排已公布，新的日期是 { $due }。
+service-message-recounted-body = 编号 { $number }：正式节假日安排已公布，新的日期是 { $due }{ $provisional ->
+    [true] （暂定，以正式公布的节假日安排为准）
+   *[other] { "" }
+ }。
 service-withdraw = 撤回申请
 service-withdraw-text = 作出决定前可以撤回；撤回后不能恢复，可以重新申请。
 service-withdraw-reason = 撤回原因
@@ -276,13 +279,19 @@ service-message-submitted-body = 编号 { $number }。窗口会在 { $days } 个
 service-message-correction = 请补正材料：{ $matter }
 service-message-correction-body = 编号 { $number }。需要补正：{ $words }。
 service-message-accepted = 已受理：{ $matter }
-service-message-accepted-body = 编号 { $number }，承诺 { $due } 前办结。
+service-message-accepted-body = 编号 { $number }，承诺 { $due }{ $provisional ->
+    [true] （暂定，以正式公布的节假日安排为准）
+   *[other] { "" }
+ } 前办结。
 service-message-not-accepted = 不予受理：{ $matter }
 service-message-not-accepted-body = 编号 { $number }。理由：{ $words }。
 service-message-special = 特别程序开始：{ $matter }
 service-message-special-body = 编号 { $number }：{ $words }。所需时间不计入期限。
 service-message-extended = 办理延期：{ $matter }
-service-message-extended-body = 编号 { $number }，延至 { $due }。理由：{ $words }。
+service-message-extended-body = 编号 { $number }，延至 { $due }{ $provisional ->
+    [true] （暂定，以正式公布的节假日安排为准）
+   *[other] { "" }
+ }。理由：{ $words }。
 service-message-approved = 已准予：{ $matter }
 service-message-approved-body = 编号 { $number } 已经准予。
 service-message-partly-approved = 部分准予：{ $matter }

@@ -2,8 +2,6 @@
 service-home-title = 您想办什么事
 service-home-lead = 一处申请，各部门同时办；能查到的，不用您再填、再交。
 service-home-search = 事项名称或部门
-service-home-restaurant = 开办餐饮店
-service-home-restaurant-lead = 食品经营许可、招牌、消防、烟草，一张表一次办
 service-home-progress = 查办件进度
 service-home-progress-lead = 凭办件编号和查询密码
 service-home-verify = 核验证照

@@ -8,14 +8,17 @@ use axum::{
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use web::{
-    App, Html, Page, WebError,
+    App, Html, Language, Page, WebError,
     component::{Crumb, Fact, Pager, Tab},
 };
 
 use super::{CORP_TOPICS, Departments, Topic, USER_TOPICS, view};
-use crate::matter::{
-    self, Matter, State,
-    store::{Row, Search},
+use crate::{
+    matter::{
+        self, Matter, State,
+        store::{Row, Search},
+    },
+    theme::{self, Theme},
 };
 
 /// Routes of the public guide.
@@ -30,9 +33,17 @@ pub fn routes() -> OpenApiRouter<App> {
 #[template(path = "guide/home.html")]
 struct Home {
     p: Page,
+    themes: Vec<ThemeTile>,
     topics: Vec<TopicLink>,
     corp_topics: Vec<TopicLink>,
     hot: Vec<Line>,
+}
+
+/// A theme that one can begin.
+struct ThemeTile {
+    href: String,
+    name: String,
+    summary: String,
 }
 
 /// A topic with its address.
@@ -58,15 +69,30 @@ async fn home(AppState(app): AppState<App>, p: Page) -> Result<Html, WebError> {
         ..Search::default()
     };
     let (rows, _) = matter::store::list(app.db().read(), &search).await?;
+    let themes = theme::store::list(app.db().read()).await?;
+    let themes = themes.iter().map(|theme| theme_tile(&p, theme)).collect();
     let hot = rows.iter().map(|row| line(&p, row)).collect();
     let topics = topic_links(&p, &USER_TOPICS, "person", "");
     let corp_topics = topic_links(&p, &CORP_TOPICS, "firm", "");
     Html::page(&Home {
         p,
+        themes,
         topics,
         corp_topics,
         hot,
     })
+}
+
+fn theme_tile(p: &Page, theme: &Theme) -> ThemeTile {
+    let words = |zh: &str, en: &str| match p.language {
+        Language::En if !en.is_empty() => en.to_owned(),
+        _ => p.zh(zh),
+    };
+    ThemeTile {
+        href: format!("/themes/{}", encode(&theme.id)),
+        name: words(&theme.name, &theme.name_en),
+        summary: words(&theme.summary, &theme.summary_en),
+    }
 }
 
 fn topic_links(p: &Page, topics: &[Topic], audience: &str, current: &str) -> Vec<TopicLink> {

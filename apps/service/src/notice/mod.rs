@@ -33,10 +33,11 @@ pub fn kind(event: &Event) -> Option<&'static str> {
     })
 }
 
-/// What stands beside a date that is counted by a provisional calendar.
+/// What notices, which are Chinese documents, say beside a date that is counted by a provisional
+/// calendar.
 const PROVISIONAL: &str = "（暂定，以正式公布的节假日安排为准）";
 
-/// A date as notices and messages write it.
+/// A date as notices write it.
 fn due_words(calendar: &kernel::Calendar, due: Option<chrono::NaiveDate>) -> Option<String> {
     let due = due?;
     let mark = if calendar.is_provisional(due) {
@@ -143,11 +144,13 @@ async fn send(
         (None, None) => return Ok(()),
     };
     let due = after.promise_due.or(after.correction_due);
+    let is_provisional = due.is_some_and(|due| calendar.is_provisional(due));
     let args = [
         ("matter", case.matter_name.clone()),
         ("number", case.number.clone()),
         ("words", words),
-        ("due", due_words(calendar, due).unwrap_or_default()),
+        ("due", due.map(|due| due.to_string()).unwrap_or_default()),
+        ("provisional", is_provisional.to_string()),
         ("days", after.terms.limits.answer_days.to_string()),
     ];
     notify::send(tx, &to, key, &args, &format!("/mine/cases/{}", case.id)).await

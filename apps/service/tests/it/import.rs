@@ -361,6 +361,8 @@ async fn a_million_rows_are_taken_in() {
         .find(|line| line.starts_with("VmHWM"))
         .unwrap_or_default();
     eprintln!("{:?} {peak}", start.elapsed());
+    let kilobytes: Option<u64> = peak.split_whitespace().nth(1).and_then(|n| n.parse().ok());
+    assert!(kilobytes.is_none_or(|peak| peak < 300_000), "{peak}");
 }
 
 #[store::db_test(migrations = crate::world::migrations)]

@@ -269,3 +269,18 @@ fn flow_and_content_are_judged_from_events() {
         red(Rule::N02)
     );
 }
+
+#[test]
+fn a_date_that_moves_leaves_a_case_with_whom_it_is() {
+    let fact = |actor: &str, due: &str| Fact {
+        actor: actor.into(),
+        actor_name: actor.into(),
+        promise_due: Some(due.parse().unwrap()),
+        ..Fact::default()
+    };
+    let mut case = Picture::default();
+    case.take("accepted", &fact("u1", "2027-01-07"));
+    case.take("recounted", &fact("system", "2027-01-09"));
+    assert_eq!((&*case.holder, &*case.holder_name), ("u1", "u1"));
+    assert_eq!(case.promise_due, Some("2027-01-09".parse().unwrap()));
+}

@@ -70,3 +70,4 @@ web-api-method = Method
 web-api-path = Path
 web-api-summary = Purpose
 web-due-provisional = { $date } (provisional until the official calendar is published)
+web-mine = My pages

@@ -67,3 +67,4 @@ web-api-method = 方法
 web-api-path = 路径
 web-api-summary = 用途
 web-due-provisional = { $date }（暂定，以正式公布的节假日安排为准）
+web-mine = 我的页面
