@@ -1,5 +1,7 @@
 //! Where an instance stands and how it came there: for the picture, and as a list without it.
 
+use std::collections::{HashMap, VecDeque};
+
 use chrono::{DateTime, Utc};
 use kernel::{Result, clock::from_micros};
 use serde::Serialize;
@@ -78,30 +80,36 @@ pub async fn trail_of(db: &Db, engine: &Engine, id: InstanceId) -> Result<Trail>
     let state = read_state(&row)?;
     let model = &process.model;
     let mut steps: Vec<Stay> = Vec::new();
+    // Places in `steps` of the stays at each element that have not ended, the oldest first: many
+    // instances of one activity may be open at once.
+    let mut open: HashMap<String, VecDeque<usize>> = HashMap::new();
     let mut passed: Vec<String> = Vec::new();
     for line in tables::trail_of(db, &row.id).await? {
-        let node = model.lookup(&line.element).map(|ix| &model[ix]);
-        let open = steps
-            .iter_mut()
-            .find(|stay| stay.element == line.element && stay.left_at.is_none());
-        match (line.what.as_str(), open) {
+        let waiting = open.entry(line.element.clone()).or_default();
+        let oldest = waiting.front().and_then(|&at| steps.get_mut(at));
+        match (line.what.as_str(), oldest) {
             ("left", Some(stay)) => {
                 stay.left_at = Some(from_micros(line.at));
                 stay.by = line.by;
+                waiting.pop_front();
                 if !passed.contains(&line.element) {
                     passed.push(line.element);
                 }
             }
             ("stopped", Some(stay)) => stay.stopped = line.note,
-            ("entered", _) | ("stopped", None) => steps.push(Stay {
-                name: node.map_or_else(|| line.element.clone(), |node| node.title().to_owned()),
-                kind: node.map_or_else(String::new, |node| node.type_name().to_owned()),
-                element: line.element,
-                entered_at: from_micros(line.at),
-                left_at: None,
-                by: line.by,
-                stopped: line.note,
-            }),
+            ("entered", _) | ("stopped", None) => {
+                let node = model.lookup(&line.element).map(|ix| &model[ix]);
+                waiting.push_back(steps.len());
+                steps.push(Stay {
+                    name: node.map_or_else(|| line.element.clone(), |node| node.title().to_owned()),
+                    kind: node.map_or_else(String::new, |node| node.type_name().to_owned()),
+                    element: line.element,
+                    entered_at: from_micros(line.at),
+                    left_at: None,
+                    by: line.by,
+                    stopped: line.note,
+                });
+            }
             _ => {}
         }
     }

@@ -131,8 +131,10 @@ pub(super) async fn check(
     Ok(Json(checked(&p, &xml)))
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+// A missing field is an empty one, so that whoever may not deploy is told so first.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = ModelDeployment)]
+#[serde(default)]
 pub(super) struct Deployment {
     /// Under which name it is started and called.
     #[schema(example = "food-licence")]
@@ -144,7 +146,6 @@ pub(super) struct Deployment {
     xml: String,
     /// What changed and why, for whoever looks at the versions later.
     #[schema(example = "现场核查改为两名工作人员")]
-    #[serde(default)]
     comment: String,
 }
 

@@ -5,7 +5,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Multipart, Path, Query, State},
+    extract::{Multipart, Path, Query, State, multipart::MultipartRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use identity::Actor;
@@ -149,9 +149,10 @@ pub(super) async fn uploaded(
     State(app): State<App>,
     p: Page,
     actor: Actor,
-    form: Multipart,
+    form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, WebError> {
     may(&app, &actor, "workflow.process.draw")?;
+    let form = form.map_err(|_| Error::invalid("file", Text::new("workflow-upload-broken")))?;
     let (f, xml) = read(form).await?;
     let xml = match xml {
         Ok(xml) => xml,
