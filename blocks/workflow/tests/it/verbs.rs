@@ -16,7 +16,10 @@ use workflow::{
     verb::{self, Intervention, Place, Substitute, Target},
 };
 
-use crate::model::{flows, process, vars};
+use crate::{
+    model::{flows, process, vars},
+    steps::Seed,
+};
 
 const ORG: &str = "11330000000000000A";
 
@@ -1408,4 +1411,108 @@ async fn an_application_foresees_whether_a_completion_moves_the_process(db: Db) 
     desk.delegate(own, "b", "chief").await.unwrap();
     assert_eq!(foresee("chief", "agree").await, None);
     assert_eq!(desk.open().await.len(), 3, "foreseeing changes nothing");
+}
+
+#[store::db_test(migrations = migrations)]
+async fn what_went_out_is_not_withdrawn(db: Db) {
+    let desk = Desk::set_up(db).await;
+    let nodes = r#"<userTask id="x" tongban:candidates="examiner"/><sendTask id="tell"/><userTask id="y" tongban:candidates="examiner"/>"#;
+    desk.start(nodes, "s>x>tell>y>e", json!({})).await;
+    let x = desk.task("x", None).await;
+    desk.complete_by(x, "a", json!({})).await.unwrap();
+    assert_eq!(
+        refused(desk.withdraw(x, "a").await),
+        "workflow-withdraw-sent"
+    );
+    assert_eq!(desk.open().await, ["y"]);
+}
+
+impl Desk {
+    /// Does something to one of the open tasks, or takes back something done; what is refused is
+    /// refused in words and changes nothing.
+    async fn anything(&self, seed: &mut Seed, done: &mut Vec<(TaskId, &'static str)>) {
+        let tasks = self.tasks().await;
+        let Some(task) = tasks.get(seed.below(tasks.len().max(1))) else {
+            return;
+        };
+        let names = ["a", "b", "c", "d", "chief"];
+        let holder = match &task.facts.assignee {
+            Some(id) => names[self.officers.iter().position(|one| one.id == *id).unwrap()],
+            None if task.facts.candidates[0].starts_with("approver") => "chief",
+            None => names[seed.below(4)],
+        };
+        let (id, other) = (task.facts.task, names[seed.below(5)]);
+        let outcome = ["agreed", "refused"][usize::from(seed.below(4) == 0)];
+        let mode = [Mode::Again, Mode::Back][seed.below(2)];
+        let result = match seed.below(12) {
+            0 => self.back(id, holder, Target::Previous, mode).await,
+            1 => self.back(id, holder, Target::Initiator, mode).await,
+            2 => self.delegate(id, holder, other).await,
+            3 => self.add(id, holder, Place::Before, &[other]).await,
+            4 => self.add(id, holder, Place::After, &[other]).await,
+            5 => self.add(id, holder, Place::Beside, &[other]).await,
+            6 if !done.is_empty() => {
+                let (id, who) = done[seed.below(done.len())];
+                self.withdraw(id, who).await
+            }
+            _ => {
+                let result = self
+                    .complete_by(id, holder, json!({"outcome": outcome}))
+                    .await;
+                done.extend(result.is_ok().then_some((id, holder)));
+                result.map(drop)
+            }
+        };
+        match result {
+            Ok(()) | Err(Error::Refused(_) | Error::Invalid(_) | Error::Forbidden { .. }) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[store::db_test(migrations = migrations)]
+async fn random_verbs_bring_every_process_to_its_end(db: Db) {
+    let desk = Desk::set_up(db).await;
+    let nodes = r#"<userTask id="x" tongban:candidates="examiner"/><userTask id="y" tongban:candidates="examiner" tongban:sign="ratio:0.5"/>
+        <userTask id="z" tongban:candidates="examiner"/><userTask id="w" tongban:candidates="approver"/>
+        <userTask id="m" tongban:assignee="${who}"><multiInstanceLoopCharacteristics tongban:collection="list" tongban:elementVariable="who"/></userTask>
+        <parallelGateway id="g"/><parallelGateway id="j"/>"#;
+    let list = ["a", "b"].map(|name| desk.id(name));
+    for number in 1..=12 {
+        let instance = desk
+            .start(nodes, "s>x>g; g>y>j; g>z>m>j; j>w>e", json!({"list": list}))
+            .await;
+        let (mut seed, mut done) = (Seed(number * 7_919), Vec::new());
+        for _ in 0..25 {
+            desk.anything(&mut seed, &mut done).await;
+        }
+        for _ in 0..300 {
+            let Some(task) = desk.tasks().await.into_iter().next() else {
+                break;
+            };
+            let holder = task.facts.assignee.clone().unwrap_or_else(|| {
+                desk.id(if task.facts.candidates[0].starts_with("approver") {
+                    "chief"
+                } else {
+                    "a"
+                })
+            });
+            let at = desk
+                .officers
+                .iter()
+                .position(|officer| officer.id == holder)
+                .unwrap();
+            let who = ["a", "b", "c", "d", "chief"][at];
+            desk.complete_by(task.facts.task, who, json!({"outcome": "agreed"}))
+                .await
+                .unwrap();
+        }
+        assert_eq!(
+            desk.status(instance).await,
+            "completed",
+            "seed {number}: {:?}",
+            desk.open().await
+        );
+        assert!(desk.open().await.is_empty());
+    }
 }
