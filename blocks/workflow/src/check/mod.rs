@@ -5,6 +5,7 @@
 
 mod events;
 mod structure;
+mod verbs;
 
 use serde::Serialize;
 
@@ -107,6 +108,7 @@ pub fn check(model: &Model) -> Vec<Finding> {
     check.pools();
     for at in 0..model.nodes.len() {
         check.node(NodeIx(at));
+        check.verbs(&model[NodeIx(at)]);
     }
     for flow in &model.flows {
         check.flow(flow);

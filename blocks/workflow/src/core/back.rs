@@ -6,7 +6,7 @@
 //! parallel join on the way gets back the tokens that it had from branches which do not happen
 //! again, because their work stands.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -369,8 +369,8 @@ impl<'m> Forward<'m> {
                 continue;
             }
             self.next.entry(node).or_default().push((flow, to));
-            if !self.next.contains_key(&to) {
-                self.next.insert(to, Vec::new());
+            if let Entry::Vacant(place) = self.next.entry(to) {
+                place.insert(Vec::new());
                 open.insert(to);
                 stack.push((to, steps(self.model, to).into_iter()));
             }

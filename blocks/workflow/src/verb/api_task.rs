@@ -350,7 +350,7 @@ async fn delegate(
 
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
-struct Signers {
+struct AddSigners {
     /// Before the task, after it, or beside it; beside when left out.
     place: Option<Place>,
     /// User ids of officers, or groups as `post@org`.
@@ -361,21 +361,20 @@ struct Signers {
 }
 
 /// Adds signers to a task that one has.
-#[utoipa::path(post, path = "/api/workflow/tasks/{id}/signers", tag = "workflow", request_body = Signers,
+#[utoipa::path(post, path = "/api/workflow/tasks/{id}/signers", tag = "workflow", request_body = AddSigners,
     params(("id" = String, Path, description = "task")),
     responses((status = 204, description = "added"), (status = 422, description = "a signer twice, or nobody known")))]
 async fn add_signers(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(signers): Json<Signers>,
+    Json(asked): Json<AddSigners>,
 ) -> Answer<StatusCode> {
     on_task(&app, &actor, "sign", &id, move |tx, _, id, officer| {
-        let signers = signers.clone();
+        let asked = asked.clone();
         async move {
-            let place = signers.place.unwrap_or(Place::Beside);
-            let added = &signers.signers;
-            super::add_signers(&tx, id, &officer, place, added, &signers.reason).await
+            let place = asked.place.unwrap_or(Place::Beside);
+            super::add_signers(&tx, id, &officer, place, &asked.signers, &asked.reason).await
         }
     })
     .await?;

@@ -40,7 +40,7 @@ pub use self::{
 };
 
 /// Words between commas, and what stands after the sign in each.
-fn pairs<'a>(text: &'a str, sign: char) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+pub(crate) fn pairs(text: &str, sign: char) -> impl Iterator<Item = (&str, Option<&str>)> {
     let words = text.split(',').map(str::trim);
     words
         .filter(|word| !word.is_empty())
@@ -252,8 +252,9 @@ impl Fields {
 
 fn is_a(value: &Value, kind: &str) -> bool {
     match (kind, value) {
-        (_, Value::Null) => true,
-        ("text", Value::String(_))
+        // Nothing is of every type: it takes a value away.
+        (_, Value::Null)
+        | ("text", Value::String(_))
         | ("number", Value::Number(_))
         | ("boolean", Value::Bool(_))
         | ("list", Value::Array(_))
@@ -366,9 +367,9 @@ mod tests {
         assert_eq!(
             names,
             [
-                ("amount", "workflow-field-type"),
-                ("id", no),
                 ("name", no),
+                ("id", no),
+                ("amount", "workflow-field-type"),
                 ("odd", no)
             ]
         );
@@ -377,7 +378,7 @@ mod tests {
             .into_iter()
             .map(|(name, _)| name)
             .collect();
-        assert_eq!(seen, ["amount", "free", "name", "on"]);
+        assert_eq!(seen, ["name", "amount", "on", "free"]);
         let closed = Fields::parse("*:read,note:write");
         let found = closed.findings(
             json!({"outcome": "x", "note": 1, "other": 1})

@@ -64,7 +64,7 @@ pub async fn name_substitute(
         return wrong("substitute", "workflow-substitute-self");
     }
     let days = (named.until - named.from).num_days();
-    if days < 0 || days > MAX_DAYS || named.until < local_date(tx.now()) {
+    if !(0..=MAX_DAYS).contains(&days) || named.until < local_date(tx.now()) {
         return wrong("until", "workflow-substitute-days");
     }
     need_reason(&named.reason)?;

@@ -142,9 +142,11 @@ impl Play {
 }
 
 fn users(ids: &str) -> String {
-    ids.split(' ')
-        .map(|id| format!(r#"<userTask id="{id}"/>"#))
-        .collect()
+    let mut nodes = String::new();
+    for id in ids.split(' ') {
+        write!(nodes, r#"<userTask id="{id}"/>"#).unwrap();
+    }
+    nodes
 }
 
 fn parallel() -> Play {
@@ -425,8 +427,8 @@ fn a_rejection_inside_a_sub_process_may_end_it_alone_or_what_is_around() {
 /// Random blocks in an outer circle that a last step may go round.
 fn random_circle(seed: &mut Seed) -> Process {
     let (mut nodes, mut list, mut count) = (String::new(), String::new(), 0);
-    let (first, last) = block(seed, 3, &mut count, &mut nodes, &mut list);
-    write!(list, "s>m>first>{first};{last}>last>o; o>m[v0 = v1]; o>e").unwrap();
+    let (begin, last) = block(seed, 3, &mut count, &mut nodes, &mut list);
+    write!(list, "s>m>first>{begin};{last}>last>o; o>m[v0 = v1]; o>e").unwrap();
     compile(&process(&format!(
         r#"<startEvent id="s"/><endEvent id="e"/><exclusiveGateway id="m"/><exclusiveGateway id="o" default="o-e"/><userTask id="first"/><userTask id="last"/>{nodes}{}"#,
         flows(&list)

@@ -481,11 +481,15 @@ async fn several_instances_with_a_completion_condition_sign_by_plain_bpmn(db: Db
 async fn a_task_without_signers_or_with_a_wrong_rule_stops_with_its_reason(db: Db) {
     let desk = Desk::set_up(db).await;
     for rule in [
-        r#"tongban:sign="most""#,
+        r#"tongban:sign="${rule}""#,
         r#"tongban:sign="all" tongban:signers="${none}""#,
     ] {
         let instance = desk
-            .start(&signed(rule), "s>x>y>e", json!({"none": []}))
+            .start(
+                &signed(rule),
+                "s>x>y>e",
+                json!({"none": [], "rule": "most"}),
+            )
             .await;
         assert!(desk.open().await.is_empty());
         let trail = workflow::trail_of(&desk.db, &desk.engine, instance)
@@ -1025,6 +1029,90 @@ async fn a_suspended_task_waits_and_its_term_moves_by_working_days(
     assert_eq!(desk.verbs(instance).await, ["extend", "resume", "suspend"]);
 }
 
+impl Desk {
+    fn substitute(
+        &self,
+        officer: &str,
+        substitute: &str,
+        posts: Vec<String>,
+        from: NaiveDate,
+        until: NaiveDate,
+    ) -> Substitute {
+        Substitute {
+            id: String::new(),
+            officer: self.id(officer),
+            substitute: self.id(substitute),
+            posts,
+            from,
+            until,
+            reason: "出差".into(),
+            is_ended: false,
+        }
+    }
+
+    async fn name(&self, by: &str, named: Substitute) -> kernel::Result<String> {
+        let by = self.officer(by);
+        act!(self, |tx, engine| {
+            let (named, by) = (named.clone(), by.clone());
+            async move { verb::name_substitute(&tx, &by, false, &named).await }
+        })
+    }
+}
+
+#[store::db_test(migrations = migrations)]
+async fn a_wrong_substitute_is_refused_by_field(db: Db, clock: Arc<ManualClock>) {
+    let desk = Desk::set_up(db).await;
+    let today = kernel::clock::local_date(clock.now());
+    let day = |days: i64| today + Duration::days(days);
+    let foreign = vec![format!("examiner@{ORG}")];
+    for (by, substitute, posts, from, until, expected) in [
+        ("a", "b", vec![], 0, 1, "workflow.substitute.name"),
+        (
+            "chief",
+            "chief",
+            vec![],
+            0,
+            1,
+            "substitute: workflow-substitute-self",
+        ),
+        (
+            "chief",
+            "b",
+            vec![],
+            1,
+            0,
+            "until: workflow-substitute-days",
+        ),
+        (
+            "chief",
+            "b",
+            vec![],
+            -2,
+            -1,
+            "until: workflow-substitute-days",
+        ),
+        (
+            "chief",
+            "b",
+            vec![],
+            0,
+            400,
+            "until: workflow-substitute-days",
+        ),
+        (
+            "chief",
+            "b",
+            foreign,
+            0,
+            1,
+            "posts: workflow-substitute-posts",
+        ),
+    ] {
+        let named = desk.substitute("chief", substitute, posts, day(from), day(until));
+        assert_eq!(refused(desk.name(by, named).await), expected);
+    }
+}
+
 #[store::db_test(migrations = migrations)]
 async fn a_substitute_acts_for_the_absent_and_both_are_traced(db: Db, clock: Arc<ManualClock>) {
     let desk = Desk::set_up(db).await;
@@ -1034,58 +1122,10 @@ async fn a_substitute_acts_for_the_absent_and_both_are_traced(db: Db, clock: Arc
     let z = desk.task("z", None).await;
     assert_eq!(refused(desk.claim(z, "b").await), "workflow.task.claim");
     let today = kernel::clock::local_date(clock.now());
-    let name = |by: &str,
-                officer: &str,
-                substitute: &str,
-                posts: Vec<String>,
-                from: NaiveDate,
-                until: NaiveDate| {
-        let named = Substitute {
-            id: String::new(),
-            officer: desk.id(officer),
-            substitute: desk.id(substitute),
-            posts,
-            from,
-            until,
-            reason: "出差".into(),
-            is_ended: false,
-        };
-        let (desk, by) = (desk.clone(), desk.officer(by));
-        async move {
-            act!(desk, |tx, engine| {
-                let (named, by) = (named.clone(), by.clone());
-                async move { verb::name_substitute(&tx, &by, false, &named).await }
-            })
-        }
-    };
     let day = |days: i64| today + Duration::days(days);
-    assert_eq!(
-        refused(name("a", "chief", "b", vec![], day(0), day(1)).await),
-        "workflow.substitute.name"
-    );
-    assert_eq!(
-        refused(name("chief", "chief", "chief", vec![], day(0), day(1)).await),
-        "substitute: workflow-substitute-self"
-    );
-    assert_eq!(
-        refused(name("chief", "chief", "b", vec![], day(1), day(0)).await),
-        "until: workflow-substitute-days"
-    );
-    let foreign = vec![format!("examiner@{ORG}")];
-    assert_eq!(
-        refused(name("chief", "chief", "b", foreign, day(0), day(1)).await),
-        "posts: workflow-substitute-posts"
-    );
-    name(
-        "chief",
-        "chief",
-        "b",
-        vec![format!("approver@{ORG}")],
-        day(1),
-        day(2),
-    )
-    .await
-    .unwrap();
+    let posts = vec![format!("approver@{ORG}")];
+    let named = desk.substitute("chief", "b", posts, day(1), day(2));
+    desk.name("chief", named).await.unwrap();
     assert_eq!(
         refused(desk.claim(z, "b").await),
         "workflow.task.claim",
@@ -1151,22 +1191,8 @@ async fn a_substitution_is_ended_before_its_time(db: Db, clock: Arc<ManualClock>
     )
     .await;
     let today = kernel::clock::local_date(clock.now());
-    let named = Substitute {
-        id: String::new(),
-        officer: desk.id("chief"),
-        substitute: desk.id("b"),
-        posts: vec![],
-        from: today,
-        until: today,
-        reason: "请假".into(),
-        is_ended: false,
-    };
-    let chief = desk.officer("chief");
-    let id = act!(desk, |tx, engine| {
-        let (named, chief) = (named.clone(), chief.clone());
-        async move { verb::name_substitute(&tx, &chief, false, &named).await }
-    })
-    .unwrap();
+    let named = desk.substitute("chief", "b", vec![], today, today);
+    let id = desk.name("chief", named).await.unwrap();
     let end = |who: &str| {
         let (desk, id, who) = (desk.clone(), id.clone(), desk.officer(who));
         async move {
@@ -1514,5 +1540,42 @@ async fn random_verbs_bring_every_process_to_its_end(db: Db) {
             desk.open().await
         );
         assert!(desk.open().await.is_empty());
+    }
+}
+
+#[test]
+fn attributes_of_the_verbs_are_checked_before_anything_runs() {
+    let findings = |attributes: &str| {
+        let xml = process(&format!(
+            r#"<startEvent id="s"/><endEvent id="e"/><userTask id="x" {attributes}/>{}"#,
+            flows("s>x>e")
+        ));
+        let (_, findings) = workflow::check::read_and_check(xml.as_bytes());
+        let rules = findings.iter().map(|finding| finding.rule);
+        rules.collect::<Vec<_>>()
+    };
+    for wrong in [
+        r#"tongban:sign="most""#,
+        r#"tongban:sign="ratio:60""#,
+        r#"tongban:fields="name:wrte""#,
+        r#"tongban:fields="name""#,
+        r#"tongban:fields="name:read:number""#,
+        r#"tongban:fields="name:write:money""#,
+        r#"tongban:choose="all""#,
+        r#"tongban:skip="true""#,
+        r#"tongban:extend="many""#,
+        r#"tongban:urge="-1""#,
+        r#"tongban:reject="s""#,
+        r#"tongban:reject="nowhere""#,
+    ] {
+        assert_eq!(findings(wrong), ["verb-attribute"], "{wrong}");
+    }
+    for right in [
+        r#"tongban:sign="${rule}""#,
+        r#"tongban:sign="weight:0.5" tongban:signers="a=2,b" tongban:veto="a""#,
+        r#"tongban:fields="*:read,name:hidden,amount:write:number,note:write""#,
+        r#"tongban:choose="anyone" tongban:skip="same-handler" tongban:extend="0" tongban:urge="2" tongban:reject="e""#,
+    ] {
+        assert!(findings(right).is_empty(), "{right}");
     }
 }
