@@ -44,14 +44,14 @@ impl Press {
         F: FnOnce() -> Result<T, Fault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let task = Box::new(move || {
-            let made = catch_unwind(AssertUnwindSafe(make));
-            let made = made.unwrap_or_else(|_| Err(Fault::new("setting a document panicked")));
+        let order = Box::new(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(make))
+                .unwrap_or_else(|_| Err(Fault::new("setting a document panicked")));
             // Whoever asked may have gone away.
-            drop(reply.send(made));
+            drop(reply.send(outcome));
         });
         let ended = || Fault::new("the threads that set documents have ended");
-        self.0.send(task).map_err(|_| ended())?;
+        self.0.send(order).map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }
