@@ -80,16 +80,15 @@ test("a process is drawn, checked, deployed, run, and put right", async (t) => {
   assert.equal(await page.locator("#findings").isVisible(), false);
 
   // Changes are guarded.
-  let asked = false;
-  page.once("dialog", (dialog) => {
-    asked = dialog.type() === "beforeunload";
-    return dialog.dismiss();
+  const asked = page.waitForEvent("dialog").then(async (dialog) => {
+    await dialog.dismiss();
+    return dialog.type();
   });
-  await page.locator(".tb-crumbs a").first().click();
-  await page.waitForTimeout(200);
-  assert.ok(asked, "leaving with changes asks first");
+  await page.locator(".tb-crumbs a").first().click({ noWaitAfter: true });
+  assert.equal(await asked, "beforeunload");
 
   await page.locator("[data-act=deploy]").click();
+  await page.locator("#deploy[open]").waitFor();
   assert.equal(await page.locator("#deploy-key").inputValue(), "patrol");
   await page.fill("#deploy-comment", "第一版");
   await look(page, "modeler-deploy", { full: false });
