@@ -67,7 +67,7 @@ pub struct Step {
     /// Of these, stopped with an incident.
     #[schema(example = 0)]
     pub stopped: u64,
-    /// Tasks that nobody has taken.
+    /// Tasks that nobody has taken, signers' parts among them.
     #[schema(example = 3)]
     pub waiting: u64,
     /// Tasks that somebody has taken.
@@ -104,7 +104,8 @@ pub async fn figures(db: &Db, engine: &Engine, definition: &str) -> Result<Figur
         .filter_map(|state| serde_json::from_str(state).ok());
     let mut steps = drawn(&process);
     stand(&mut steps, instances);
-    count_open(&mut steps, open);
+    let is_running_cut = running > MOST_RUNNING;
+    count_open(&mut steps, open, is_running_cut);
     let is_ended_cut = u64::try_from(ended.len()) == Ok(MOST_ENDED);
     count_ended(&mut steps, &process, ended);
     Ok(Figures {
@@ -113,7 +114,7 @@ pub async fn figures(db: &Db, engine: &Engine, definition: &str) -> Result<Figur
         stopped,
         since,
         is_ended_cut,
-        is_running_cut: running > MOST_RUNNING,
+        is_running_cut,
         steps: in_drawn_order(&process, steps),
     })
 }
@@ -168,7 +169,7 @@ fn stand(steps: &mut Steps, instances: impl Iterator<Item = Instance>) {
     }
 }
 
-fn count_open(steps: &mut Steps, open: Vec<Open>) {
+fn count_open(steps: &mut Steps, open: Vec<Open>, is_running_cut: bool) {
     for row in open {
         let step = steps.entry(row.element).or_default();
         let count = u64::try_from(row.count).unwrap_or_default();
@@ -178,8 +179,12 @@ fn count_open(steps: &mut Steps, open: Vec<Open>) {
             step.handling += count;
         }
         step.overdue += u64::try_from(row.overdue).unwrap_or_default();
-        // Every open task has its token; those of older instances were not looked at one by one.
-        step.standing = step.standing.max(step.waiting + step.handling);
+    }
+    // Every open task has its token; those of older instances were not looked at one by one.
+    if is_running_cut {
+        for step in steps.values_mut() {
+            step.standing = step.standing.max(step.waiting + step.handling);
+        }
     }
 }
 

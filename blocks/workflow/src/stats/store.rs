@@ -72,6 +72,8 @@ pub(crate) async fn ended_tasks(
         ])
         .filter(task::Column::Definition.eq(definition))
         .filter(task::Column::DoneAt.gte(since))
+        // A signer's part is of one task with the others.
+        .filter(task::Column::Parent.is_null())
         .order_by_desc(task::Column::DoneAt)
         .limit(most);
     Ok(query

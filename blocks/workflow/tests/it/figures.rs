@@ -163,7 +163,7 @@ async fn figures_are_answered_from_indexes(db: Db) {
             "workflow_task_standing",
         ),
         (
-            "SELECT element, instance FROM workflow_task WHERE definition = 'd7' AND done_at >= 100 \
+            "SELECT element, instance FROM workflow_task WHERE definition = 'd7' AND done_at >= 100 AND parent IS NULL \
              ORDER BY done_at DESC LIMIT 10000",
             "workflow_task_ended",
         ),
