@@ -13,7 +13,7 @@ const model = `<?xml version="1.0" encoding="UTF-8"?>
   <error id="none" errorCode="no-cover"/>
   <process id="order" name="订单" isExecutable="true">
     <startEvent id="s"/>
-    <serviceTask id="pay" name="付款" camunda:type="external" camunda:topic="payment"/>
+    <serviceTask id="pay" name="付款" camunda:type="external" camunda:topic="\${topic}"/>
     <boundaryEvent id="b" attachedToRef="pay"><errorEventDefinition errorRef="none"/></boundaryEvent>
     <endEvent id="paid"/><endEvent id="refused"/>
     <sequenceFlow id="f1" sourceRef="s" targetRef="pay"/>
@@ -65,8 +65,9 @@ async function deploy(token) {
   assert.equal(answer.status, 200, await answer.text());
 }
 
-async function start(variables = {}) {
-  const typed = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, { value }]));
+/** Every test has a topic of its own: a stopped client may still fetch what it asked for before. */
+async function start(topic, variables = {}) {
+  const typed = Object.fromEntries(Object.entries({ topic, ...variables }).map(([name, value]) => [name, { value }]));
   return (await call("/process-definition/key/order/start", { variables: typed })).id;
 }
 
@@ -107,12 +108,12 @@ function worker(t, workerId, options = {}) {
 test("a worker gets typed variables and completes", async (t) => {
   const { client, complaints } = worker(t, "w1");
   let seen;
-  client.subscribe("payment", async ({ task, taskService }) => {
+  client.subscribe("complete", async ({ task, taskService }) => {
     seen = task.variables.getAll();
     const answer = new Variables().set("receipt", { number: 9 }).set("when", new Date(0)).set("sum", 12.5);
     await taskService.complete(task, answer);
   });
-  const id = await start({ amount: 7, name: "张三", urgent: true });
+  const id = await start("complete", { amount: 7, name: "张三", urgent: true });
   await ended(id);
   assert.deepEqual({ amount: seen.amount, name: seen.name, urgent: seen.urgent }, { amount: 7, name: "张三", urgent: true });
   const { receipt, sum, when } = await call(`/process-instance/${id}/variables`);
@@ -123,10 +124,10 @@ test("a worker gets typed variables and completes", async (t) => {
 });
 
 test("a failing task is tried again, becomes an incident, and is retried", async (t) => {
-  const id = await start();
+  const id = await start("failure");
   let tries = 0;
   const { client, complaints } = worker(t, "w2");
-  client.subscribe("payment", async ({ task, taskService }) => {
+  client.subscribe("failure", async ({ task, taskService }) => {
     tries += 1;
     if (tries > 2) return taskService.complete(task);
     const retries = task.retries == null ? 1 : task.retries - 1;
@@ -152,10 +153,10 @@ test("a failing task is tried again, becomes an incident, and is retried", async
 
 test("a business error goes the way of its border", async (t) => {
   const { client, complaints } = worker(t, "w3");
-  client.subscribe("payment", ({ task, taskService }) =>
+  client.subscribe("error", ({ task, taskService }) =>
     taskService.handleBpmnError(task, "no-cover", "empty", new Variables().set("balance", 0)),
   );
-  const id = await start();
+  const id = await start("error");
   await ended(id);
   const steps = await call(`/history/activity-instance?processInstanceId=${id}`);
   assert.ok(steps.some((step) => step.activityId === "refused"));
@@ -166,21 +167,21 @@ test("a business error goes the way of its border", async (t) => {
 
 test("a lock can be extended, and without it is lost", async (t) => {
   const extending = worker(t, "slow", { lockDuration: 800 });
-  extending.client.subscribe("payment", async ({ task, taskService }) => {
+  extending.client.subscribe("lock", async ({ task, taskService }) => {
     await taskService.extendLock(task, 20000);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await taskService.complete(task);
   });
-  const id = await start();
+  const id = await start("lock");
   await ended(id);
   extending.client.stop();
   assert.deepEqual(extending.complaints, []);
 
-  const other = await start();
+  const other = await start("lock");
   const [task] = await call("/external-task/fetchAndLock", {
     workerId: "late",
     maxTasks: 1,
-    topics: [{ topicName: "payment", lockDuration: 100 }],
+    topics: [{ topicName: "lock", lockDuration: 100 }],
   });
   assert.equal(task.processInstanceId, other);
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -192,7 +193,7 @@ test("a lock can be extended, and without it is lost", async (t) => {
   assert.equal(refused.status, 400);
   assert.equal((await refused.json()).type, "BadUserRequestException");
   const finishing = worker(t, "next");
-  finishing.client.subscribe("payment", ({ task, taskService }) => taskService.complete(task));
+  finishing.client.subscribe("lock", ({ task, taskService }) => taskService.complete(task));
   await ended(other);
 });
 
@@ -200,14 +201,14 @@ test("two workers share the load and nothing is done twice", async (t) => {
   const done = new Map();
   const workers = ["left", "right"].map((name) => {
     const made = worker(t, name);
-    made.client.subscribe("payment", async ({ task, taskService }) => {
+    made.client.subscribe("share", async ({ task, taskService }) => {
       done.set(task.id, [...(done.get(task.id) ?? []), name]);
       await new Promise((resolve) => setTimeout(resolve, 20));
       await taskService.complete(task);
     });
     return made;
   });
-  const ids = await Promise.all(Array.from({ length: 40 }, () => start()));
+  const ids = await Promise.all(Array.from({ length: 40 }, () => start("share")));
   for (const id of ids) await ended(id);
   assert.equal(done.size, 40);
   assert.ok([...done.values()].every((names) => names.length === 1));

@@ -90,7 +90,6 @@ struct FetchAndLock {
     worker_id: String,
     #[schema(example = 10)]
     max_tasks: u32,
-    use_priority: bool,
     /// Milliseconds to wait for a task; 20,000 at the most.
     #[schema(example = 10000)]
     async_response_timeout: Option<u64>,
@@ -110,7 +109,6 @@ async fn fetch_and_lock(
     let wanted = Fetch {
         worker: body.worker_id,
         most: body.max_tasks,
-        by_priority: body.use_priority,
         topics: topics.collect::<Result<_>>()?,
     };
     let wait = body.async_response_timeout.unwrap_or(0);
@@ -214,7 +212,7 @@ async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> An
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = CamundaComplete)]
+#[schema(as = CamundaExternalComplete)]
 #[serde(default, rename_all = "camelCase")]
 struct Complete {
     #[schema(example = "payments-1")]

@@ -23,9 +23,8 @@ use super::{
 use crate::{
     InstanceId, Intervention,
     rest::{
-        Desk,
-        act::{self, Address},
-        business_key, parse,
+        Desk, act, business_key, parse,
+        send::{self, Address},
         store::{self as tables, InstanceFilter, InstanceRow},
         subject_of,
     },
@@ -182,8 +181,9 @@ async fn variables(
 #[schema(as = CamundaMessage)]
 #[serde(default, rename_all = "camelCase")]
 struct Message {
+    #[serde(rename = "messageName")]
     #[schema(example = "payment received")]
-    message_name: String,
+    name: String,
     #[schema(example = "A-17")]
     business_key: Option<String>,
     process_instance_id: Option<String>,
@@ -214,7 +214,7 @@ async fn message(
         having: plain(body.correlation_keys.as_ref())?,
     };
     let vars = plain(body.process_variables.as_ref())?;
-    let reached = act::correlate(&desk, &actor, &body.message_name, &address, vars).await?;
+    let reached = send::correlate(&desk, &actor, &body.name, &address, vars).await?;
     if !body.result_enabled {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

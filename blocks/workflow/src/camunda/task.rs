@@ -44,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct TaskQuery {
     process_instance_id: Option<String>,
     process_instance_business_key: Option<String>,
+    #[schema(example = "order")]
     process_definition_key: Option<String>,
     /// Login name or identifier of an officer.
     assignee: Option<String>,
@@ -245,7 +246,7 @@ async fn unclaim(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = CamundaComplete)]
+#[schema(as = CamundaTaskComplete)]
 #[serde(default, rename_all = "camelCase")]
 struct Complete {
     #[schema(value_type = Object, example = json!({"outcome": {"value": "approve", "type": "String"}}))]

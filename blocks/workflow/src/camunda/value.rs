@@ -9,13 +9,12 @@ pub(super) fn plain(typed: Option<&Map<String, Value>>) -> Result<Map<String, Va
     let mut vars = Map::new();
     let mut findings = Vec::new();
     for (name, typed) in typed.into_iter().flatten() {
-        match one(typed) {
-            Some(value) => drop(vars.insert(name.clone(), value)),
-            None => {
-                let kind = typed.get("type").and_then(Value::as_str);
-                let text = Text::new("workflow-variable-type").with("type", kind.unwrap_or("–"));
-                findings.push(Finding::new(format!("variables/{name}"), text));
-            }
+        if let Some(value) = one(typed) {
+            vars.insert(name.clone(), value);
+        } else {
+            let kind = typed.get("type").and_then(Value::as_str);
+            let text = Text::new("workflow-variable-type").with("type", kind.unwrap_or("–"));
+            findings.push(Finding::new(format!("variables/{name}"), text));
         }
     }
     if findings.is_empty() {
@@ -35,7 +34,6 @@ fn one(typed: &Value) -> Option<Value> {
     }
     let fits = match kind.to_ascii_lowercase().as_str() {
         "" => true,
-        "null" => false,
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "integer" => value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),

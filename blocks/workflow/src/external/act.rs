@@ -56,7 +56,7 @@ async fn claim(tx: &Tx, fetch: &Fetch, by: &str) -> Result<Vec<(Model, usize)>> 
         let Some(topic) = fetch.topics.get(n).filter(|_| free > 0) else {
             continue;
         };
-        let rows = tables::claim(tx, topic, &fetch.worker, fetch.by_priority, free).await?;
+        let rows = tables::claim(tx, topic, &fetch.worker, free).await?;
         free = free.saturating_sub(rows.len() as u64);
         for row in rows {
             let until = kernel::clock::from_micros(row.available_at);
@@ -102,8 +102,10 @@ async fn with_variables(
     Ok(task)
 }
 
-/// How often a waiting fetch looks for what another server made.
+/// How often a waiting fetch looks for what another server made, or what has come free by time.
 const LOOK: time::Duration = time::Duration::from_secs(1);
+/// What is written within this time is looked for together: many workers may wait at a busy server.
+const GATHER: time::Duration = time::Duration::from_millis(50);
 
 /// As [`fetch`], waiting until there is something or the patience is over.
 pub(crate) async fn wait_and_fetch(
@@ -125,7 +127,7 @@ pub(crate) async fn wait_and_fetch(
         }
         let pause = LOOK.min(end - now);
         tokio::select! {
-            _ = changes.changed() => {}
+            _ = changes.changed() => tokio::time::sleep(GATHER.min(pause)).await,
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -30,14 +30,12 @@ const MOST_TOPICS: usize = 100;
 const LONGEST_LOCK: Duration = Duration::days(7);
 const LONGEST_WORKER: usize = 255;
 
-/// What a worker asks for.
+/// What a worker asks for. Tasks of higher priority come first, and the older of the same.
 #[derive(Clone, Debug, Default)]
 pub struct Fetch {
     /// How the worker calls itself; its locks are held under this name.
     pub worker: String,
     pub most: u32,
-    /// Tasks of higher priority first; otherwise the oldest.
-    pub by_priority: bool,
     pub topics: Vec<Topic>,
 }
 

@@ -75,22 +75,14 @@ fn wanted(topic: &Topic, now: i64) -> Condition {
 }
 
 /// Locks free tasks of a topic for a worker. Of two servers each takes what the other has not.
-pub(crate) async fn claim(
-    tx: &Tx,
-    topic: &Topic,
-    worker: &str,
-    by_priority: bool,
-    most: u64,
-) -> Result<Vec<Model>> {
+pub(crate) async fn claim(tx: &Tx, topic: &Topic, worker: &str, most: u64) -> Result<Vec<Model>> {
     let now = micros(tx.now());
     let mut free = Query::select();
     free.column(Column::Id)
         .from(Entity)
         .cond_where(wanted(topic, now));
-    if by_priority {
-        free.order_by(Column::Priority, Order::Desc);
-    }
-    free.order_by(Column::Id, Order::Asc)
+    free.order_by(Column::Priority, Order::Desc)
+        .order_by(Column::Id, Order::Asc)
         .limit(most)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let mut rows = Entity::update_many()
@@ -103,14 +95,7 @@ pub(crate) async fn claim(
         .exec_with_returning(&**tx)
         .await
         .map_err(|e| fault("lock external tasks", e))?;
-    rows.sort_by(|a, b| {
-        let by_priority = if by_priority {
-            b.priority.cmp(&a.priority)
-        } else {
-            std::cmp::Ordering::Equal
-        };
-        by_priority.then_with(|| a.id.cmp(&b.id))
-    });
+    rows.sort_by(|a, b| (b.priority, &a.id).cmp(&(a.priority, &b.id)));
     Ok(rows)
 }
 

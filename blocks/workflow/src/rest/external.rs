@@ -181,7 +181,6 @@ async fn fetch(
     let wanted = Fetch {
         worker: body.worker,
         most: body.max_tasks,
-        by_priority: true,
         topics: topics.collect(),
     };
     let tasks = work::fetch(&desk, &actor, &wanted, body.wait).await?;

@@ -93,6 +93,7 @@ async fn retry(
     Json(body): Json<Retry>,
 ) -> Answer<Json<Vec<Retried>>> {
     let desk = Desk::of(&app)?;
+    desk.check(&actor, act::INTERVENE)?;
     let token = body.token.filter(|_| body.instances.len() == 1);
     let mut answers = Vec::new();
     for instance in body.instances {

@@ -153,6 +153,7 @@ async fn start(
     Json(body): Json<Start>,
 ) -> Answer<(StatusCode, Json<InstanceView>)> {
     let desk = Desk::of(&app)?;
+    desk.check(&actor, act::START)?;
     let which = match (body.key, body.definition) {
         (Some(key), None) => Which::Key(key),
         (None, Some(id)) => Which::Version(id),

@@ -9,9 +9,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
-    Answer, Desk,
-    act::{self, Address},
-    parse,
+    Answer, Desk, parse,
+    send::{self, Address},
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -73,7 +72,7 @@ async fn correlate(
         key: body.key,
         having: body.having,
     };
-    let reached = act::correlate(&desk, &actor, &body.name, &address, body.variables).await?;
+    let reached = send::correlate(&desk, &actor, &body.name, &address, body.variables).await?;
     Ok(Json(Reached {
         instance: reached.instance.to_string(),
         is_start: reached.is_start,
@@ -112,6 +111,6 @@ async fn signal(
     Json(body): Json<Signal>,
 ) -> Answer<Json<Heard>> {
     let desk = Desk::of(&app)?;
-    let (heard, started) = act::signal(&desk, &actor, &body.name, body.variables).await?;
+    let (heard, started) = send::signal(&desk, &actor, &body.name, body.variables).await?;
     Ok(Json(Heard { heard, started }))
 }

@@ -7,11 +7,12 @@ mod external;
 mod incident;
 mod instance;
 mod message;
+pub(crate) mod send;
 pub(crate) mod store;
 mod task;
 pub(crate) mod work;
 
-use std::sync::Arc;
+use std::{sync::Arc, time};
 
 use identity::{Actor, Gate, Resource};
 use kernel::{Error, Result, Text};
@@ -37,11 +38,15 @@ pub(crate) struct Desk {
     pub db: ::store::Db,
     pub engine: Arc<Engine>,
     gate: Arc<Gate>,
+    /// How long a request may wait for something to happen, before the server gives it up.
+    pub patience: time::Duration,
 }
 
 impl Desk {
     pub fn of(app: &App) -> Result<Self> {
+        let given_up = time::Duration::from_secs(app.settings().timeout_seconds);
         Ok(Self {
+            patience: given_up * 2 / 3,
             db: app.db().clone(),
             engine: app.part()?,
             gate: app.part()?,

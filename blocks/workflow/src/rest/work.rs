@@ -6,6 +6,7 @@ use chrono::Duration;
 use identity::Actor;
 use kernel::Result;
 use store::page::{PageOf, PageRequest};
+use tokio::sync::Semaphore;
 
 use super::Desk;
 use crate::external::{
@@ -13,8 +14,9 @@ use crate::external::{
 };
 
 const WORK: &str = "workflow.external.work";
-/// Waiting requests must be over before the server gives requests up.
 const LONGEST_WAIT: time::Duration = time::Duration::from_secs(20);
+/// Waiting requests take places of others; when so many wait already, the answer is not waited for.
+static PLACES: Semaphore = Semaphore::const_new(256);
 
 /// A span of milliseconds; what is out of all bounds is told by the act.
 pub(crate) fn span(milliseconds: i64) -> Duration {
@@ -29,7 +31,13 @@ pub(crate) async fn fetch(
     wait: u64,
 ) -> Result<Vec<ExternalTask>> {
     desk.check(actor, WORK)?;
-    let patience = time::Duration::from_millis(wait).min(LONGEST_WAIT);
+    let place = PLACES.try_acquire();
+    let patience = match place {
+        Ok(_) => time::Duration::from_millis(wait)
+            .min(LONGEST_WAIT)
+            .min(desk.patience),
+        Err(_) => time::Duration::ZERO,
+    };
     external::wait_and_fetch(&desk.db, &desk.engine, wanted, patience, &actor.trace()).await
 }
 

@@ -304,6 +304,7 @@ async fn hostile_and_wrong_files_are_refused_with_findings(db: Db) {
             r#"<startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="x"/>"#,
         ),
         format!("<definitions>{}", "<a>".repeat(5_000)),
+        format!("<definitions>{}</definitions>", " ".repeat(21 << 20)),
     ] {
         let reply = send(xml).await;
         assert_eq!(reply.status, 422, "{}", reply.text);
@@ -363,6 +364,13 @@ async fn only_those_whose_work_it_is_come_in(db: Db) {
     for (login, status) in [("integrator", 200), ("administrator", 401)] {
         let basic = house.stranger(Some(basic(login, &token)));
         assert_eq!(basic.get("/api/process/instances").await.status, status);
+    }
+    for path in ["/api/process/instances", "/engine-rest/process-instance"] {
+        let dead = house
+            .stranger(Some("Bearer tb_dead".into()))
+            .get(path)
+            .await;
+        assert_eq!(dead.body["status"], json!(401), "{path}: {}", dead.text);
     }
     let password = house.stranger(Some(basic("integrator", "secret")));
     assert_eq!(password.get("/api/process/instances").await.status, 401);

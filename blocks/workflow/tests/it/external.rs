@@ -163,7 +163,6 @@ fn wanted(worker: &str, most: u32) -> Fetch {
     Fetch {
         worker: worker.into(),
         most,
-        by_priority: true,
         topics: vec![Topic {
             name: "payment".into(),
             lock: Duration::minutes(1),
