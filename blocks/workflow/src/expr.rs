@@ -70,6 +70,15 @@ impl Expr {
         })
     }
 
+    /// The value of a variable, whatever characters its name has.
+    pub fn variable(name: &str) -> Result<Self, String> {
+        let name = name.trim();
+        let names = [name.to_owned()];
+        let mut expr = Self::compile(name, &names)?;
+        expr.words = names.to_vec();
+        Ok(expr)
+    }
+
     fn feel(text: &str) -> Result<Self, String> {
         if text.contains("external") {
             // The library would call a Java server by HTTP.
@@ -87,8 +96,21 @@ impl Expr {
         {
             return Err("`now()` and `today()` would give another answer when steps are replayed; use a variable".into());
         }
+        Self::compile(text, &words).or_else(|error| {
+            // Names may have spaces: words that stand side by side are tried as one name.
+            let runs = runs_of_words(text);
+            if runs.is_empty() {
+                return Err(error);
+            }
+            let all: Vec<String> = words.iter().cloned().chain(runs).collect();
+            Self::compile(text, &all).map_err(|_| error)
+        })
+    }
+
+    /// Parses FEEL in which the given names may stand for variables.
+    fn compile(text: &str, words: &[String]) -> Result<Self, String> {
         let mut names = FeelContext::default();
-        for word in &words {
+        for word in words {
             names.set_null(Name::from(word.as_str()));
         }
         for name in FUNCTIONS_OF_SEVERAL_WORDS {
@@ -106,7 +128,7 @@ impl Expr {
         let evaluator = prepared.map_err(|_| "the expression is not understood".to_owned())??;
         Ok(Self {
             feel: text.to_owned(),
-            words,
+            words: words.to_vec(),
             evaluator,
         })
     }
@@ -275,6 +297,78 @@ fn words(text: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// Runs of two to five words with one space between, outside of string literals.
+fn runs_of_words(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in text.split('"').step_by(2) {
+        for piece in part.split(|c: char| !is_word(c) && c != ' ') {
+            let words: Vec<&str> = piece.split_whitespace().collect();
+            for run in words.split(|word| KEYWORDS.contains(word)) {
+                for length in 2..=run.len().min(5) {
+                    found.extend(run.windows(length).map(|names| names.join(" ")));
+                }
+            }
+        }
+    }
+    found.retain(|name| name.chars().next().is_some_and(|first| !first.is_numeric()));
+    found.truncate(100);
+    found
+}
+
+/// Words that can only be variables from outside of an expression; `known` names, which may have
+/// spaces, are left out.
+pub(crate) fn outer_names(text: &str, known: &[String]) -> Vec<String> {
+    let mut plain: String = text.split('"').step_by(2).collect::<Vec<_>>().join(" 0 ");
+    let mut longest: Vec<&str> = known.iter().map(String::as_str).collect();
+    longest.extend(FUNCTIONS_OF_SEVERAL_WORDS);
+    longest.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    for name in longest.iter().filter(|name| name.contains(' ')) {
+        plain = plain.replace(name, "0");
+    }
+    let mut found: Vec<String> = Vec::new();
+    let mut local: Vec<String> = Vec::new();
+    let mut before = "";
+    let mut rest = plain.as_str();
+    while let Some(at) = rest.find(|c: char| c.is_alphabetic() || c == '_') {
+        let gap = rest.get(..at).unwrap_or_default();
+        let tail = rest.get(at..).unwrap_or_default();
+        let length = tail.find(|c: char| !is_word(c)).unwrap_or(tail.len());
+        let (word, after) = tail.split_at(length);
+        let is_property = gap.trim_end().ends_with('.') && !gap.trim_end().ends_with("..");
+        let is_number = gap.chars().next_back().is_some_and(|c| c.is_ascii_digit());
+        let next = after.trim_start();
+        let is_called = next.starts_with('(');
+        // A key of a context, not a name before a range.
+        let is_key = next.starts_with(':');
+        if matches!(before, "for" | "some" | "every") || is_key {
+            local.push(word.to_owned());
+        } else if !is_property
+            && !is_number
+            && !is_called
+            && before != "of"
+            && !KEYWORDS.contains(&word)
+        {
+            found.push(word.to_owned());
+        }
+        before = word;
+        rest = after;
+    }
+    if text.contains("function") {
+        // Parameters cannot be told from variables without parsing; nothing is missing then.
+        return Vec::new();
+    }
+    found.retain(|name| !local.contains(name) && !known.contains(name));
+    found
+}
+
+/// The FEEL value of a text, by one of the functions `date`, `time`, `duration`, `date and time`.
+pub(crate) fn literal(function: &str, text: &str) -> Option<Feel> {
+    let expr = Expr::feel(&format!("{function}({})", quoted(text))).ok()?;
+    let scope = FeelScope::from(FeelContext::default());
+    let value = std::panic::catch_unwind(AssertUnwindSafe(|| (expr.evaluator)(&scope))).ok()?;
+    (!matches!(value, Feel::Null(_))).then_some(value)
 }
 
 /// `${a}` alone is that expression; text around it makes a string of all.

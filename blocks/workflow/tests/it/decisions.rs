@@ -81,3 +81,503 @@ fn a_file_that_is_no_decision_is_refused() {
         assert!(Decisions::read(xml).is_err(), "{xml}");
     }
 }
+
+/// A DMN file of one decision `D` over one input `x`, with whatever else it needs.
+fn file(namespace: &str, type_of_x: &str, more: &str, requires: &str, logic: &str) -> String {
+    format!(
+        r##"<definitions xmlns="{namespace}" namespace="https://tongban.dev/dmn/test" name="test" id="defs">{more}
+        <inputData id="x" name="x"><variable name="x"{type_of_x}/></inputData>
+        <decision id="d" name="D"><variable name="D"/><informationRequirement><requiredInput href="#x"/></informationRequirement>{requires}{logic}</decision></definitions>"##
+    )
+}
+
+const DMN_1_3: &str = "https://www.omg.org/spec/DMN/20191111/MODEL/";
+const DMN_1_5: &str = "https://www.omg.org/spec/DMN/20230324/MODEL/";
+
+fn literal(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    format!("<literalExpression><text>{text}</text></literalExpression>")
+}
+
+#[track_caller]
+fn answer(xml: &str, name: &str, input: Value) -> (u8, Value) {
+    let mut out = Vec::new();
+    let code = simulate::evaluate_decision(xml, name, &vars(input), &mut out).unwrap();
+    (code, serde_json::from_slice(&out).unwrap())
+}
+
+fn table(policy: &str, rules: &[(&str, &str)], output: &str) -> String {
+    let mut all = String::new();
+    for (input, output) in rules {
+        let input = input.replace('<', "&lt;");
+        all += &format!(
+            "<rule><inputEntry><text>{input}</text></inputEntry><outputEntry><text>{output}</text></outputEntry></rule>"
+        );
+    }
+    format!(
+        r#"<decisionTable {policy}><input><inputExpression typeRef="number"><text>x</text></inputExpression></input><output>{output}</output>{all}</decisionTable>"#
+    )
+}
+
+const STEPS: &[(&str, &str)] = &[("> 0", "10"), ("> 5", "20"), ("> 10", "30")];
+
+#[test]
+fn every_hit_policy_gives_its_value_and_the_rules_that_made_it() {
+    let order = "<outputValues><text>30,20,10</text></outputValues>";
+    for (policy, output, value, rules, matched) in [
+        (
+            r#"hitPolicy="FIRST""#,
+            "",
+            json!(10),
+            json!([1]),
+            json!([1, 2]),
+        ),
+        (
+            r#"hitPolicy="PRIORITY""#,
+            order,
+            json!(20),
+            json!([2]),
+            json!([1, 2]),
+        ),
+        (
+            r#"hitPolicy="RULE ORDER""#,
+            "",
+            json!([10, 20]),
+            json!([1, 2]),
+            Value::Null,
+        ),
+        (
+            r#"hitPolicy="OUTPUT ORDER""#,
+            order,
+            json!([20, 10]),
+            json!([2, 1]),
+            json!([1, 2]),
+        ),
+        (
+            r#"hitPolicy="COLLECT""#,
+            "",
+            json!([10, 20]),
+            json!([1, 2]),
+            Value::Null,
+        ),
+        (
+            r#"hitPolicy="COLLECT" aggregation="SUM""#,
+            "",
+            json!(30),
+            json!([1, 2]),
+            Value::Null,
+        ),
+        (
+            r#"hitPolicy="COLLECT" aggregation="MIN""#,
+            "",
+            json!(10),
+            json!([1]),
+            json!([1, 2]),
+        ),
+        (
+            r#"hitPolicy="COLLECT" aggregation="MAX""#,
+            "",
+            json!(20),
+            json!([2]),
+            json!([1, 2]),
+        ),
+        (
+            r#"hitPolicy="COLLECT" aggregation="COUNT""#,
+            "",
+            json!(2),
+            json!([1, 2]),
+            Value::Null,
+        ),
+    ] {
+        let xml = file(DMN_1_3, "", "", "", &table(policy, STEPS, output));
+        let (code, answer) = answer(&xml, "D", json!({"x": 7}));
+        assert_eq!(
+            (code, &answer["value"], &answer["rules"], &answer["matched"]),
+            (0, &value, &rules, &matched),
+            "{policy}"
+        );
+    }
+    let unique = file(DMN_1_3, "", "", "", &table("", STEPS, ""));
+    assert_eq!(answer(&unique, "D", json!({"x": 3})).1["value"], json!(10));
+    let any = |second| {
+        file(
+            DMN_1_3,
+            "",
+            "",
+            "",
+            &table(r#"hitPolicy="ANY""#, &[("> 0", "1"), ("> 5", second)], ""),
+        )
+    };
+    assert_eq!(
+        answer(&any("1"), "D", json!({"x": 7})).1["rules"],
+        json!([1, 2])
+    );
+    for (xml, says) in [
+        (unique, "the rules 1, 2 match"),
+        (any("2"), "different outputs"),
+    ] {
+        let (code, answer) = answer(&xml, "D", json!({"x": 7}));
+        assert!(
+            code == 1 && answer["reason"].as_str().unwrap().contains(says),
+            "{answer}"
+        );
+    }
+    let default = "<defaultOutputEntry><text>9</text></defaultOutputEntry>";
+    let xml = file(DMN_1_3, "", "", "", &table("", &[("> 100", "1")], default));
+    assert_eq!(answer(&xml, "D", json!({"x": 7})).1["value"], json!(9));
+}
+
+#[test]
+fn every_boxed_expression_is_evaluated() {
+    let entry = |name: &str, text: &str| {
+        format!(
+            r#"<contextEntry><variable name="{name}"/>{}</contextEntry>"#,
+            literal(text)
+        )
+    };
+    let result = |text: &str| format!("<contextEntry>{}</contextEntry>", literal(text));
+    let knowledge = format!(
+        r#"<businessKnowledgeModel id="b" name="double it"><variable name="double it"/><encapsulatedLogic><formalParameter name="n" typeRef="number"/>{}</encapsulatedLogic></businessKnowledgeModel>"#,
+        literal("n * 2")
+    );
+    let knows = r##"<knowledgeRequirement><requiredKnowledge href="#b"/></knowledgeRequirement>"##;
+    let cells = |a: &str, b: &str| format!("<row>{}{}</row>", literal(a), literal(b));
+    let two = |outer: &str, parts: &[(&str, &str)]| {
+        let inner: String = parts
+            .iter()
+            .map(|(name, text)| format!("<{name}>{}</{name}>", literal(text)))
+            .collect();
+        let name = outer.split(' ').next().unwrap();
+        format!("<{outer}>{inner}</{name}>")
+    };
+    for (more, requires, logic, x, value) in [
+        (
+            "",
+            "",
+            format!(
+                "<context>{}{}</context>",
+                entry("a", "x"),
+                entry("b", "a * 2")
+            ),
+            json!(3),
+            json!({"a": 3, "b": 6}),
+        ),
+        (
+            "",
+            "",
+            format!(
+                "<context>{}{}{}</context>",
+                entry("base", "x + 1"),
+                entry("twice it", "base * 2"),
+                result("twice it + base")
+            ),
+            json!(3),
+            json!(12),
+        ),
+        (
+            &knowledge,
+            knows,
+            literal("double it(x) + 1"),
+            json!(3),
+            json!(7),
+        ),
+        (
+            &knowledge,
+            knows,
+            format!(
+                r#"<invocation><literalExpression><text>double it</text></literalExpression><binding><parameter name="n"/>{}</binding></invocation>"#,
+                literal("x")
+            ),
+            json!(3),
+            json!(6),
+        ),
+        (
+            "",
+            "",
+            format!(
+                r#"<relation><column name="k"/><column name="v"/>{}{}</relation>"#,
+                cells("\"a\"", "1"),
+                cells("\"b\"", "x")
+            ),
+            json!(7),
+            json!([{"k": "a", "v": 1}, {"k": "b", "v": 7}]),
+        ),
+        (
+            "",
+            "",
+            format!("<list>{}{}</list>", literal("1"), literal("x")),
+            json!(7),
+            json!([1, 7]),
+        ),
+        (
+            "",
+            "",
+            format!(
+                r#"<context><contextEntry><variable name="f"/><functionDefinition><formalParameter name="a"/>{}</functionDefinition></contextEntry>{}</context>"#,
+                literal("a * 3"),
+                result("f(x)")
+            ),
+            json!(7),
+            json!(21),
+        ),
+        (
+            "",
+            "",
+            two(
+                "conditional",
+                &[("if", "x > 1"), ("then", "\"a\""), ("else", "\"b\"")],
+            ),
+            json!(7),
+            json!("a"),
+        ),
+        (
+            "",
+            "",
+            two("filter", &[("in", "x"), ("match", "item > 1")]),
+            json!([1, 2]),
+            json!([2]),
+        ),
+        (
+            "",
+            "",
+            two(
+                r#"for iteratorVariable="i""#,
+                &[("in", "x"), ("return", "i * 2")],
+            ),
+            json!([1, 2]),
+            json!([2, 4]),
+        ),
+        (
+            "",
+            "",
+            two(
+                r#"every iteratorVariable="i""#,
+                &[("in", "x"), ("satisfies", "i > 0")],
+            ),
+            json!([1, 2]),
+            json!(true),
+        ),
+        (
+            "",
+            "",
+            two(
+                r#"some iteratorVariable="i""#,
+                &[("in", "x"), ("satisfies", "i > 1")],
+            ),
+            json!([1, 2]),
+            json!(true),
+        ),
+    ] {
+        let xml = file(DMN_1_5, "", more, requires, &logic);
+        let (code, answer) = answer(&xml, "D", json!({"x": x}));
+        assert_eq!((code, &answer["value"]), (0, &value), "{logic}: {answer}");
+        assert!(answer["missing"].is_null(), "{answer}");
+    }
+}
+
+#[test]
+fn a_decision_service_gives_its_output_decision() {
+    let more = format!(
+        r##"<decision id="d1" name="First"><variable name="First"/><informationRequirement><requiredInput href="#x"/></informationRequirement>{}</decision>
+        <decisionService id="sv" name="Service"><variable name="Service"/><outputDecision href="#d1"/><inputData href="#x"/></decisionService>"##,
+        literal("x + 1")
+    );
+    let xml = file(
+        DMN_1_3,
+        "",
+        &more,
+        r##"<knowledgeRequirement><requiredKnowledge href="#sv"/></knowledgeRequirement>"##,
+        &literal("Service(x) * 10"),
+    );
+    assert_eq!(
+        answer(&xml, "Service", json!({"x": 1})).1["value"],
+        json!(2)
+    );
+    assert_eq!(answer(&xml, "D", json!({"x": 1})).1["value"], json!(20));
+}
+
+#[test]
+fn inputs_are_what_they_declare() {
+    for (kind, given, expression, value) in [
+        (
+            "date",
+            json!("2026-01-31"),
+            "x + duration(\"P1D\")",
+            json!("2026-02-01"),
+        ),
+        (
+            "time",
+            json!("10:00:00"),
+            "x + duration(\"PT1H\")",
+            json!("11:00:00"),
+        ),
+        (
+            "date and time",
+            json!("2026-01-31T10:00:00"),
+            "x + duration(\"P1D\")",
+            json!("2026-02-01T10:00:00"),
+        ),
+        (
+            "days and time duration",
+            json!("P1D"),
+            "x + x",
+            json!("P2D"),
+        ),
+        ("yearMonthDuration", json!("P1Y"), "x + x", json!("P2Y")),
+        ("feel:number", json!(5), "x + 1", json!(6)),
+        ("integer", json!(5), "x + 1", json!(6)),
+        (
+            "tPerson",
+            json!({"age": 3, "address": {"city": "云港"}}),
+            "x.address.city",
+            json!("云港"),
+        ),
+        ("tPerson", json!({"age": 3}), "x.age", json!(3)),
+    ] {
+        let types = r#"<itemDefinition name="tPerson"><itemComponent name="age"><typeRef>number</typeRef></itemComponent><itemComponent name="address"><itemComponent name="city"><typeRef>string</typeRef></itemComponent></itemComponent></itemDefinition>"#;
+        let xml = file(
+            DMN_1_3,
+            &format!(r#" typeRef="{kind}""#),
+            types,
+            "",
+            &literal(expression),
+        );
+        let (code, answer) = answer(&xml, "D", json!({"x": given}));
+        assert_eq!((code, &answer["value"]), (0, &value), "{kind}: {answer}");
+    }
+    for (kind, given, says) in [
+        ("number", json!("7"), "a number"),
+        ("boolean", json!("yes"), "true or false"),
+        ("string", json!(5), "a text"),
+        ("date", json!("soon"), "a date as text"),
+    ] {
+        let xml = file(
+            DMN_1_3,
+            &format!(r#" typeRef="{kind}""#),
+            "",
+            "",
+            &literal("x"),
+        );
+        let (code, answer) = answer(&xml, "D", json!({"x": given}));
+        assert!(
+            code == 1 && answer["reason"].as_str().unwrap().contains(says),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn missing_and_unknown_inputs_are_named() {
+    let xml = file(DMN_1_3, "", "", "", &literal("x + 1"));
+    let (code, lacking) = answer(&xml, "D", json!({"y": 1}));
+    assert_eq!(
+        (code, &lacking["missing"], &lacking["unknown"]),
+        (1, &json!(["x"]), &json!(["y"]))
+    );
+    assert_eq!(lacking["reason"], json!("the input `x` is missing"));
+}
+
+#[test]
+fn every_version_of_dmn_is_read() {
+    for namespace in [
+        "http://www.omg.org/spec/DMN/20151101/dmn.xsd",
+        "http://www.omg.org/spec/DMN/20180521/MODEL/",
+        DMN_1_3,
+        "https://www.omg.org/spec/DMN/20211108/MODEL/",
+        DMN_1_5,
+        "https://www.omg.org/spec/DMN/20240513/MODEL/",
+    ] {
+        let xml = file(namespace, "", "", "", &table("", &[("> 5", "x * 2")], ""));
+        assert_eq!(
+            answer(&xml, "D", json!({"x": 7})).1["value"],
+            json!(14),
+            "{namespace}"
+        );
+    }
+}
+
+#[test]
+fn names_have_spaces_and_are_chinese() {
+    let xml = format!(
+        r##"<definitions xmlns="{DMN_1_3}" namespace="n" name="t" id="t"><inputData id="i" name="经营 面积"><variable name="经营 面积" typeRef="number"/></inputData>
+        <decision id="d" name="收费 标准"><variable name="收费 标准"/><informationRequirement><requiredInput href="#i"/></informationRequirement>{}</decision>
+        <decision id="d2" name="总费用"><variable name="总费用"/><informationRequirement><requiredDecision href="#d"/></informationRequirement>{}</decision></definitions>"##,
+        literal("经营 面积 * 2"),
+        literal("收费 标准 + 1")
+    );
+    let (_, found) = answer(&xml, "总费用", json!({"经营 面积": 60}));
+    assert_eq!(found["value"], json!(121), "{found}");
+    let (_, found) = answer(&xml, "收费 标准", json!({"经营 面积": 60}));
+    assert_eq!(found["value"], json!(120), "{found}");
+}
+
+#[test]
+fn decisions_of_camunda_need_not_name_their_inputs() {
+    let two = |id: &str,
+               name: &str,
+               requires: &str,
+               input: &str,
+               output: &str,
+               cells: [&str; 4]| {
+        format!(
+            r#"<decision id="{id}" name="{name}">{requires}<decisionTable hitPolicy="FIRST"><input><inputExpression typeRef="string"><text>{input}</text></inputExpression></input><output name="{output}" typeRef="string"/>
+            <rule><inputEntry><text>{}</text></inputEntry><outputEntry><text>{}</text></outputEntry></rule><rule><inputEntry><text>{}</text></inputEntry><outputEntry><text>{}</text></outputEntry></rule></decisionTable></decision>"#,
+            cells[0], cells[1], cells[2], cells[3]
+        )
+    };
+    let requires =
+        r##"<informationRequirement><requiredDecision href="#season"/></informationRequirement>"##;
+    let xml = format!(
+        r#"<definitions xmlns="{DMN_1_3}" namespace="http://camunda.org/schema/1.0/dmn" name="t" id="t">{}{}</definitions>"#,
+        two(
+            "season",
+            "Season of the year",
+            "",
+            "month",
+            "season",
+            ["\"January\"", "\"Winter\"", "", "\"Summer\""]
+        ),
+        two(
+            "dish",
+            "Dish",
+            requires,
+            "season",
+            "dish",
+            ["\"Winter\"", "\"Roast\"", "", "\"Salad\""]
+        ),
+    );
+    let (_, dish) = answer(&xml, "Dish", json!({"month": "January"}));
+    assert_eq!(
+        (&dish["value"], &dish["rules"]),
+        (&json!("Roast"), &json!([1]))
+    );
+    assert_eq!(
+        answer(&xml, "dish", json!({"month": "July"})).1["value"],
+        json!("Salad")
+    );
+    assert_eq!(
+        answer(&xml, "Season of the year", json!({"month": "July"})).1["value"],
+        json!("Summer")
+    );
+}
+
+#[test]
+fn the_trace_sees_what_required_decisions_say() {
+    let more = format!(
+        r##"<decision id="b" name="Base"><variable name="Base"/><informationRequirement><requiredInput href="#x"/></informationRequirement>{}</decision>"##,
+        literal("x * 2")
+    );
+    let logic = table("", &[("< 10", "1"), (">= 10", "2")], "").replace("<text>x<", "<text>Base<");
+    let xml = file(
+        DMN_1_3,
+        "",
+        &more,
+        r##"<informationRequirement><requiredDecision href="#b"/></informationRequirement>"##,
+        &logic,
+    );
+    let (_, answer) = answer(&xml, "D", json!({"x": 7}));
+    assert_eq!(
+        (&answer["value"], &answer["rules"]),
+        (&json!(2), &json!([2]))
+    );
+}

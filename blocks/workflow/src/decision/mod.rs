@@ -1,0 +1,305 @@
+//! DMN decisions, evaluated by the `dsntk` crates behind this interface.
+//!
+//! What other modelers export is made readable first ([`adapt`]); inputs become what they declare
+//! ([`types`]). Besides the value it answers which rules of the decision table matched and which
+//! gave the value ([`trace`]), by evaluating the table's own cells once more; a table inside a
+//! context or a business knowledge model is not looked into.
+
+mod adapt;
+mod trace;
+mod types;
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use dsntk_feel::{FeelScope, Name, context::FeelContext, values::Value as Feel};
+use dsntk_model::{DecisionTable, ExpressionInstance, NamedElement};
+use dsntk_model_evaluator::ModelEvaluator;
+use serde_json::{Map, Value};
+
+use crate::{
+    expr::{from_feel, to_feel},
+    tree::{self, Element},
+};
+use trace::{Trace, trace, violation};
+use types::Input;
+
+/// The decisions of some DMN files, by name and by id.
+#[derive(Clone, Default)]
+pub struct Decisions(BTreeMap<String, Arc<Decision>>);
+
+impl std::fmt::Debug for Decisions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+struct Decision {
+    namespace: String,
+    model: String,
+    /// The name by which the library knows it, and the one that the file gives.
+    name: String,
+    label: String,
+    evaluator: Arc<ModelEvaluator>,
+    table: Option<DecisionTable>,
+    /// What it needs from outside, directly or by other decisions.
+    inputs: Vec<Input>,
+    /// Names of the decisions that it uses directly.
+    requires: Vec<String>,
+    /// Whether functions of the model occur in the table, which the trace cannot evaluate.
+    uses_functions: bool,
+    uses_clock: bool,
+}
+
+/// What a decision said and why.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Answer {
+    pub decision: String,
+    pub value: Value,
+    /// Numbers of the rules that gave the value, from 1; `None` where the decision is no table.
+    pub rules: Option<Vec<usize>>,
+    /// Numbers of all rules that matched, where the hit policy chooses among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Vec<usize>>,
+    /// Why the value is null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Inputs that the decision needs and that were not given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// What was given and is no input of the decision.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+impl Decisions {
+    /// Reads a DMN file (1.1 to 1.5, and later ones as 1.5).
+    pub fn read(xml: &str) -> Result<Self, String> {
+        // The library's reader would follow entities; ours refuses them.
+        let mut root =
+            tree::parse(xml.as_bytes()).map_err(|e| format!("line {}: {}", e.line, e.text))?;
+        if root.name != "definitions" || !root.namespace.contains("/DMN/") {
+            return Err(format!(
+                "line {}: a DMN file begins with `definitions` in the namespace of DMN",
+                root.line
+            ));
+        }
+        if calls_outside(&root) {
+            return Err(
+                "functions outside of this server (Java, PMML) are not supported".to_owned(),
+            );
+        }
+        let renamed = adapt::adapt(&mut root);
+        let adapted = adapt::to_xml(&root);
+        let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let definitions = dsntk_model::parse(&adapted).map_err(|e| e.to_string())?;
+            let evaluator = ModelEvaluator::new(std::slice::from_ref(&definitions))
+                .map_err(|e| e.to_string())?;
+            Ok::<_, String>((definitions, evaluator))
+        }));
+        let (definitions, evaluator) =
+            built.map_err(|_| "the decision model is broken".to_owned())??;
+        let mut decisions = BTreeMap::new();
+        for (namespace, model, name) in evaluator.invocables().list() {
+            let found = definitions
+                .decisions()
+                .into_iter()
+                .find(|decision| decision.name() == name);
+            let table = found
+                .as_ref()
+                .and_then(|decision| match decision.decision_logic() {
+                    Some(ExpressionInstance::DecisionTable(table)) => Some((**table).clone()),
+                    _ => None,
+                });
+            let element = root
+                .children
+                .iter()
+                .find(|child| child.get("name") == Some(&name) && child.name != "inputData");
+            let old = renamed
+                .iter()
+                .find(|(_, new)| **new == name)
+                .map(|(old, _)| old.clone());
+            let decision = Arc::new(Decision {
+                namespace,
+                model,
+                label: old.unwrap_or_else(|| name.clone()),
+                evaluator: evaluator.clone(),
+                table,
+                inputs: element.map(|e| types::inputs(&root, e)).unwrap_or_default(),
+                requires: element
+                    .map(|e| required_names(&root, e))
+                    .unwrap_or_default(),
+                uses_functions: element
+                    .is_some_and(|e| adapt::required(e, "requiredKnowledge").next().is_some()),
+                uses_clock: uses_clock(&root),
+                name,
+            });
+            if let Some(id) = element.and_then(|element| element.get("id")) {
+                decisions.insert(id.to_owned(), decision.clone());
+            }
+            decisions.insert(decision.label.clone(), decision);
+        }
+        Ok(Self(decisions))
+    }
+
+    /// Adds others; a name already taken keeps its decision.
+    pub fn link(&mut self, other: Self) {
+        for (name, decision) in other.0 {
+            self.0.entry(name).or_insert(decision);
+        }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Whether the decision asks for the time, so that it answers differently when asked again.
+    pub fn uses_clock(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|decision| decision.uses_clock)
+    }
+
+    /// Evaluates the decision of that name or id; `None` when there is none.
+    pub fn evaluate(&self, name: &str, input: &Map<String, Value>) -> Option<Answer> {
+        Some(self.0.get(name)?.answer(input))
+    }
+}
+
+impl Decision {
+    fn answer(&self, input: &Map<String, Value>) -> Answer {
+        let is_known = |name: &String| self.inputs.iter().any(|known| known.name == *name);
+        let mut answer = Answer {
+            decision: self.label.clone(),
+            value: Value::Null,
+            rules: None,
+            matched: None,
+            reason: None,
+            missing: Vec::new(),
+            unknown: input
+                .keys()
+                .filter(|name| !is_known(name))
+                .cloned()
+                .collect(),
+        };
+        let context = match self.context(input) {
+            Ok(context) => context,
+            Err(reason) => {
+                answer.reason = Some(reason);
+                return answer;
+            }
+        };
+        let value = self.value(&self.name, &context);
+        answer.value = from_feel(&value);
+        // A name that is only used somewhere is told where it may be why there is no value.
+        let lacks = |known: &&Input| {
+            !input.contains_key(&known.name) && (known.is_declared || answer.value.is_null())
+        };
+        answer.missing = self
+            .inputs
+            .iter()
+            .filter(lacks)
+            .map(|i| i.name.clone())
+            .collect();
+        let why = match &value {
+            Feel::Null(reason) => reason.clone(),
+            _ => None,
+        };
+        let traced = self.trace(&context, &value);
+        let broken = traced.as_ref().zip(self.table.as_ref());
+        let broken = broken.and_then(|(trace, table)| violation(table, trace));
+        answer.reason = match (why, answer.missing.as_slice()) {
+            (_, [first, rest @ ..]) if answer.value.is_null() => {
+                let all: Vec<_> = std::iter::once(first)
+                    .chain(rest)
+                    .map(|n| format!("`{n}`"))
+                    .collect();
+                Some(format!("the input {} is missing", all.join(", ")))
+            }
+            (None, _) => None,
+            (Some(why), _) => Some(broken.unwrap_or(why)),
+        };
+        if let Some(Trace { matched, fired }) = traced {
+            answer.matched = (matched != fired).then_some(matched);
+            answer.rules = Some(fired);
+        }
+        answer
+    }
+
+    /// The inputs as what they declare; others as they are.
+    fn context(&self, input: &Map<String, Value>) -> Result<FeelContext, String> {
+        let mut context = FeelContext::default();
+        for (name, value) in input {
+            let declared = self.inputs.iter().find(|known| known.name == *name);
+            let value = match declared {
+                Some(known) => known.of.convert(name, value)?,
+                None => to_feel(value),
+            };
+            context.set_entry(&Name::from(name.as_str()), value);
+        }
+        for known in &self.inputs {
+            if !input.contains_key(&known.name) {
+                context.set_null(Name::from(known.name.as_str()));
+            }
+        }
+        Ok(context)
+    }
+
+    fn value(&self, name: &str, context: &FeelContext) -> Feel {
+        let evaluated = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            self.evaluator
+                .evaluate_invocable(&self.namespace, &self.model, name, context)
+        }));
+        evaluated
+            .unwrap_or_else(|_| Feel::Null(Some("the decision could not be evaluated".to_owned())))
+    }
+
+    /// The rules, over the inputs and what the required decisions say.
+    fn trace(&self, context: &FeelContext, value: &Feel) -> Option<Trace> {
+        let table = self.table.as_ref().filter(|_| !self.uses_functions)?;
+        let mut seen = context.clone();
+        for required in &self.requires {
+            seen.set_entry(
+                &Name::from(required.as_str()),
+                self.value(required, context),
+            );
+        }
+        let scope = FeelScope::from(seen);
+        std::panic::catch_unwind(AssertUnwindSafe(|| trace(table, &scope, value))).ok()
+    }
+}
+
+/// Names of the decisions that an element requires directly.
+fn required_names(root: &Element, element: &Element) -> Vec<String> {
+    let by_id = |id: &str| {
+        root.children
+            .iter()
+            .find(|child| child.get("id") == Some(id))
+    };
+    adapt::required(element, "requiredDecision")
+        .filter_map(|id| by_id(id)?.get("name").map(str::to_owned))
+        .collect()
+}
+
+fn uses_clock(element: &Element) -> bool {
+    let text = element.text.replace(char::is_whitespace, "");
+    text.contains("now()") || text.contains("today()") || element.children.iter().any(uses_clock)
+}
+
+/// The library would call a Java server by HTTP for external functions, and descend without
+/// bound into very long expressions.
+fn calls_outside(element: &Element) -> bool {
+    if matches!(
+        element.name.as_str(),
+        "textAnnotation" | "description" | "extensionElements"
+    ) {
+        return false;
+    }
+    element.text.contains("external")
+        || crate::expr::is_too_deep(&element.text)
+        || element
+            .get("kind")
+            .is_some_and(|kind| !kind.eq_ignore_ascii_case("feel"))
+        || element.children.iter().any(calls_outside)
+}
