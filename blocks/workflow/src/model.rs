@@ -43,6 +43,24 @@ impl Source {
             compiled,
         }
     }
+
+    /// The value of a variable, whatever characters its name has.
+    pub fn variable(name: &str, line: u32) -> Self {
+        Self {
+            text: name.to_owned(),
+            line,
+            compiled: Expr::variable(name).map(Arc::new),
+        }
+    }
+
+    /// The text itself.
+    pub fn literal(text: &str, line: u32) -> Self {
+        Self {
+            text: text.to_owned(),
+            line,
+            compiled: Expr::parse(&crate::expr::quoted(text)).map(Arc::new),
+        }
+    }
 }
 
 /// A file: all its processes and what they share.
@@ -63,17 +81,31 @@ pub struct Model {
     pub problems: Vec<Problem>,
     /// What was understood to be meaningful in other engines and is not used here.
     pub ignored: Vec<Ignored>,
+    /// Files that this one imports and that were not at hand.
+    pub missing_imports: Vec<Import>,
+    /// Whether the file draws something besides processes: pools, choreographies, conversations.
+    pub draws_other: bool,
     /// Decisions that business rule tasks may name.
     pub decisions: Decisions,
 }
 
-/// Something found while reading that makes the model invalid.
+/// Something found while reading that the standard forbids.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub rule: &'static str,
     pub element: String,
     pub line: u32,
     pub text: String,
+    pub remedy: &'static str,
+    /// Whether it refuses the file; otherwise it is told.
+    pub is_error: bool,
+}
+
+/// A file named by `<import>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    pub location: String,
+    pub line: u32,
 }
 
 /// A foreign attribute or element that has no effect here.
@@ -90,6 +122,8 @@ pub struct Ignored {
 pub struct Named {
     pub name: String,
     pub code: String,
+    /// Whether the file gives the code; the id stands for one that is missing.
+    pub has_code: bool,
     pub line: u32,
 }
 
@@ -106,6 +140,8 @@ pub struct MessageFlow {
     pub id: String,
     pub from: String,
     pub to: String,
+    /// The name of the message that flows, where the file names one.
+    pub message: Option<String>,
     pub line: u32,
 }
 
@@ -130,6 +166,8 @@ pub struct Scope {
     pub flows: Vec<FlowIx>,
     /// Event sub-processes that lie in this scope.
     pub event_subs: Vec<NodeIx>,
+    /// Variables that a sub-process declares as its own: data objects and properties.
+    pub data: Vec<String>,
     pub line: u32,
 }
 
@@ -157,18 +195,27 @@ pub struct Node {
     pub attributes: BTreeMap<String, String>,
     pub inputs: Vec<Mapping>,
     pub outputs: Vec<Mapping>,
+    /// Data associations: into the element's own data inputs, and from its data outputs.
+    pub data_in: Vec<Mapping>,
+    pub data_out: Vec<Mapping>,
+    /// Name of the message that a task sends when it is done.
+    pub sends: Option<String>,
     /// Tokens that must come before the activity begins, and that leave it on each flow.
     pub quantity: (u32, u32),
     /// `gatewayDirection` as written.
     pub direction: Option<String>,
 }
 
-/// `target` gets the value of `source` when an activity begins (inputs) or ends (outputs).
+/// `target` gets the value of `source` when an activity begins (inputs) or ends (outputs);
+/// the target [`ALL`] stands for all variables.
 #[derive(Debug, Clone)]
 pub struct Mapping {
     pub target: String,
     pub source: Source,
 }
+
+/// Target of a mapping that hands over every variable.
+pub const ALL: &str = "*";
 
 #[derive(Debug, Clone)]
 pub enum Kind {
@@ -223,18 +270,25 @@ pub struct Event {
 
 #[derive(Debug, Clone)]
 pub enum Definition {
+    /// A name that begins with `#` stands for one that the file does not give.
     Message {
         name: String,
+        /// Whether another engine's attribute says how it is sent.
+        is_outside: bool,
     },
     Signal {
         name: String,
     },
     Timer(TimerSource),
+    /// `has_code` tells whether the file gives a code; the id of the error stands for one that
+    /// is missing, and `None` for one that is not named at all.
     Error {
         code: Option<String>,
+        has_code: bool,
     },
     Escalation {
         code: Option<String>,
+        has_code: bool,
     },
     Conditional {
         condition: Option<Source>,
@@ -311,6 +365,8 @@ pub struct MultiInstance {
     /// The list variable that gathers `output_item` of each instance.
     pub output: Option<String>,
     pub output_item: Option<Source>,
+    /// A variable of each instance, out of which its output is taken.
+    pub output_variable: Option<String>,
     /// Thrown to the activity's border when the first instance, or each, is done.
     pub thrown: Option<Box<Thrown>>,
 }
@@ -508,6 +564,19 @@ impl Model {
         self.processes.get(self[self[ix].scope].process)
     }
 
+    /// The nearest transaction in which a scope lies.
+    pub fn transaction_around(&self, scope: ScopeIx) -> Option<NodeIx> {
+        let mut next = Some(scope);
+        while let Some(inner) = next {
+            let owner = self[inner].owner?;
+            if matches!(self[owner].kind, Kind::Sub(Sub::Transaction)) {
+                return Some(owner);
+            }
+            next = self[inner].parent;
+        }
+        None
+    }
+
     /// Where the token goes that reaches a link throw event.
     pub fn link_target(&self, ix: NodeIx) -> Option<NodeIx> {
         let thrown = self[ix]
@@ -596,6 +665,7 @@ impl Model {
                 nodes: inner.nodes.into_iter().map(node).collect(),
                 flows: inner.flows.into_iter().map(flow).collect(),
                 event_subs: inner.event_subs.into_iter().map(node).collect(),
+                data: inner.data,
                 line: inner.line,
             });
         }
@@ -624,5 +694,7 @@ impl Model {
             self.nodes.push(item);
         }
         self.decisions.link(other.decisions);
+        self.ignored.extend(other.ignored);
+        self.missing_imports.extend(other.missing_imports);
     }
 }

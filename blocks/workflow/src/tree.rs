@@ -1,7 +1,10 @@
 //! A small element tree of an XML file, with line numbers, read defensively.
 //!
 //! Refuses document types (and with them external entities and entity bombs), depth and size
-//! beyond what any diagram needs.
+//! beyond what any diagram needs. Text comes in UTF-8, in UTF-16 with its mark, or in what the
+//! XML declaration names.
+
+use std::borrow::Cow;
 
 use quick_xml::{
     NsReader, XmlVersion,
@@ -12,6 +15,8 @@ use quick_xml::{
 /// No hand-drawn process comes near these; a file beyond them is a mistake or an attack.
 pub const MAX_BYTES: usize = 20 * 1024 * 1024;
 const MAX_DEPTH: usize = 200;
+const MAX_ELEMENTS: usize = 500_000;
+const MAX_ATTRIBUTES: usize = 200;
 
 /// Why a file is not readable at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,91 +94,194 @@ impl Lines<'_> {
     }
 }
 
-/// Reads a file into its root element.
-pub fn parse(bytes: &[u8]) -> Result<Element, Unreadable> {
-    let refuse = |rule, line, text: &str| Unreadable {
-        rule,
-        line,
-        text: text.to_owned(),
-    };
+/// The text of a file: by its byte order mark, else by the encoding that its declaration names.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
     if bytes.len() > MAX_BYTES {
         return Err(refuse("xml-too-large", 1, "the file is larger than 20 MiB"));
     }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| refuse("xml-encoding", 1, "the file is not UTF-8 text"))?;
-    let mut reader = NsReader::from_str(text);
+    let wrong = |name: &str| refuse("xml-encoding", 1, &format!("the file is not {name} text"));
+    let marked = encoding_rs::Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
+    let encoding = marked.or_else(|| {
+        Some(match bytes {
+            [0, b'<', ..] => encoding_rs::UTF_16BE,
+            [b'<', 0, ..] => encoding_rs::UTF_16LE,
+            _ => return None,
+        })
+    });
+    if let Some(encoding) = encoding {
+        let (text, _, has_errors) = encoding.decode(bytes);
+        return if has_errors {
+            Err(wrong(encoding.name()))
+        } else {
+            Ok(text)
+        };
+    }
+    // A file that reads as UTF-8 is UTF-8, whatever it says of itself: text that was decoded on
+    // its way keeps its old declaration, and no other encoding gives valid UTF-8 by chance.
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let label = declared_encoding(bytes).ok_or_else(|| wrong("UTF-8"))?;
+    let encoding = encoding_rs::Encoding::for_label(&label).ok_or_else(|| {
+        let label = String::from_utf8_lossy(&label);
+        refuse(
+            "xml-encoding",
+            1,
+            &format!("the encoding `{label}` is not known"),
+        )
+    })?;
+    match encoding.decode_without_bom_handling(bytes) {
+        (text, false) => Ok(text),
+        _ => Err(wrong(encoding.name())),
+    }
+}
+
+/// The `encoding` of `<?xml … encoding="…"?>`.
+fn declared_encoding(bytes: &[u8]) -> Option<Vec<u8>> {
+    let head = bytes.get(..bytes.len().min(200))?;
+    let end = head.windows(2).position(|pair| pair == b"?>")?;
+    let declaration = head.get(..end).filter(|d| d.starts_with(b"<?xml"))?;
+    let at = declaration
+        .windows(8)
+        .position(|word| word == b"encoding")?;
+    let rest = declaration.get(at + 8..)?;
+    let open = rest.iter().position(|byte| matches!(byte, b'"' | b'\''))?;
+    let quote = *rest.get(open)?;
+    let value = rest.get(open + 1..)?;
+    let close = value.iter().position(|byte| *byte == quote)?;
+    value.get(..close).map(<[u8]>::to_vec)
+}
+
+fn refuse(rule: &'static str, line: u32, text: &str) -> Unreadable {
+    Unreadable {
+        rule,
+        line,
+        text: text.to_owned(),
+    }
+}
+
+/// Whether XML 1.0 allows the character.
+fn is_character(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Reads a file into its root element.
+pub fn parse(bytes: &[u8]) -> Result<Element, Unreadable> {
+    let text = decode(bytes)?;
+    if !text.chars().all(is_character) {
+        return Err(refuse(
+            "xml-malformed",
+            1,
+            "the file has characters that XML does not allow",
+        ));
+    }
+    let mut reader = NsReader::from_str(&text);
     let mut lines = Lines {
-        bytes,
+        bytes: text.as_bytes(),
         at: 0,
         line: 1,
     };
-    let mut open: Vec<Element> = Vec::new();
-    let mut root = None;
+    let mut tree = Tree::default();
     loop {
-        let offset = reader.buffer_position();
-        let line = lines.at(offset);
+        let line = lines.at(reader.buffer_position());
         let event = reader
             .read_event()
             .map_err(|e| refuse("xml-malformed", line, &e.to_string()))?;
         match event {
             Event::Start(start) => {
-                if open.len() >= MAX_DEPTH || (open.is_empty() && root.is_some()) {
-                    return Err(refuse(
-                        "xml-malformed",
-                        line,
-                        "elements are nested too deeply, or there are two roots",
-                    ));
-                }
-                open.push(element(&reader, &start, line)?);
+                tree.room(line)?;
+                tree.open.push(element(&reader, &start, line)?);
             }
             Event::Empty(start) => {
-                if open.is_empty() && root.is_some() {
-                    return Err(refuse("xml-malformed", line, "there are two root elements"));
-                }
+                tree.room(line)?;
                 let element = element(&reader, &start, line)?;
-                attach(&mut open, &mut root, element);
+                tree.attach(element);
             }
             Event::End(_) => {
-                if let Some(element) = open.pop() {
-                    attach(&mut open, &mut root, element);
+                if let Some(element) = tree.open.pop() {
+                    tree.attach(element);
                 }
             }
-            Event::Text(text) => append(&mut open, &text.xml10_content()),
-            Event::CData(text) => append(&mut open, &text.xml10_content()),
+            Event::Text(text) => tree.append(&text.xml10_content(), line)?,
+            Event::CData(text) => tree.append(&text.xml10_content(), line)?,
             Event::GeneralRef(reference) => {
                 let known = match reference.resolve_char_ref() {
-                    Ok(Some(character)) => Some(character),
+                    Ok(Some(character)) => Some(character).filter(|c| is_character(*c)),
                     _ => predefined(&reference.xml10_content()),
                 };
-                let Some(character) = known else {
-                    return Err(refuse(
-                        "xml-entity",
-                        line,
-                        "the file uses an entity that XML does not define",
-                    ));
-                };
-                append(&mut open, character.encode_utf8(&mut [0; 4]));
+                let text = "the file uses an entity that XML does not define";
+                let character = known.ok_or_else(|| refuse("xml-entity", line, text))?;
+                tree.append(character.encode_utf8(&mut [0; 4]), line)?;
             }
             Event::DocType(_) => {
-                return Err(refuse(
-                    "xml-doctype",
-                    line,
-                    "the file has a document type declaration",
-                ));
+                let text = "the file has a document type declaration";
+                return Err(refuse("xml-doctype", line, text));
             }
             Event::Eof => break,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
-    if !open.is_empty() {
+    if !tree.open.is_empty() {
         return Err(refuse(
             "xml-malformed",
             lines.line,
             "the file ends inside an element",
         ));
     }
-    root.ok_or_else(|| refuse("xml-malformed", 1, "the file has no element"))
+    tree.root
+        .ok_or_else(|| refuse("xml-malformed", 1, "the file has no element"))
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Tree {
+    open: Vec<Element>,
+    root: Option<Element>,
+    count: usize,
+}
+
+impl Tree {
+    /// Whether one more element may begin here.
+    fn room(&mut self, line: u32) -> Result<(), Unreadable> {
+        self.count += 1;
+        if self.count > MAX_ELEMENTS {
+            let text = format!("the file has more than {MAX_ELEMENTS} elements");
+            return Err(refuse("xml-too-large", line, &text));
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(refuse(
+                "xml-malformed",
+                line,
+                "elements are nested too deeply",
+            ));
+        }
+        if self.open.is_empty() && self.root.is_some() {
+            return Err(refuse("xml-malformed", line, "there are two root elements"));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, text: &str, line: u32) -> Result<(), Unreadable> {
+        match self.open.last_mut() {
+            Some(element) => element.text.push_str(text),
+            None if text.trim_start_matches('\u{FEFF}').trim().is_empty() => {}
+            None => {
+                return Err(refuse(
+                    "xml-malformed",
+                    line,
+                    "text stands outside of the root element",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, element: Element) {
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(element),
+            None => self.root = Some(element),
+        }
+    }
 }
 
 fn predefined(name: &str) -> Option<char> {
@@ -185,19 +293,6 @@ fn predefined(name: &str) -> Option<char> {
         "apos" => '\'',
         _ => return None,
     })
-}
-
-fn append(open: &mut [Element], text: &str) {
-    if let Some(element) = open.last_mut() {
-        element.text.push_str(text);
-    }
-}
-
-fn attach(open: &mut [Element], root: &mut Option<Element>, element: Element) {
-    match open.last_mut() {
-        Some(parent) => parent.children.push(element),
-        None => *root = Some(element),
-    }
 }
 
 fn element(
@@ -217,8 +312,15 @@ fn element(
         line,
         ..Element::default()
     };
-    for attribute in start.attributes() {
+    // Comparing all with all, as the library would, takes too long for thousands.
+    let mut seen = std::collections::HashSet::new();
+    for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.map_err(|e| wrong(e.to_string()))?;
+        if seen.len() >= MAX_ATTRIBUTES || !seen.insert(attribute.key.as_ref().to_owned()) {
+            return Err(wrong(
+                "an attribute is repeated, or there are too many".to_owned(),
+            ));
+        }
         if attribute.key.as_namespace_binding().is_some() {
             continue;
         }

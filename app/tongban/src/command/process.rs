@@ -1,6 +1,9 @@
 //! `tongban process` and `tongban decision`: models tried out without a server.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Component, Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -41,8 +44,12 @@ pub struct Simulate {
     /// Move the clock to the next timer whenever nothing else can happen
     #[arg(long)]
     jump_timers: bool,
+    /// Inputs to take at the most
     #[arg(long, value_name = "N")]
     max_steps: Option<usize>,
+    /// DMN files whose decisions business rule tasks may name
+    #[arg(long, value_name = "FILE.dmn")]
+    decisions: Vec<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -67,7 +74,9 @@ pub fn run(process: Process) -> anyhow::Result<ExitCode> {
 fn check(files: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
     let mut models = Vec::new();
     for file in files {
-        models.push((file.display().to_string(), read(file)?));
+        let xml = read(file)?;
+        let imports = imports(file, &xml)?.0;
+        models.push((file.display().to_string(), xml, imports));
     }
     let code = simulate::check_all(&models, json, &mut std::io::stdout())?;
     Ok(code.into())
@@ -83,14 +92,18 @@ fn simulate(arguments: &Simulate) -> anyhow::Result<ExitCode> {
         ..simulate::Options::default()
     };
     if let Some(vars) = &arguments.vars {
-        options.vars = serde_json::from_str(vars).context("--vars is not a JSON object")?;
+        options.vars = object("--vars", vars)?;
     }
     if let Some(script) = &arguments.script {
-        let text = String::from_utf8(read(script)?).context("the script is not UTF-8")?;
-        options.script =
-            simulate::parse_script(&text).map_err(|e| anyhow::anyhow!("--script: {e}"))?;
+        options.script = simulate::parse_script(&text(script)?)
+            .map_err(|e| anyhow::anyhow!("--script {}: {e}", script.display()))?;
     }
-    let code = simulate::run(&read(&arguments.file)?, &options, &mut std::io::stdout())?;
+    let xml = read(&arguments.file)?;
+    (options.imports, options.decisions) = imports(&arguments.file, &xml)?;
+    for file in &arguments.decisions {
+        options.decisions.push(text(file)?);
+    }
+    let code = simulate::run(&xml, &options, &mut std::io::stdout())?;
     Ok(code.into())
 }
 
@@ -100,10 +113,45 @@ pub fn decide(decision: &Decision) -> anyhow::Result<ExitCode> {
         decision,
         input,
     } = decision;
-    let input = serde_json::from_str(input).context("--input is not a JSON object")?;
-    let xml = String::from_utf8(read(file)?).context("the file is not UTF-8")?;
+    let input = object("--input", input)?;
+    let xml = text(file)?;
     let code = simulate::evaluate_decision(&xml, decision, &input, &mut std::io::stdout())?;
     Ok(code.into())
+}
+
+/// A JSON object given on the command line.
+fn object(flag: &str, json: &str) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
+    serde_json::from_str(json)
+        .with_context(|| format!("{flag} is not a JSON object like '{{\"area\": 80}}'"))
+}
+
+/// The files beside a file that it imports: BPMN by location, and the text of DMN files.
+fn imports(file: &Path, xml: &[u8]) -> anyhow::Result<(workflow::read::Imports, Vec<String>)> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let (mut found, mut decisions) = (workflow::read::Imports::new(), Vec::new());
+    let mut waiting = simulate::imports_of(xml);
+    while let Some(location) = waiting.pop() {
+        let inside = Path::new(&location)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let path = folder.join(&location);
+        if !inside || found.contains_key(&location) || !path.is_file() {
+            continue;
+        }
+        if path.extension().is_some_and(|extension| extension == "dmn") {
+            decisions.push(text(&path)?);
+            continue;
+        }
+        let bytes = read(&path)?;
+        waiting.extend(simulate::imports_of(&bytes));
+        found.insert(location, bytes);
+    }
+    Ok((found, decisions))
+}
+
+fn text(file: &PathBuf) -> anyhow::Result<String> {
+    simulate::text_of(&read(file)?)
+        .map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))
 }
 
 fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {

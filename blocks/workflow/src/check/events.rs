@@ -1,7 +1,7 @@
 //! Rules of events: what may stand where.
 
 use super::{Check, Severity};
-use crate::model::{Definition, Event, Kind, Node, NodeIx, Place, Source, Sub, TimerSource};
+use crate::model::{Definition, Event, Kind, Node, NodeIx, Place, Sub, TimerSource};
 
 impl Check<'_> {
     pub(super) fn event(&mut self, ix: NodeIx, node: &Node, event: &Event) {
@@ -105,6 +105,17 @@ impl Check<'_> {
             let undone = event
                 .host
                 .is_some_and(|host| self.model[host].undone_by.is_some());
+            if !node.interrupts() {
+                let text = "`cancelActivity` does not apply to compensation";
+                self.push(
+                    Severity::Warning,
+                    "compensation-not-interrupting",
+                    &node.id,
+                    node.line,
+                    text,
+                    "remove it",
+                );
+            }
             if !undone {
                 self.error(
                     "compensation-without-handler",
@@ -191,6 +202,17 @@ impl Check<'_> {
 
     fn intermediate(&mut self, ix: NodeIx, node: &Node, event: &Event) {
         let is_link = node.link().is_some();
+        let is_caught_link = is_link && event.place == Place::Catch;
+        if node.incoming.is_empty() && !is_caught_link {
+            let text = "no flow leads to the event";
+            self.if_executable(
+                "event-without-incoming",
+                node,
+                ix,
+                text,
+                "connect it, or make it a start event",
+            );
+        }
         if event.place == Place::Catch {
             if event.definitions.is_empty() {
                 self.error(
@@ -227,11 +249,10 @@ impl Check<'_> {
             }
             if !is_link && node.outgoing.is_empty() {
                 let text = "nothing follows the event";
-                self.push(
-                    Severity::Warning,
+                self.if_executable(
                     "event-without-outgoing",
-                    &node.id,
-                    node.line,
+                    node,
+                    ix,
                     text,
                     "make it an end event",
                 );
@@ -332,7 +353,11 @@ impl Check<'_> {
                 "choose a trigger that the standard allows at this place",
             );
         }
-        if matches!(definition, Definition::Error { .. })
+        let must_interrupt = matches!(
+            definition,
+            Definition::Error { .. } | Definition::Compensation { .. }
+        );
+        if must_interrupt
             && matches!(
                 event.place,
                 Place::Start {
@@ -343,7 +368,7 @@ impl Check<'_> {
             self.error(
                 "boundary-must-interrupt",
                 node,
-                "an error always interrupts",
+                "errors and compensation always interrupt",
                 "remove `isInterrupting=\"false\"`",
             );
         }
@@ -366,9 +391,9 @@ impl Check<'_> {
                 | TimerSource::Duration(source)
                 | TimerSource::Cycle(source)
                 | TimerSource::WorkingDays(source),
-            ) => self.source(node, source),
+            ) => self.not_understood("expression-syntax", ix, &node.id, source),
             Definition::Conditional { condition } => match condition {
-                Some(source) => self.source(node, source),
+                Some(source) => self.not_understood("expression-syntax", ix, &node.id, source),
                 None => self.if_executable(
                     "condition-missing",
                     node,
@@ -378,10 +403,7 @@ impl Check<'_> {
                 ),
             },
             Definition::Cancel if node.is_end() => {
-                let owner = model[node.scope].owner;
-                if !owner
-                    .is_some_and(|owner| matches!(model[owner].kind, Kind::Sub(Sub::Transaction)))
-                {
+                if model.transaction_around(node.scope).is_none() {
                     self.error(
                         "cancel-outside-transaction",
                         node,
@@ -390,31 +412,25 @@ impl Check<'_> {
                     );
                 }
             }
-            Definition::Error { code: None } if node.is_end() => {
-                self.if_executable(
-                    "error-without-code",
-                    node,
-                    ix,
-                    "the error that it throws is not named",
-                    "choose an error",
-                );
+            Definition::Error {
+                has_code: false, ..
+            } if node.is_end() => {
+                let text = "the error that it throws is not named, or has no code";
+                let remedy = "choose an error, and give it an `errorCode`";
+                self.if_executable("error-without-code", node, ix, text, remedy);
             }
-            Definition::Escalation { code: None }
-                if node.is_end() || node.place() == Some(Place::Throw) =>
-            {
-                self.if_executable(
-                    "escalation-without-code",
-                    node,
-                    ix,
-                    "the escalation that it throws is not named",
-                    "choose an escalation",
-                );
+            Definition::Escalation {
+                has_code: false, ..
+            } if node.is_end() || node.place() == Some(Place::Throw) => {
+                let text = "the escalation that it throws is not named, or has no code";
+                let remedy = "choose an escalation, and give it an `escalationCode`";
+                self.if_executable("escalation-without-code", node, ix, text, remedy);
             }
             Definition::Compensation {
                 activity: Some(activity),
                 ..
             } => self.compensated(node, activity),
-            Definition::Message { name } if name.starts_with('#') => {
+            Definition::Message { name, is_outside } if name.starts_with('#') && !is_outside => {
                 self.if_executable(
                     "message-missing",
                     node,
@@ -452,13 +468,6 @@ impl Check<'_> {
                 let text = format!("it undoes `{activity}`, which is no activity");
                 self.error("compensation-reference", node, &text, "choose an activity");
             }
-        }
-    }
-
-    fn source(&mut self, node: &Node, source: &Source) {
-        if let Err(reason) = &source.compiled {
-            let text = format!("`{}` is not understood: {reason}", source.text);
-            self.error("expression-syntax", node, &text, "write ISO 8601 or FEEL");
         }
     }
 }

@@ -10,7 +10,7 @@ mod verbs;
 use serde::Serialize;
 
 use crate::{
-    model::{Flow, Model, Node, NodeIx, Place},
+    model::{Definition, Flow, Model, Node, NodeIx, Place, Source},
     read,
     tree::Unreadable,
 };
@@ -62,7 +62,12 @@ impl From<Unreadable> for Finding {
 
 /// Reads and checks a file: the model when nothing forbids it, and everything found.
 pub fn read_and_check(xml: &[u8]) -> (Option<Model>, Vec<Finding>) {
-    match read::read(xml) {
+    read_and_check_with(xml, &read::Imports::new())
+}
+
+/// As [`read_and_check`], with the files that the file imports.
+pub fn read_and_check_with(xml: &[u8], imports: &read::Imports) -> (Option<Model>, Vec<Finding>) {
+    match read::read_with(xml, imports) {
         Ok(model) => {
             let findings = check(&model);
             let is_refused = findings
@@ -81,27 +86,46 @@ pub fn check(model: &Model) -> Vec<Finding> {
         findings: Vec::new(),
     };
     for problem in &model.problems {
+        let severity = if problem.is_error {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         check.push(
-            Severity::Error,
+            severity,
             problem.rule,
             &problem.element,
             problem.line,
             &problem.text,
-            match problem.rule {
-                "duplicate-id" => "give every element an id of its own",
-                "missing-id" => "give the element an id",
-                _ => "correct the reference or add what it names",
-            },
+            problem.remedy,
         );
     }
     if model.processes.is_empty() {
+        // A file of pools, conversations or interfaces only is a drawing like others.
+        let severity = if model.draws_other {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
         check.push(
-            Severity::Error,
+            severity,
             "no-process",
             "",
             1,
             "the file has no process",
             "draw a process",
+        );
+    }
+    for import in &model.missing_imports {
+        let text = format!("the imported `{}` is not at hand", import.location);
+        let remedy = "deploy what it imports too; only BPMN files are looked into";
+        check.push(
+            Severity::Warning,
+            "import-unresolved",
+            "",
+            import.line,
+            &text,
+            remedy,
         );
     }
     check.scopes();
@@ -156,17 +180,31 @@ impl Check<'_> {
         text: &str,
         remedy: &'static str,
     ) {
-        let runs = self
-            .model
-            .process_of(ix)
-            .and_then(|head| head.is_executable)
-            == Some(true);
-        let severity = if runs {
-            Severity::Error
-        } else {
-            Severity::Warning
+        let severity = match self.is_executable(ix) {
+            Some(true) => Severity::Error,
+            _ => Severity::Warning,
         };
         self.push(severity, rule, &node.id, node.line, text, remedy);
+    }
+
+    fn is_executable(&self, ix: NodeIx) -> Option<bool> {
+        self.model
+            .process_of(ix)
+            .and_then(|head| head.is_executable)
+    }
+
+    /// An expression that is not understood: in a mere drawing people write them in words.
+    fn not_understood(&mut self, rule: &'static str, node: NodeIx, id: &str, source: &Source) {
+        let Err(reason) = &source.compiled else {
+            return;
+        };
+        let severity = match self.is_executable(node) {
+            Some(false) => Severity::Warning,
+            _ => Severity::Error,
+        };
+        let text = format!("`{}` is not understood: {reason}", source.text);
+        let remedy = "write FEEL, ISO 8601 for times, or the subset of `${…}`";
+        self.push(severity, rule, id, source.line, &text, remedy);
     }
 
     fn flow(&mut self, flow: &Flow) {
@@ -188,28 +226,20 @@ impl Check<'_> {
             );
         }
         if let Some(condition) = &flow.condition {
-            if let Err(reason) = &condition.compiled {
-                let text = format!(
-                    "the condition `{}` is not understood: {reason}",
-                    condition.text
-                );
-                // In a mere drawing people write conditions in words.
-                let is_drawing = model
-                    .process_of(flow.from)
-                    .and_then(|head| head.is_executable)
-                    == Some(false);
-                let severity = if is_drawing {
-                    Severity::Warning
-                } else {
-                    Severity::Error
+            self.not_understood("condition-syntax", flow.from, &flow.id, condition);
+            if from.event().is_some() && !from.is_start() {
+                let severity = match self.is_executable(flow.from) {
+                    Some(true) => Severity::Error,
+                    _ => Severity::Warning,
                 };
-                let remedy = "write it in FEEL or in the subset of `${…}`";
+                let text = "a flow from an event has no condition";
+                let remedy = "put a gateway between";
                 self.push(
                     severity,
-                    "condition-syntax",
+                    "condition-not-allowed",
                     &flow.id,
-                    condition.line,
-                    &text,
+                    flow.line,
+                    text,
                     remedy,
                 );
             }
@@ -301,6 +331,15 @@ impl Check<'_> {
                 &text,
                 "connect the message flow to a task or a message event",
             );
+        } else if node.event().is_some()
+            && !node
+                .definitions()
+                .iter()
+                .any(|d| matches!(d, Definition::Message { .. }))
+        {
+            let text = format!("the message flow `{id}` needs a message event here");
+            let remedy = "give the event a message trigger, or connect a task";
+            self.if_executable("message-flow-event", node, ix, &text, remedy);
         }
     }
 

@@ -14,15 +14,17 @@ impl Check<'_> {
             let is_ad_hoc = scope
                 .owner
                 .is_some_and(|owner| matches!(model[owner].kind, Kind::Sub(Sub::AdHoc { .. })));
+            let has_activity = scope.nodes.iter().any(|&ix| model[ix].is_activity());
+            if let Some(owner) = scope.owner.filter(|_| is_ad_hoc && !has_activity) {
+                self.error(
+                    "ad-hoc-empty",
+                    &model[owner],
+                    "the ad-hoc sub-process has no activity",
+                    "draw its activities",
+                );
+            }
             if scope.nodes.is_empty() {
-                if let Some(owner) = scope.owner.filter(|_| is_ad_hoc) {
-                    self.error(
-                        "ad-hoc-empty",
-                        &model[owner],
-                        "the ad-hoc sub-process is empty",
-                        "draw its activities",
-                    );
-                } else if scope.owner.is_none() {
+                if scope.owner.is_none() {
                     let id = model
                         .processes
                         .get(scope.process)
@@ -43,6 +45,57 @@ impl Check<'_> {
                 self.ad_hoc(ScopeIx(at));
             } else {
                 self.reachable(ScopeIx(at));
+                self.begins_and_ends(ScopeIx(at));
+            }
+        }
+    }
+
+    /// Start and end events come together, and then every path leads to an end event.
+    fn begins_and_ends(&mut self, scope: ScopeIx) {
+        let model = self.model;
+        let nodes = &model[scope].nodes;
+        let first =
+            |wanted: fn(&Node) -> bool| nodes.iter().copied().find(|&ix| wanted(&model[ix]));
+        let (start, end) = (first(Node::is_start), first(Node::is_end));
+        let instantiates = nodes.iter().any(|&ix| model[ix].instantiates());
+        if let (None, Some(end)) = (start, end.filter(|_| !instantiates)) {
+            let text = "there is an end event but no start event";
+            self.if_executable(
+                "end-without-start",
+                &model[end],
+                end,
+                text,
+                "draw where it begins",
+            );
+        }
+        let Some(_) = end else {
+            if let Some(start) = start {
+                let text = "there is a start event but no end event";
+                self.if_executable(
+                    "start-without-end",
+                    &model[start],
+                    start,
+                    text,
+                    "draw where it ends",
+                );
+            }
+            return;
+        };
+        for &ix in nodes {
+            let node = &model[ix];
+            let is_apart = node.is_for_compensation || node.is_event_sub();
+            if node.outgoing.is_empty()
+                && !is_apart
+                && (node.is_activity() || matches!(node.kind, Kind::Gateway(_)))
+            {
+                let text = "nothing follows it, though there are end events";
+                self.if_executable(
+                    "path-without-end",
+                    node,
+                    ix,
+                    text,
+                    "connect it to an end event",
+                );
             }
         }
     }
@@ -161,15 +214,8 @@ impl Check<'_> {
                 }
             }
             Gateway::Complex { activation } => {
-                if let Some(Source {
-                    text,
-                    compiled: Err(reason),
-                    ..
-                }) = activation
-                {
-                    let text =
-                        format!("the activation condition `{text}` is not understood: {reason}");
-                    self.error("expression-syntax", node, &text, "write it in FEEL");
+                if let Some(activation) = activation {
+                    self.not_understood("expression-syntax", ix, &node.id, activation);
                 }
             }
         }
@@ -207,22 +253,23 @@ impl Check<'_> {
     /// A gateway splits or joins, and does what its direction says.
     fn direction(&mut self, ix: NodeIx, node: &Node) {
         let (ins, outs) = (node.incoming.len(), node.outgoing.len());
-        let fits = match node.direction.as_deref() {
-            Some("Diverging") => ins <= 1 && outs > 1,
-            Some("Converging") => ins > 1 && outs <= 1,
-            Some("Mixed") => ins > 1 && outs > 1,
-            _ => true,
+        let direction = node.direction.as_deref().unwrap_or_default();
+        let contradicts = match direction {
+            "Diverging" => ins > 1,
+            "Converging" => outs > 1,
+            "Mixed" => ins < 2 || outs < 2,
+            _ => false,
         };
-        if !fits {
-            let direction = node.direction.as_deref().unwrap_or_default();
-            let text = format!("its direction is {direction}, but {ins} flows come and {outs} go");
-            self.if_executable(
-                "gateway-direction",
-                node,
-                ix,
-                &text,
-                "correct the flows or the direction",
-            );
+        let falls_short = matches!(
+            (direction, ins, outs),
+            ("Diverging", _, 0..=1) | ("Converging", 0..=1, _)
+        );
+        let text = format!("its direction is {direction}, but {ins} flows come and {outs} go");
+        let remedy = "correct the flows or the direction";
+        if contradicts {
+            self.error("gateway-direction", node, &text, remedy);
+        } else if falls_short {
+            self.if_executable("gateway-direction", node, ix, &text, remedy);
         } else if ins <= 1 && outs <= 1 && !node.instantiates() {
             let text = "the gateway neither splits nor joins";
             let remedy = "remove it, or add the missing flows";
@@ -298,7 +345,7 @@ impl Check<'_> {
             node,
             "the flows of an event-based gateway have no conditions",
         );
-        if node.outgoing.len() < 2 && !instantiate {
+        if node.outgoing.len() < 2 {
             self.error(
                 "event-gateway-targets",
                 node,
@@ -335,8 +382,16 @@ impl Check<'_> {
                         .definitions
                         .iter()
                         .any(|d| matches!(d, Definition::Message { .. }));
-                    event.definitions.len() == 1
-                        && !matches!(event.definitions.first(), Some(Definition::Link { .. }))
+                    let waits_well = |definition: &Definition| {
+                        matches!(
+                            definition,
+                            Definition::Message { .. }
+                                | Definition::Timer(_)
+                                | Definition::Signal { .. }
+                                | Definition::Conditional { .. }
+                        )
+                    };
+                    !event.definitions.is_empty() && event.definitions.iter().all(waits_well)
                 }
                 _ => false,
             };
@@ -374,23 +429,18 @@ impl Check<'_> {
 
     fn activity(&mut self, ix: NodeIx, node: &Node) {
         if let Some(repeat) = &node.repeat {
-            self.repeat(node, repeat);
+            self.repeat(ix, node, repeat);
         }
-        for mapping in node.inputs.iter().chain(&node.outputs) {
-            if let Err(reason) = &mapping.source.compiled {
-                let text = format!(
-                    "`{}` for `{}` is not understood: {reason}",
-                    mapping.source.text, mapping.target
-                );
-                self.error("expression-syntax", node, &text, "write it in FEEL");
-            }
+        let data = node.data_in.iter().chain(&node.data_out);
+        for mapping in node.inputs.iter().chain(&node.outputs).chain(data) {
+            self.not_understood("expression-syntax", ix, &node.id, &mapping.source);
         }
         if node.is_for_compensation {
             self.compensation_handler(ix, node);
         }
         match &node.kind {
             Kind::Sub(Sub::Event) => self.event_sub(node),
-            Kind::Sub(sub) => self.sub(node, sub),
+            Kind::Sub(sub) => self.sub(ix, node, sub),
             Kind::Task(Task::Receive {
                 instantiate: true, ..
             }) if !node.incoming.is_empty() => {
@@ -402,17 +452,13 @@ impl Check<'_> {
                 );
             }
             Kind::Task(Task::Script {
-                value:
-                    Some(Source {
-                        text,
-                        compiled: Err(reason),
-                        ..
-                    }),
-                ..
+                value: Some(value), ..
             }) => {
-                let text = format!("the script `{text}` is not understood: {reason}");
-                self.error("expression-syntax", node, &text, "write it in FEEL");
+                self.not_understood("expression-syntax", ix, &node.id, value);
             }
+            Kind::Call {
+                called: Some(called),
+            } => self.called(ix, node, called),
             Kind::Call { called: None } => {
                 self.if_executable(
                     "call-without-process",
@@ -453,7 +499,30 @@ impl Check<'_> {
         }
     }
 
-    fn repeat(&mut self, node: &Node, repeat: &Repeat) {
+    /// A called process begins at a start event without a trigger.
+    fn called(&mut self, ix: NodeIx, node: &Node, called: &str) {
+        let model = self.model;
+        let Some(head) = model.process(called) else {
+            return;
+        };
+        let starts = model[head.root]
+            .nodes
+            .iter()
+            .filter(|&&ix| model[ix].is_start());
+        let mut starts = starts.peekable();
+        if starts.peek().is_some() && starts.all(|&ix| !model[ix].definitions().is_empty()) {
+            let text = format!("every start event of `{called}` waits for a trigger");
+            self.if_executable(
+                "called-without-start",
+                node,
+                ix,
+                &text,
+                "add a start event without trigger",
+            );
+        }
+    }
+
+    fn repeat(&mut self, ix: NodeIx, node: &Node, repeat: &Repeat) {
         let mut sources: Vec<&Source> = Vec::new();
         match repeat {
             Repeat::Standard {
@@ -461,12 +530,8 @@ impl Check<'_> {
             } => sources.extend([maximum, condition].into_iter().flatten()),
             Repeat::Multi(multi) => {
                 if multi.cardinality.is_none() && multi.collection.is_none() {
-                    self.error(
-                        "multi-without-number",
-                        node,
-                        "neither a number of instances nor a collection is given",
-                        "give one of them",
-                    );
+                    let text = "neither a number of instances nor a collection is given";
+                    self.if_executable("multi-without-number", node, ix, text, "give one of them");
                 }
                 sources.extend(
                     [
@@ -481,10 +546,7 @@ impl Check<'_> {
             }
         }
         for source in sources {
-            if let Err(reason) = &source.compiled {
-                let text = format!("`{}` is not understood: {reason}", source.text);
-                self.error("expression-syntax", node, &text, "write it in FEEL");
-            }
+            self.not_understood("expression-syntax", ix, &node.id, source);
         }
     }
 
@@ -556,7 +618,7 @@ impl Check<'_> {
         }
     }
 
-    fn sub(&mut self, node: &Node, sub: &Sub) {
+    fn sub(&mut self, ix: NodeIx, node: &Node, sub: &Sub) {
         let model = self.model;
         let Some(body) = node.body else { return };
         for &ix in &model[body].nodes {
@@ -571,17 +633,10 @@ impl Check<'_> {
             }
         }
         if let Sub::AdHoc {
-            until:
-                Some(Source {
-                    text,
-                    compiled: Err(reason),
-                    ..
-                }),
-            ..
+            until: Some(until), ..
         } = sub
         {
-            let text = format!("the completion condition `{text}` is not understood: {reason}");
-            self.error("expression-syntax", node, &text, "write it in FEEL");
+            self.not_understood("expression-syntax", ix, &node.id, until);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     run::{Run, Work},
 };
 use crate::model::{
-    Definition, Id, Kind, MultiInstance, NodeIx, Repeat, Source, Sub, Task, Thrown,
+    ALL, Definition, Id, Kind, MultiInstance, NodeIx, Repeat, Source, Sub, Task, Thrown,
 };
 
 /// More instances than this are a mistake in the data.
@@ -66,27 +66,35 @@ impl Run<'_> {
         let model = self.model;
         let item = &model[node];
         match &item.kind {
-            Kind::Task(Task::None | Task::Manual) => self.done(token),
+            Kind::Task(Task::None | Task::Manual) => {
+                let inputs = match self.inputs(frame, node) {
+                    Ok(inputs) => inputs,
+                    Err(text) => return self.stop_silently(token, text),
+                };
+                if !item.outputs.is_empty() {
+                    self.output(frame, node, inputs);
+                }
+                self.done(token);
+            }
             Kind::Task(Task::Script { text, value, .. }) => {
                 self.effects.push(Effect::Script {
                     element: item.id.clone(),
                     text: text.clone(),
                 });
-                if let Some(value) = value {
-                    match self.value(value, frame) {
-                        Ok(Value::Object(vars)) => self.merge(frame, vars),
-                        Ok(value) => self.keep_result(frame, node, value),
-                        Err(text) => return self.stop_silently(token, text),
-                    }
+                match self.scripted(frame, node, value.as_ref()) {
+                    Ok(()) => self.done(token),
+                    Err(text) => self.stop_silently(token, text),
                 }
-                self.done(token);
             }
             Kind::Task(Task::Rule)
                 if item
                     .attribute("decision")
                     .is_some_and(|name| model.decisions.contains(name)) =>
             {
-                self.decide(token, frame, node);
+                match self.decided(frame, node) {
+                    Ok(()) => self.done(token),
+                    Err(text) => self.stop_silently(token, text),
+                }
             }
             Kind::Sub(_) => self.open_body(token, frame, node, FrameKind::Sub),
             Kind::Call {
@@ -95,13 +103,10 @@ impl Run<'_> {
                 self.open_body(token, frame, node, FrameKind::Call);
             }
             _ => {
-                let mut vars = Map::new();
-                for mapping in &item.inputs {
-                    match self.value(&mapping.source, frame) {
-                        Ok(value) => vars.insert(mapping.target.clone(), value),
-                        Err(text) => return self.stop_silently(token, text),
-                    };
-                }
+                let vars = match self.inputs(frame, node) {
+                    Ok(vars) => vars,
+                    Err(text) => return self.stop_silently(token, text),
+                };
                 let (element, kind) = (item.id.clone(), item.type_name());
                 self.effects.push(Effect::Task {
                     token,
@@ -114,28 +119,97 @@ impl Run<'_> {
         }
     }
 
-    fn keep_result(&mut self, frame: u32, node: NodeIx, value: Value) {
-        if let Some(name) = self.model[node].attribute("result") {
-            let name = name.to_owned();
-            self.merge(frame, Map::from_iter([(name, value)]));
+    /// The values of an activity's own: its mapped inputs and its data inputs. Later mappings see
+    /// the earlier ones.
+    fn inputs(&self, frame: u32, node: NodeIx) -> Result<Map<String, Value>, String> {
+        let item = &self.model[node];
+        let mut own = Map::new();
+        for mapping in &item.data_in {
+            let value = self.value_with(&mapping.source, frame, &own);
+            own.insert(mapping.target.clone(), value.unwrap_or(Value::Null));
+        }
+        for mapping in item.inputs.iter().filter(|mapping| mapping.target != ALL) {
+            let value = self.value_with(&mapping.source, frame, &own)?;
+            own.insert(mapping.target.clone(), value);
+        }
+        Ok(own)
+    }
+
+    fn value_with(
+        &self,
+        source: &Source,
+        frame: u32,
+        own: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        match &source.compiled {
+            Ok(expr) => expr.evaluate(&self.view(frame, Some(own))),
+            Err(reason) => Err(format!("`{}`: {reason}", source.text)),
         }
     }
 
-    fn decide(&mut self, token: u32, frame: u32, node: NodeIx) {
-        let item = &self.model[node];
+    /// What a task gave goes to the variables: all of it, or what its outputs map.
+    fn output(&mut self, frame: u32, node: NodeIx, vars: Map<String, Value>) {
+        let model = self.model;
+        let outputs = &model[node].outputs;
+        if outputs.is_empty() || outputs.iter().any(|mapping| mapping.target == ALL) {
+            self.merge(frame, vars.clone());
+        }
+        let mut mapped = Map::new();
+        for mapping in outputs.iter().filter(|mapping| mapping.target != ALL) {
+            let value = self.value_with(&mapping.source, frame, &vars);
+            mapped.insert(mapping.target.clone(), value.unwrap_or(Value::Null));
+        }
+        self.merge(frame, mapped);
+    }
+
+    /// Evaluates a script in FEEL; others are told only.
+    fn scripted(
+        &mut self,
+        frame: u32,
+        node: NodeIx,
+        script: Option<&Source>,
+    ) -> Result<(), String> {
+        let mut own = self.inputs(frame, node)?;
+        let has_outputs = !self.model[node].outputs.is_empty();
+        let Some(script) = script else {
+            if has_outputs {
+                self.output(frame, node, own);
+            }
+            return Ok(());
+        };
+        let value = self.value_with(script, frame, &own)?;
+        let result = match (self.model[node].attribute("result"), value) {
+            (Some(name), value) => Map::from_iter([(name.to_owned(), value)]),
+            (None, Value::Object(vars)) => vars,
+            (None, _) => Map::new(),
+        };
+        if has_outputs {
+            own.extend(result);
+            self.output(frame, node, own);
+        } else {
+            self.merge(frame, result);
+        }
+        Ok(())
+    }
+
+    /// Evaluates the decision of a business rule task.
+    fn decided(&mut self, frame: u32, node: NodeIx) -> Result<(), String> {
+        let model = self.model;
+        let item = &model[node];
         let name = item.attribute("decision").unwrap_or_default();
-        let Some(answer) = self
-            .model
-            .decisions
-            .evaluate(name, &self.instance.visible(frame))
-        else {
-            return;
+        if model.decisions.uses_clock(name) {
+            return Err(format!(
+                "the decision `{name}` asks for the time; give it the date as an input"
+            ));
+        }
+        let mut own = self.inputs(frame, node)?;
+        let mut visible = self.instance.visible(frame);
+        visible.extend(own.clone());
+        let Some(answer) = model.decisions.evaluate(name, &visible) else {
+            return Ok(());
         };
         if let (Value::Null, Some(reason)) = (&answer.value, &answer.reason) {
-            return self.stop_silently(
-                token,
-                format!("the decision `{name}` has no answer: {reason}"),
-            );
+            return Err(format!("the decision `{name}` has no answer: {reason}"));
         }
         self.effects.push(Effect::Decision {
             element: item.id.clone(),
@@ -143,12 +217,18 @@ impl Run<'_> {
             value: answer.value.clone(),
             rules: answer.rules,
         });
-        match (item.attribute("result"), answer.value) {
-            (None, Value::Object(vars)) => self.merge(frame, vars),
-            (None, value) => self.merge(frame, Map::from_iter([(answer.decision, value)])),
-            (Some(_), value) => self.keep_result(frame, node, value),
+        let result = match (item.attribute("result"), answer.value) {
+            (None, Value::Object(vars)) => vars,
+            (None, value) => Map::from_iter([(answer.decision, value)]),
+            (Some(name), value) => Map::from_iter([(name.to_owned(), value)]),
+        };
+        if item.outputs.is_empty() {
+            self.merge(frame, result);
+        } else {
+            own.extend(result);
+            self.output(frame, node, own);
         }
-        self.done(token);
+        Ok(())
     }
 
     fn open_body(&mut self, token: u32, frame: u32, node: NodeIx, kind: FrameKind) {
@@ -157,15 +237,24 @@ impl Run<'_> {
         }
         let model = self.model;
         let item = &model[node];
+        if kind == FrameKind::Call && !self.may_recur(frame, &item.id) {
+            let text = "the process calls itself again and again in one step";
+            return self.stop_silently(token, text.to_owned());
+        }
         let mut vars = Map::new();
-        if kind == FrameKind::Call && item.inputs.is_empty() {
+        // No mapping at all means every variable, too.
+        let takes_all = item.inputs.is_empty() || item.inputs.iter().any(|m| m.target == ALL);
+        if kind == FrameKind::Call && takes_all && item.data_in.is_empty() {
             vars = self.instance.visible(frame);
         }
-        for mapping in &item.inputs {
-            match self.value(&mapping.source, frame) {
-                Ok(value) => vars.insert(mapping.target.clone(), value),
-                Err(text) => return self.stop_silently(token, text),
-            };
+        match self.inputs(frame, node) {
+            Ok(inputs) => vars.extend(inputs),
+            Err(text) => return self.stop_silently(token, text),
+        }
+        if let Some(body) = item.body {
+            for name in &model[body].data {
+                vars.entry(name.clone()).or_insert(Value::Null);
+            }
         }
         self.set_state(token, State::Body);
         let inner = self.open_frame(kind, item.id.clone(), Some(frame), Some(token));
@@ -226,10 +315,14 @@ impl Run<'_> {
 
     /// The last node of a path is done.
     pub(super) fn after_last(&mut self, frame: u32, node: NodeIx) {
-        if self.model[node].is_for_compensation {
-            self.undone(frame);
-            return;
+        let model = self.model;
+        if model[node].is_for_compensation {
+            self.undone(frame, &model[node].id);
         }
+    }
+
+    /// After each activity of an ad-hoc sub-process: whether enough has been done.
+    pub(super) fn after_ad_hoc(&mut self, frame: u32) {
         let owner = self
             .scope_of(frame)
             .and_then(|scope| self.model[scope].owner);
@@ -263,15 +356,23 @@ impl Run<'_> {
             return;
         };
         let item = &self.model[node];
+        let gives_all = item.outputs.is_empty() || item.outputs.iter().any(|m| m.target == ALL);
         let mut vars = Map::new();
-        if kind == FrameKind::Call && item.outputs.is_empty() {
+        if kind == FrameKind::Call && gives_all && item.data_out.is_empty() {
             vars.clone_from(&inner.vars);
         }
-        for mapping in &item.outputs {
+        let outputs = item.outputs.iter().filter(|mapping| mapping.target != ALL);
+        for mapping in outputs {
             match self.value(&mapping.source, frame) {
                 Ok(value) => vars.insert(mapping.target.clone(), value),
                 Err(text) => return self.stop(token, text),
             };
+        }
+        if kind == FrameKind::Call {
+            for mapping in &item.data_out {
+                let value = self.value(&mapping.source, frame).unwrap_or(Value::Null);
+                vars.insert(mapping.target.clone(), value);
+            }
         }
         let undo = self
             .instance
@@ -304,34 +405,7 @@ impl Run<'_> {
         vars: Map<String, Value>,
     ) -> Result<(), Rejection> {
         let (frame, node) = self.waiting_task(token)?;
-        let model = self.model;
-        let item = &model[node];
-        if item.outputs.is_empty() {
-            self.merge(frame, vars);
-        } else {
-            let mut mapped = Map::new();
-            for mapping in &item.outputs {
-                let value = match &mapping.source.compiled {
-                    Ok(expr) => expr
-                        .evaluate(&self.view(frame, Some(&vars)))
-                        .unwrap_or(Value::Null),
-                    Err(_) => Value::Null,
-                };
-                mapped.insert(mapping.target.clone(), value);
-            }
-            self.merge(frame, mapped);
-        }
-        if let Kind::Task(Task::Send {
-            message: Some(name),
-        }) = &item.kind
-        {
-            let vars = self.instance.visible(frame);
-            self.effects.push(Effect::Message {
-                element: item.id.clone(),
-                name: name.clone(),
-                vars,
-            });
-        }
+        self.output(frame, node, vars);
         self.done(token);
         Ok(())
     }
@@ -345,6 +419,15 @@ impl Run<'_> {
         let Some(node) = self.node_of(&held) else {
             return;
         };
+        let model = self.model;
+        if let Some(name) = &model[node].sends {
+            let vars = self.sent(held.frame, &model[node]);
+            self.effects.push(Effect::Message {
+                element: model[node].id.clone(),
+                name: name.clone(),
+                vars,
+            });
+        }
         let frame = self.instance.frames.get(&held.frame);
         let is_iteration = frame.is_some_and(|f| f.kind == FrameKind::Iteration && f.of == held.at);
         if is_iteration {
@@ -355,12 +438,24 @@ impl Run<'_> {
     }
 
     fn finish_activity(&mut self, frame: u32, node: NodeIx, mut back: Vec<Id>) {
-        self.remember(frame, node);
-        let returner = back.pop().and_then(|id| self.model.lookup(&id));
+        let model = self.model;
+        let item = &model[node];
+        if item.repeat.is_none() {
+            self.remember(frame, node);
+        }
+        if !matches!(item.kind, Kind::Call { .. }) {
+            for mapping in &item.data_out {
+                // An output that the task did not give moves nothing.
+                let value = self.value(&mapping.source, frame).unwrap_or(Value::Null);
+                if !value.is_null() {
+                    self.merge(frame, Map::from_iter([(mapping.target.clone(), value)]));
+                }
+            }
+        }
+        let returner = back.pop().and_then(|id| model.lookup(&id));
         match returner {
             Some(returner) => {
-                let id = self.model[node].id.clone();
-                self.left(&id, frame);
+                self.left(&item.id, frame);
                 self.jump(frame, returner, back);
             }
             None => self.leave(frame, node),
@@ -370,7 +465,7 @@ impl Run<'_> {
     // Repetition
 
     fn begin_multi(&mut self, token: u32, frame: u32, node: NodeIx, multi: &MultiInstance) {
-        let (total, items) = match self.instances(frame, multi) {
+        let (total, items) = match self.instances(frame, node, multi) {
             Ok(found) => found,
             Err(text) => return self.stop_silently(token, text),
         };
@@ -396,7 +491,12 @@ impl Run<'_> {
         }
     }
 
-    fn instances(&self, frame: u32, multi: &MultiInstance) -> Result<(u32, Vec<Value>), String> {
+    fn instances(
+        &self,
+        frame: u32,
+        node: NodeIx,
+        multi: &MultiInstance,
+    ) -> Result<(u32, Vec<Value>), String> {
         let limit = |count: u64| {
             u32::try_from(count)
                 .ok()
@@ -404,7 +504,17 @@ impl Run<'_> {
                 .ok_or_else(|| format!("{count} instances are too many"))
         };
         if let Some(collection) = &multi.collection {
-            return match self.value(collection, frame)? {
+            // The collection may be a data input of the activity.
+            let data = self.model[node].data_in.iter();
+            let own = data
+                .map(|m| {
+                    (
+                        m.target.clone(),
+                        self.value(&m.source, frame).unwrap_or(Value::Null),
+                    )
+                })
+                .collect();
+            return match self.value_with(collection, frame, &own)? {
                 Value::Array(items) => Ok((limit(items.len() as u64)?, items)),
                 other => Err(format!("`{}` is no list but `{other}`", collection.text)),
             };
@@ -460,6 +570,13 @@ impl Run<'_> {
                 let name = multi.item.clone().unwrap_or_else(|| "item".to_owned());
                 opened.vars.insert(name, item);
             }
+            if let Some(Repeat::Multi(MultiInstance {
+                output_variable: Some(name),
+                ..
+            })) = &model[node].repeat
+            {
+                opened.vars.insert(name.clone(), Value::Null);
+            }
         }
         let one = self.rest(inner, node, State::Task);
         self.run_body(one, inner, node, Some(index));
@@ -485,6 +602,15 @@ impl Run<'_> {
             })) => Some(self.value(item, inner).unwrap_or(Value::Null)),
             _ => None,
         };
+        let undo = self
+            .instance
+            .frames
+            .get_mut(&inner)
+            .map(|f| std::mem::take(&mut f.undo));
+        if let Some(around) = self.instance.frames.get_mut(&outside) {
+            around.undo.extend(undo.unwrap_or_default());
+        }
+        self.remember(outside, node);
         self.drop_frame(inner);
         let Some(state) = self.multi_mut(token) else {
             return;
@@ -560,7 +686,7 @@ impl Run<'_> {
         };
         for definition in definitions {
             match definition {
-                Definition::Escalation { code } => {
+                Definition::Escalation { code, .. } => {
                     let code = code.as_deref().unwrap_or_default();
                     self.escalate(frame, Some(token), item, code);
                 }

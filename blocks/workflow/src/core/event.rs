@@ -23,23 +23,33 @@ enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn fits(&self, node: &Node) -> bool {
-        if let Wanted::At(id) = self {
-            return *node.id == **id;
-        }
+    /// Which definition of the node it is, of those that have not come already.
+    fn fits(&self, node: &Node, came: &[Id]) -> Option<usize> {
         if let (Wanted::Message(wanted), Kind::Task(Task::Receive { message, .. })) =
             (self, &node.kind)
         {
-            return message.as_deref() == Some(*wanted) || *node.id == **wanted;
+            let is_it = message.as_deref() == Some(*wanted) || *node.id == **wanted;
+            return is_it.then_some(0);
         }
-        node.definitions()
-            .iter()
-            .any(|definition| match (self, definition) {
-                (Wanted::Message(wanted), Definition::Message { name })
-                | (Wanted::Signal(wanted), Definition::Signal { name }) => name == wanted,
-                (Wanted::Condition, Definition::Conditional { .. }) => true,
-                _ => false,
-            })
+        let is_parallel = node.event().is_some_and(|event| event.is_parallel_multiple);
+        if let Wanted::At(id) = self {
+            let count = node.definitions().len().max(1);
+            let mut open =
+                (0..count).filter(|&nth| !is_parallel || !came.contains(&mark(node, nth)));
+            return open.next().filter(|_| *node.id == **id);
+        }
+        let is_it = |(nth, definition): &(usize, &Definition)| {
+            let is_open = !is_parallel || !came.contains(&mark(node, *nth));
+            is_open
+                && match (self, definition) {
+                    (Wanted::Message(wanted), Definition::Message { name, .. })
+                    | (Wanted::Signal(wanted), Definition::Signal { name }) => name == wanted,
+                    (Wanted::Condition, Definition::Conditional { .. }) => true,
+                    _ => false,
+                }
+        };
+        let found = node.definitions().iter().enumerate().find(is_it);
+        found.map(|(nth, _)| nth)
     }
 }
 
@@ -53,7 +63,7 @@ pub fn waiting_for_message(
     let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
     let found = run.subscriptions(&Wanted::Message(name)).into_iter();
     found
-        .filter(|&(owner, event)| key.is_none_or(|key| run.correlates(owner, event, key)))
+        .filter(|one| key.is_none_or(|key| run.correlates(one.owner, one.event, key)))
         .count()
 }
 
@@ -61,6 +71,19 @@ pub fn waiting_for_message(
 pub fn hears_signal(process: &Process, instance: &Instance, name: &str) -> bool {
     let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
     !run.subscriptions(&Wanted::Signal(name)).is_empty()
+}
+
+/// What is remembered of a parallel multiple event: that this definition came.
+fn mark(node: &Node, nth: usize) -> Id {
+    Id::from(format!("{}#{nth}", node.id))
+}
+
+/// An event that waits: by whom, which event, which of its definitions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    owner: Owner,
+    event: NodeIx,
+    nth: usize,
 }
 
 /// What is thrown upwards until something catches it.
@@ -75,8 +98,8 @@ impl Thrown<'_> {
         node.definitions()
             .iter()
             .any(|definition| match (self, definition) {
-                (Self::Error(thrown), Definition::Error { code })
-                | (Self::Escalation(thrown), Definition::Escalation { code }) => {
+                (Self::Error(thrown), Definition::Error { code, .. })
+                | (Self::Escalation(thrown), Definition::Escalation { code, .. }) => {
                     if by_name {
                         code.as_deref() == Some(thrown)
                     } else {
@@ -141,9 +164,10 @@ impl Run<'_> {
     /// Starts the timers of one event.
     pub(super) fn arm(&mut self, owner: Owner, frame: u32, event: NodeIx) -> Result<(), String> {
         let model = self.model;
-        for definition in model[event].definitions() {
+        for (nth, definition) in model[event].definitions().iter().enumerate() {
             if let Definition::Timer(source) = definition {
-                self.arm_timer(owner, frame, event, source)?;
+                let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+                self.arm_timer(owner, frame, (event, nth), source)?;
             }
         }
         Ok(())
@@ -153,13 +177,14 @@ impl Run<'_> {
         &mut self,
         owner: Owner,
         frame: u32,
-        event: NodeIx,
+        (event, nth): (NodeIx, u32),
         source: &TimerSource,
     ) -> Result<(), String> {
         let at = self.model[event].id.clone();
         let mut armed = Timer {
             owner,
             at,
+            nth,
             due: None,
             left: Some(0),
             every: None,
@@ -239,7 +264,7 @@ impl Run<'_> {
                 Due::At(due),
             );
         }
-        self.fire(fired.owner, event, Map::new());
+        self.fire(fired.owner, event, fired.nth as usize, Map::new());
         Ok(())
     }
 
@@ -267,8 +292,8 @@ impl Run<'_> {
             }
         }
         let found = self.subscriptions(&Wanted::At(&wanted)).into_iter().next();
-        let (owner, event) = found.ok_or_else(|| Rejection::NotWaiting(element.to_owned()))?;
-        self.fire(owner, event, vars);
+        let found = found.ok_or_else(|| Rejection::NotWaiting(element.to_owned()))?;
+        self.fire(found.owner, found.event, found.nth, vars);
         Ok(())
     }
 
@@ -280,12 +305,12 @@ impl Run<'_> {
     ) -> Result<(), Rejection> {
         let mut found = self.subscriptions(&Wanted::Message(name));
         if let Some(key) = key {
-            found.retain(|&(owner, event)| self.correlates(owner, event, key));
+            found.retain(|waiting| self.correlates(waiting.owner, waiting.event, key));
         }
         match found.as_slice() {
             [] => Err(Rejection::NothingWaits(name.to_owned())),
-            [(owner, event)] => {
-                self.fire(*owner, *event, vars);
+            [one] => {
+                self.fire(one.owner, one.event, one.nth, vars);
                 Ok(())
             }
             several => Err(Rejection::Ambiguous(name.to_owned(), several.len())),
@@ -314,15 +339,15 @@ impl Run<'_> {
     }
 
     /// Everything that catches the signal; `None` thrown from outside, else by an event inside.
-    pub(super) fn signal(&mut self, name: &str, thrown_by: Option<&Id>) {
+    pub(super) fn signal(&mut self, name: &str, thrown_by: Option<&Id>, vars: &Map<String, Value>) {
         if let Some(element) = thrown_by {
             self.effects.push(Effect::Signal {
                 element: element.clone(),
                 name: name.to_owned(),
             });
         }
-        for (owner, event) in self.subscriptions(&Wanted::Signal(name)) {
-            self.fire(owner, event, Map::new());
+        for waiting in self.subscriptions(&Wanted::Signal(name)) {
+            self.fire(waiting.owner, waiting.event, waiting.nth, vars.clone());
         }
     }
 
@@ -334,6 +359,8 @@ impl Run<'_> {
         mut vars: Map<String, Value>,
     ) -> Result<(), Rejection> {
         let (frame, node) = self.waiting_task(token)?;
+        let code = self.error_code(code);
+        let code = code.as_str();
         let element = self.model[node].id.clone();
         self.effects.push(Effect::Error {
             element,
@@ -342,13 +369,25 @@ impl Run<'_> {
         vars.insert("errorCode".to_owned(), Value::from(code));
         vars.insert("errorMessage".to_owned(), Value::from(message));
         match self.catcher(frame, Some(token), Thrown::Error(code)) {
-            Some((owner, event)) => self.fire(owner, event, vars),
+            Some((owner, event)) => self.fire(owner, event, 0, vars),
             None => self.stop(
                 token,
                 format!("the error `{code}` is not caught anywhere: {message}"),
             ),
         }
         Ok(())
+    }
+
+    /// The code of an error that is called by its id or name.
+    fn error_code(&self, called: &str) -> String {
+        let errors = &self.model.errors;
+        if errors.values().any(|error| error.code == called) {
+            return called.to_owned();
+        }
+        let named = errors
+            .get(called)
+            .or_else(|| errors.values().find(|e| e.name == called));
+        named.map_or_else(|| called.to_owned(), |error| error.code.clone())
     }
 
     pub(super) fn task_escalates(&mut self, token: u32, code: &str) -> Result<(), Rejection> {
@@ -359,7 +398,7 @@ impl Run<'_> {
             code: code.to_owned(),
         });
         if let Some((owner, event)) = self.catcher(frame, Some(token), Thrown::Escalation(code)) {
-            self.fire(owner, event, Map::new());
+            self.fire(owner, event, 0, Map::new());
         }
         Ok(())
     }
@@ -370,19 +409,16 @@ impl Run<'_> {
             return !self.work.is_empty();
         }
         let mut any = false;
-        for (owner, event) in self.subscriptions(&Wanted::Condition) {
+        for Waiting { owner, event, nth } in self.subscriptions(&Wanted::Condition) {
             let frame = self.frame_of(owner);
             let model = self.model;
             let item = &model[event];
-            let is_true = item
-                .definitions()
-                .iter()
-                .any(|definition| match definition {
-                    Definition::Conditional {
-                        condition: Some(condition),
-                    } => self.holds(condition, frame),
-                    _ => false,
-                });
+            let is_true = match item.definitions().get(nth) {
+                Some(Definition::Conditional {
+                    condition: Some(condition),
+                }) => self.holds(condition, frame),
+                _ => false,
+            };
             let was_true = self.holding(owner).is_some_and(|list| {
                 let held = list.contains(&item.id);
                 list.retain(|id| *id != item.id);
@@ -397,7 +433,7 @@ impl Run<'_> {
             };
             if is_true && !was_true && still_there {
                 any = true;
-                self.fire(owner, event, Map::new());
+                self.fire(owner, event, nth, Map::new());
             }
         }
         any || !self.work.is_empty()
@@ -419,7 +455,7 @@ impl Run<'_> {
     }
 
     /// Everything that waits for what is wanted, in the order of tokens, then frames.
-    fn subscriptions(&self, wanted: &Wanted<'_>) -> Vec<(Owner, NodeIx)> {
+    fn subscriptions(&self, wanted: &Wanted<'_>) -> Vec<Waiting> {
         let model = self.model;
         let mut found = Vec::new();
         for (id, token) in &self.instance.tokens {
@@ -428,48 +464,36 @@ impl Run<'_> {
             };
             let item = &model[node];
             let owner = Owner::Token(*id);
+            let mut add = |event: NodeIx| {
+                let nth = wanted.fits(&model[event], &token.holding);
+                found.extend(nth.map(|nth| Waiting { owner, event, nth }));
+            };
             match &token.state {
-                State::Catch if wanted.fits(item) => found.push((owner, node)),
-                State::Task
-                    if matches!(item.kind, Kind::Task(Task::Receive { .. }))
-                        && wanted.fits(item) =>
-                {
-                    found.push((owner, node));
-                }
-                State::Choice => {
-                    let targets = item.outgoing.iter().map(|&flow| model[flow].to);
-                    found.extend(
-                        targets
-                            .filter(|&target| wanted.fits(&model[target]))
-                            .map(|target| (owner, target)),
-                    );
-                }
+                State::Catch => add(node),
+                State::Task if matches!(item.kind, Kind::Task(Task::Receive { .. })) => add(node),
+                State::Choice => item.outgoing.iter().for_each(|&flow| add(model[flow].to)),
                 _ => {}
             }
             if !item.boundary.is_empty() && !self.is_iteration(token) {
-                let events = item
-                    .boundary
-                    .iter()
-                    .copied()
-                    .filter(|&event| wanted.fits(&model[event]));
-                found.extend(events.map(|event| (owner, event)));
+                item.boundary.iter().for_each(|&event| add(event));
             }
         }
         for (id, frame) in &self.instance.frames {
-            if frame.kind == FrameKind::Iteration || self.is_interrupted(*id) {
+            if frame.kind == FrameKind::Iteration {
                 continue;
             }
-            let Some(scope) = self.scope_of(*id) else {
+            let scope = self.scope_of(*id);
+            let Some(scope) = scope.filter(|&scope| !model[scope].event_subs.is_empty()) else {
                 continue;
             };
-            if model[scope].event_subs.is_empty() {
+            if self.is_interrupted(*id) {
                 continue;
             }
-            let starts = self
-                .event_sub_starts(scope)
-                .into_iter()
-                .filter(|&start| wanted.fits(&model[start]));
-            found.extend(starts.map(|start| (Owner::Frame(*id), start)));
+            let owner = Owner::Frame(*id);
+            for event in self.event_sub_starts(scope) {
+                let nth = wanted.fits(&model[event], &frame.holding);
+                found.extend(nth.map(|nth| Waiting { owner, event, nth }));
+            }
         }
         found
     }
@@ -481,12 +505,14 @@ impl Run<'_> {
 
     /// Whether an interrupting event sub-process has taken the frame over.
     fn is_interrupted(&self, frame: u32) -> bool {
+        let scope = self.scope_of(frame);
         self.instance.frames.values().any(|inner| {
             inner.parent == Some(frame)
                 && inner.kind == FrameKind::EventSub
                 && self
                     .model
                     .lookup(&inner.of)
+                    .filter(|&sub| Some(self.model[sub].scope) == scope)
                     .and_then(|sub| self.model[sub].body)
                     .is_some_and(|body| {
                         let starts = self.model[body]
@@ -501,7 +527,17 @@ impl Run<'_> {
     // Happening
 
     /// An event that waits happens.
-    pub(super) fn fire(&mut self, owner: Owner, event: NodeIx, vars: Map<String, Value>) {
+    pub(super) fn fire(
+        &mut self,
+        owner: Owner,
+        event: NodeIx,
+        nth: usize,
+        vars: Map<String, Value>,
+    ) {
+        if !self.all_came(owner, event, nth) {
+            let frame = self.frame_of(owner);
+            return self.merge(frame, vars);
+        }
         match owner {
             Owner::Token(token) => self.fire_token(token, event, vars),
             Owner::Frame(frame) => self.fire_frame(frame, event, vars),
@@ -515,7 +551,7 @@ impl Run<'_> {
         let frame = held.frame;
         let is_here = self.node_of(held) == Some(event);
         let is_task = held.state == State::Task;
-        self.merge(frame, vars);
+        self.receive(frame, event, vars);
         let model = self.model;
         let item = &model[event];
         if item.is_boundary() {
@@ -527,9 +563,6 @@ impl Run<'_> {
         } else if is_here && is_task {
             self.done(token);
         } else if is_here {
-            if !self.all_came(token, item.event()) {
-                return;
-            }
             self.instance.tokens.remove(&token);
             self.drop_timers(Owner::Token(token));
             self.leave(frame, event);
@@ -540,18 +573,47 @@ impl Run<'_> {
         }
     }
 
-    /// A parallel multiple event happens when each of its definitions has come. Which one came is
-    /// not told apart, so each call counts for the next one.
-    fn all_came(&mut self, token: u32, event: Option<&Event>) -> bool {
-        let Some(event) = event.filter(|event| event.is_parallel_multiple) else {
+    /// A parallel multiple event happens when each of its definitions has come, in any order.
+    fn all_came(&mut self, owner: Owner, event: NodeIx, nth: usize) -> bool {
+        let model = self.model;
+        let item = &model[event];
+        let count = item.definitions().len();
+        let is_parallel = item.event().is_some_and(|event| event.is_parallel_multiple);
+        if !is_parallel || count < 2 {
+            return true;
+        }
+        let Some(came) = self.holding(owner) else {
             return true;
         };
-        let Some(held) = self.instance.tokens.get_mut(&token) else {
-            return true;
-        };
-        let at = held.at.clone();
-        held.holding.push(at);
-        held.holding.len() >= event.definitions.len()
+        let new = mark(item, nth);
+        if !came.contains(&new) {
+            came.push(new);
+        }
+        let all = (0..count).all(|nth| came.contains(&mark(item, nth)));
+        if all {
+            // What does not interrupt waits for all of them anew.
+            let marks: Vec<Id> = (0..count).map(|nth| mark(item, nth)).collect();
+            came.retain(|came| !marks.contains(came));
+        }
+        all
+    }
+
+    /// What came with an event goes to the variables, and where its data associations lead.
+    pub(super) fn receive(&mut self, frame: u32, event: NodeIx, vars: Map<String, Value>) {
+        let model = self.model;
+        let mut moved = Map::new();
+        for mapping in &model[event].data_out {
+            let only = vars.values().next().filter(|_| vars.len() == 1);
+            let value = match vars.get(&mapping.source.text).or(only) {
+                Some(value) => value.clone(),
+                None => self.value(&mapping.source, frame).unwrap_or(Value::Null),
+            };
+            if !value.is_null() {
+                moved.insert(mapping.target.clone(), value);
+            }
+        }
+        self.merge(frame, vars);
+        self.merge(frame, moved);
     }
 
     /// A second token goes out by a border event that does not interrupt.
@@ -576,7 +638,7 @@ impl Run<'_> {
         let Some(sub) = model[model[start].scope].owner else {
             return;
         };
-        self.merge(frame, vars);
+        self.receive(frame, start, vars);
         let inner = self.open_event_sub(frame, sub);
         if model[start].interrupts() {
             self.empty(frame, Some(inner));
@@ -604,7 +666,7 @@ impl Run<'_> {
                 | Definition::Escalation { .. } => {
                     self.throw_one(frame, item, definition);
                 }
-                Definition::Error { code } => {
+                Definition::Error { code, .. } => {
                     return self.fail_by_error(frame, token, item, code.as_deref());
                 }
                 Definition::Terminate => return self.terminate(frame, item),
@@ -612,9 +674,9 @@ impl Run<'_> {
                     self.instance.tokens.remove(&token);
                     return self.cancel_transaction(frame, node);
                 }
-                Definition::Compensation { activity, .. } => {
+                Definition::Compensation { activity, waits } => {
                     self.instance.tokens.remove(&token);
-                    return self.compensate(frame, node, activity.as_deref());
+                    return self.compensate(frame, node, activity.as_deref(), *waits);
                 }
                 Definition::Link { .. } => {
                     if let Some(target) = model.link_target(node) {
@@ -641,8 +703,8 @@ impl Run<'_> {
     /// Throws what leaves its token where it is.
     pub(super) fn throw_one(&mut self, frame: u32, item: &Node, definition: &Definition) {
         match definition {
-            Definition::Message { name } => {
-                let vars = self.instance.visible(frame);
+            Definition::Message { name, .. } => {
+                let vars = self.sent(frame, item);
                 let (element, name) = (item.id.clone(), name.clone());
                 self.effects.push(Effect::Message {
                     element,
@@ -650,12 +712,24 @@ impl Run<'_> {
                     vars,
                 });
             }
-            Definition::Signal { name } => self.signal(name, Some(&item.id)),
-            Definition::Escalation { code } => {
+            Definition::Signal { name } => self.signal(name, Some(&item.id), &Map::new()),
+            Definition::Escalation { code, .. } => {
                 self.escalate(frame, None, item, code.as_deref().unwrap_or_default());
             }
             _ => {}
         }
+    }
+
+    /// What a message carries: the data inputs of what sends it, otherwise all it sees.
+    pub(super) fn sent(&self, frame: u32, item: &Node) -> Map<String, Value> {
+        if item.data_in.is_empty() {
+            return self.instance.visible(frame);
+        }
+        let inputs = item.data_in.iter();
+        let value = |source: &Source| self.value(source, frame).unwrap_or(Value::Null);
+        inputs
+            .map(|m| (m.target.clone(), value(&m.source)))
+            .collect()
     }
 
     /// `task` is the activity that escalates by itself, if no event does.
@@ -665,7 +739,7 @@ impl Run<'_> {
             code: code.to_owned(),
         });
         if let Some((owner, event)) = self.catcher(frame, task, Thrown::Escalation(code)) {
-            self.fire(owner, event, Map::new());
+            self.fire(owner, event, 0, Map::new());
         }
     }
 
@@ -681,7 +755,7 @@ impl Run<'_> {
                 self.instance.tokens.remove(&token);
                 self.left(&item.id, frame);
                 self.release(frame);
-                self.fire(owner, event, vars);
+                self.fire(owner, event, 0, vars);
             }
             None => self.finish(
                 Status::Failed,

@@ -128,7 +128,8 @@ pub struct Frame {
     /// What compensation would undo, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Undo>,
-    /// Conditional start events whose condition holds at present.
+    /// Conditional start events whose condition holds at present, definitions of parallel
+    /// multiple start events that came already, complex gateways that have gone on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holding: Vec<Id>,
     /// Activities of a sequential ad-hoc sub-process whose turn has not come.
@@ -163,8 +164,8 @@ pub struct Token {
     pub frame: u32,
     pub at: Id,
     pub state: State,
-    /// Conditional border events whose condition holds at present, or the definitions of a
-    /// parallel multiple event that came already.
+    /// Conditional border events whose condition holds at present, and the definitions of
+    /// parallel multiple events that came already, as `event#number`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holding: Vec<Id>,
     /// Steps that returned here and wait for it; when this one is done the token jumps to the
@@ -213,6 +214,9 @@ pub struct Timer {
     pub owner: Owner,
     /// The event with the timer.
     pub at: Id,
+    /// Which of the event's definitions it is.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub nth: u32,
     /// When it fires; `None` while the shell counts working days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
@@ -224,6 +228,11 @@ pub struct Timer {
     pub every: Option<String>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of the field")]
+fn once() -> Option<u32> {
+    Some(0)
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde asks for a reference"
@@ -233,9 +242,12 @@ fn is_once(left: &Option<u32>) -> bool {
     *left == Some(0)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "serde asks for the field's type")]
-fn once() -> Option<u32> {
-    Some(0)
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_first(nth: &u32) -> bool {
+    *nth == 0
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -444,13 +456,33 @@ pub fn advance(
     input: Input,
     now: DateTime<Utc>,
 ) -> Result<(Instance, Vec<Effect>), Rejection> {
+    let mut instance = instance;
+    let effects = step(process, &mut instance, input, now)?;
+    Ok((instance, effects))
+}
+
+/// As [`advance`], on an instance in place; a rejected input leaves it as it was.
+///
+/// # Errors
+/// A [`Rejection`] when the input does not fit.
+pub fn step(
+    process: &Process,
+    instance: &mut Instance,
+    input: Input,
+    now: DateTime<Utc>,
+) -> Result<Vec<Effect>, Rejection> {
     if instance.version > VERSION {
         return Err(Rejection::NewerVersion);
     }
-    let mut run = run::Run::new(process, instance, now);
-    run.take(input)?;
-    run.settle();
-    Ok(run.end())
+    let taken = std::mem::replace(instance, process.instance());
+    let mut run = run::Run::new(process, taken, now);
+    let accepted = run.take(input);
+    if accepted.is_ok() {
+        run.settle();
+    }
+    let (after, effects) = run.end();
+    *instance = after;
+    accepted.map(|()| effects)
 }
 
 impl Instance {

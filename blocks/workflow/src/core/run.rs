@@ -19,6 +19,8 @@ const MAX_MOVES: u32 = 100_000;
 const MAX_TOKENS: u32 = 1_000;
 /// Frames in one another; a process that calls itself without end stops here.
 const MAX_DEPTH: usize = 100;
+/// Calls inside of the same call in one step.
+const MAX_RECURSIONS: u32 = 300;
 
 pub(super) enum Work {
     /// A token under way enters a node of the frame.
@@ -58,6 +60,7 @@ pub(super) struct Run<'a> {
     /// What the next token to rest remembers: see [`Token::back`].
     back: Vec<Id>,
     moves: u32,
+    recursions: u32,
 }
 
 impl<'a> Run<'a> {
@@ -74,6 +77,7 @@ impl<'a> Run<'a> {
             changed: false,
             back: Vec::new(),
             moves: 0,
+            recursions: 0,
         }
     }
 
@@ -95,8 +99,8 @@ impl<'a> Run<'a> {
             Input::Trigger { element, vars } => self.trigger(&element, vars),
             Input::Message { name, key, vars } => self.message(&name, key.as_ref(), vars),
             Input::Signal { name, vars } => {
-                self.merge_into_process(vars);
-                self.signal(&name, None);
+                self.merge_into_process(vars.clone());
+                self.signal(&name, None, &vars);
                 Ok(())
             }
             Input::Error {
@@ -204,11 +208,12 @@ impl<'a> Run<'a> {
         self.instance.status = Status::Running;
         let root = self.open_frame(FrameKind::Root, head.id.clone(), None, None);
         if let Some(frame) = self.instance.frames.get_mut(&root) {
-            frame.vars = vars;
+            frame.vars.clone_from(&vars);
         }
         self.changed = true;
         self.arm_frame(root, scope);
         for node in nodes {
+            self.receive(root, node, vars.clone());
             match at {
                 Some(_) if self.is_triggered_start(node) => self.begin_by_event(root, node),
                 _ => self.send(root, node, None),
@@ -315,6 +320,20 @@ impl<'a> Run<'a> {
         id
     }
 
+    /// Whether a call inside of the same call may begin; a process that calls itself several
+    /// times would otherwise fill the step with copies of itself before it is too deep.
+    pub fn may_recur(&mut self, frame: u32, call: &Id) -> bool {
+        let mut next = Some(frame);
+        while let Some(inner) = next.and_then(|id| self.instance.frames.get(&id)) {
+            if inner.kind == FrameKind::Call && inner.of == *call {
+                self.recursions += 1;
+                return self.recursions <= MAX_RECURSIONS;
+            }
+            next = inner.parent;
+        }
+        true
+    }
+
     fn next(&mut self) -> u32 {
         let id = self.instance.next;
         self.instance.next = id.saturating_add(1);
@@ -413,6 +432,7 @@ impl<'a> Run<'a> {
                 self.drop_frame(frame);
                 if let Some((Some(parent), of)) = of {
                     self.left(&of, parent);
+                    self.undone(parent, &of);
                     self.release(parent);
                 }
             }
@@ -696,7 +716,9 @@ impl<'a> Run<'a> {
         }
         if ways == 0 {
             if let Some(default) = item.default {
-                self.send(frame, model[default].to, Some(default));
+                for _ in 0..item.quantity.1 {
+                    self.send(frame, model[default].to, Some(default));
+                }
             } else if conditional {
                 let token = self.rest(frame, node, State::Task);
                 self.stop_silently(
@@ -707,6 +729,9 @@ impl<'a> Run<'a> {
             } else {
                 self.after_last(frame, node);
             }
+        }
+        if item.is_activity() {
+            self.after_ad_hoc(frame);
         }
         self.release(frame);
     }
@@ -838,7 +863,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn outermost(&self, token: u32, frame: u32) -> (u32, u32) {
+    pub fn outermost(&self, token: u32, frame: u32) -> (u32, u32) {
         let iteration = self
             .instance
             .frames

@@ -1,10 +1,10 @@
 //! Compensation: what was completed is remembered, and undone in reverse order.
 
-use super::{Effect, FrameKind, State, Undo, run::Run};
-use crate::model::{Definition, NodeIx, Place};
+use super::{Effect, FrameKind, State, Token, Undo, run::Run};
+use crate::model::{Definition, Id, Kind, NodeIx, Place, Sub};
 
 impl Run<'_> {
-    /// Remembers a completed activity that can be undone.
+    /// Remembers a completed activity that can be undone; of several instances, each.
     pub(super) fn remember(&mut self, frame: u32, node: NodeIx) {
         let item = &self.model[node];
         let Some(by) = item.undone_by else { return };
@@ -21,12 +21,13 @@ impl Run<'_> {
     /// Remembers what a completed sub-process did, unless its own handler undoes it as a whole.
     pub(super) fn remember_inner(&mut self, frame: u32, node: NodeIx, inner: Vec<Undo>) {
         let item = &self.model[node];
-        if inner.is_empty() || item.undone_by.is_some() {
+        let by = self.undoing_event_sub(node);
+        if item.undone_by.is_some() || (inner.is_empty() && by.is_none()) {
             return;
         }
         let entry = Undo {
             of: item.id.clone(),
-            by: None,
+            by: by.map(|by| self.model[by].id.clone()),
             inner,
         };
         if let Some(outer) = self.instance.frames.get_mut(&frame) {
@@ -34,19 +35,49 @@ impl Run<'_> {
         }
     }
 
+    /// The event sub-process inside of a sub-process that undoes it.
+    fn undoing_event_sub(&self, node: NodeIx) -> Option<NodeIx> {
+        let body = self.model[node].body?;
+        let mut subs = self.model[body].event_subs.iter().copied();
+        subs.find(|&sub| self.starts_by_compensation(sub))
+    }
+
+    fn starts_by_compensation(&self, sub: NodeIx) -> bool {
+        self.start_of(sub)
+            .is_some_and(|start| compensates(self.model[start].definitions()))
+    }
+
+    fn start_of(&self, sub: NodeIx) -> Option<NodeIx> {
+        let body = self.model[sub].body?;
+        let mut nodes = self.model[body].nodes.iter().copied();
+        nodes.find(|&ix| self.model[ix].is_start())
+    }
+
     /// The frame in which a throwing event looks for things to undo: an event sub-process acts
-    /// on the scope around it.
+    /// on the scope around it, one that undoes on what that scope did.
     fn undo_frame(&self, frame: u32) -> u32 {
-        match self.instance.frames.get(&frame) {
-            Some(inner) if inner.kind == FrameKind::EventSub && inner.undo.is_empty() => {
+        let Some(inner) = self.instance.frames.get(&frame) else {
+            return frame;
+        };
+        let sub = self.model.lookup(&inner.of);
+        let undoes = sub.is_some_and(|sub| self.starts_by_compensation(sub));
+        match inner.kind {
+            FrameKind::EventSub if inner.undo.is_empty() && !undoes => {
                 inner.parent.unwrap_or(frame)
             }
             _ => frame,
         }
     }
 
-    /// The token at `node` waits while handlers run one after another.
-    pub(super) fn compensate(&mut self, frame: u32, node: NodeIx, activity: Option<&str>) {
+    /// The token at `node` waits while handlers run one after another; where it need not wait,
+    /// a second one goes on at once.
+    pub(super) fn compensate(
+        &mut self,
+        frame: u32,
+        node: NodeIx,
+        activity: Option<&str>,
+        waits: bool,
+    ) {
         let source = self.undo_frame(frame);
         let mut held = Vec::new();
         if let Some(inner) = self.instance.frames.get_mut(&source) {
@@ -59,63 +90,107 @@ impl Run<'_> {
         }
         let mut steps = Vec::new();
         flatten(held, &mut steps);
+        if !waits {
+            self.add_live(frame);
+            self.leave(frame, node);
+        }
         let token = self.rest(frame, node, State::Undoing(steps));
         self.undo_next(token);
     }
 
     /// A handler in the frame is done.
-    pub(super) fn undone(&mut self, frame: u32) {
-        let waits = |t: &super::Token| t.frame == frame && matches!(t.state, State::Undoing(_));
-        let token = self
-            .instance
-            .tokens
-            .iter()
-            .find(|(_, t)| waits(t))
-            .map(|(id, _)| *id);
-        if let Some(token) = token {
-            self.undo_next(token);
+    pub(super) fn undone(&mut self, frame: u32, handler: &Id) {
+        let waits = |t: &Token| {
+            t.frame == frame
+                && matches!(&t.state, State::Undoing(steps)
+                    if steps.last().is_some_and(|step| step.by.as_ref() == Some(handler)))
+        };
+        let mut tokens = self.instance.tokens.iter();
+        let Some(token) = tokens.find(|(_, t)| waits(t)).map(|(id, _)| *id) else {
+            return;
+        };
+        if let Some(State::Undoing(steps)) =
+            self.instance.tokens.get_mut(&token).map(|t| &mut t.state)
+        {
+            steps.pop();
         }
+        self.undo_next(token);
     }
 
+    /// Begins the handler of the last step; the step stays until the handler is done.
     fn undo_next(&mut self, token: u32) {
-        let Some(held) = self.instance.tokens.get_mut(&token) else {
+        let Some(held) = self.instance.tokens.get(&token) else {
             return;
         };
         let (frame, at) = (held.frame, held.at.clone());
-        let State::Undoing(steps) = &mut held.state else {
+        let State::Undoing(steps) = &held.state else {
             return;
         };
-        if let Some(step) = steps.pop() {
-            let handler = step.by.as_ref().and_then(|by| self.model.lookup(by));
-            self.effects.push(Effect::Compensate {
-                element: step.of,
-                by: step.by,
-            });
-            match handler {
-                Some(handler) => self.send(frame, handler, None),
-                None => self.undo_next(token),
+        let Some(step) = steps.last().cloned() else {
+            return self.all_undone(token, frame, &at);
+        };
+        let handler = step.by.as_ref().and_then(|by| self.model.lookup(by));
+        self.effects.push(Effect::Compensate {
+            element: step.of,
+            by: step.by,
+        });
+        match handler {
+            Some(handler) if self.model[handler].is_event_sub() => {
+                self.undo_by_event_sub(frame, handler, step.inner);
             }
-            return;
+            Some(handler) => self.send(frame, handler, None),
+            None => {
+                let state = self
+                    .instance
+                    .tokens
+                    .get_mut(&token)
+                    .map(|held| &mut held.state);
+                if let Some(State::Undoing(steps)) = state {
+                    steps.pop();
+                }
+                self.undo_next(token);
+            }
         }
+    }
+
+    /// A completed sub-process is undone by its own event sub-process, which may in turn undo
+    /// what was done inside.
+    fn undo_by_event_sub(&mut self, frame: u32, sub: NodeIx, inner: Vec<Undo>) {
+        let model = self.model;
+        let opened = self.open_event_sub(frame, sub);
+        if let Some(opened) = self.instance.frames.get_mut(&opened) {
+            opened.undo = inner;
+        }
+        self.entered(&model[sub], frame);
+        if let Some(body) = model[sub].body {
+            self.arm_frame(opened, body);
+        }
+        match self.start_of(sub) {
+            Some(start) => self.send(opened, start, None),
+            None => self.release(opened),
+        }
+    }
+
+    fn all_undone(&mut self, token: u32, frame: u32, at: &Id) {
         self.instance.tokens.remove(&token);
-        let Some(node) = self.model.lookup(&at) else {
+        let Some(node) = self.model.lookup(at) else {
             return;
         };
         let item = &self.model[node];
-        let cancels = item.place() == Some(Place::End)
-            && item
-                .definitions()
-                .iter()
-                .any(|definition| matches!(definition, Definition::Cancel));
-        if cancels {
+        let cancel = |d: &Definition| matches!(d, Definition::Cancel);
+        let no_wait = |d: &Definition| matches!(d, Definition::Compensation { waits: false, .. });
+        if item.place() == Some(Place::End) && item.definitions().iter().any(cancel) {
             self.cancelled(frame, node);
+        } else if item.definitions().iter().any(no_wait) {
+            self.release(frame);
         } else {
             self.leave(frame, node);
         }
     }
 
-    /// A cancel end event undoes the transaction, then leaves it by its cancel event.
+    /// A cancel end event undoes the transaction around it, then leaves it by its cancel event.
     pub(super) fn cancel_transaction(&mut self, frame: u32, node: NodeIx) {
+        let frame = self.transaction_frame(frame);
         let undo = self
             .instance
             .frames
@@ -126,24 +201,39 @@ impl Run<'_> {
             inner.undo = undo.unwrap_or_default();
             inner.live = 1;
         }
-        self.compensate(frame, node, None);
+        self.compensate(frame, node, None, true);
+    }
+
+    /// The nearest frame around that runs a transaction; the frame itself where there is none.
+    fn transaction_frame(&self, frame: u32) -> u32 {
+        let mut next = Some(frame);
+        while let Some((id, inner)) = next.and_then(|id| Some((id, self.instance.frames.get(&id)?)))
+        {
+            let node = self.model.lookup(&inner.of).map(|ix| &self.model[ix].kind);
+            if inner.kind == FrameKind::Sub && matches!(node, Some(Kind::Sub(Sub::Transaction))) {
+                return id;
+            }
+            next = inner.parent;
+        }
+        frame
     }
 
     fn cancelled(&mut self, frame: u32, node: NodeIx) {
         let id = self.model[node].id.clone();
         self.left(&id, frame);
-        let owner = self
-            .instance
-            .frames
-            .get(&frame)
-            .and_then(|inner| inner.owner);
+        let inner = self.instance.frames.get(&frame);
+        let owner = inner.and_then(|inner| {
+            let token = inner.owner?;
+            Some(
+                self.outermost(token, self.instance.tokens.get(&token)?.frame)
+                    .0,
+            )
+        });
         let host = owner.and_then(|token| self.node_of(self.instance.tokens.get(&token)?));
         let event = host.and_then(|host| {
             let is_cancel = |&ix: &NodeIx| {
-                self.model[ix]
-                    .definitions()
-                    .iter()
-                    .any(|d| matches!(d, Definition::Cancel))
+                let definitions = self.model[ix].definitions();
+                definitions.iter().any(|d| matches!(d, Definition::Cancel))
             };
             self.model[host].boundary.iter().copied().find(is_cancel)
         });
@@ -152,6 +242,12 @@ impl Run<'_> {
             _ => self.release(frame),
         }
     }
+}
+
+fn compensates(definitions: &[Definition]) -> bool {
+    definitions
+        .iter()
+        .any(|definition| matches!(definition, Definition::Compensation { .. }))
 }
 
 /// Newest last, so that taking from the end undoes in reverse order.

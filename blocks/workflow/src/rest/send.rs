@@ -85,7 +85,7 @@ async fn begin_by_message(
     if address.instance.is_none() {
         starts = find_starts(
             desk,
-            |definition| matches!(definition, Definition::Message { name: own } if own == name),
+            |definition| matches!(definition, Definition::Message { name: own, .. } if own == name),
         )
         .await?;
     }
@@ -154,7 +154,7 @@ async fn find_starts(
 }
 
 fn mentions_message(node: &Node, name: &str) -> bool {
-    let waits = |definition: &Definition| matches!(definition, Definition::Message { name: own } if own == name);
+    let waits = |definition: &Definition| matches!(definition, Definition::Message { name: own, .. } if own == name);
     match &node.kind {
         Kind::Task(Task::Receive { message, .. }) => {
             message.as_deref() == Some(name) || *node.id == *name

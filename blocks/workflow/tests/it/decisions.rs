@@ -228,6 +228,7 @@ fn every_hit_policy_gives_its_value_and_the_rules_that_made_it() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn every_boxed_expression_is_evaluated() {
     let entry = |name: &str, text: &str| {
         format!(

@@ -5,6 +5,8 @@ mod back;
 #[cfg(test)]
 mod camunda;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod doors;
@@ -13,9 +15,13 @@ mod durable;
 #[cfg(test)]
 mod elements;
 #[cfg(test)]
+mod encodings;
+#[cfg(test)]
 mod external;
 #[cfg(test)]
 mod figures;
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
@@ -24,6 +30,8 @@ mod model;
 mod pages;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod semantics;
 #[cfg(test)]
 mod steps;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use workflow::{
     check::{Severity, read_and_check},
+    read::Imports,
     simulate,
 };
 
@@ -419,8 +420,8 @@ fn the_command_line_prints_findings_and_says_if_one_refuses() {
         flows("s>e")
     ));
     let files = [
-        ("good.bpmn".to_owned(), good.into_bytes()),
-        ("bad.bpmn".to_owned(), b"<a/>".to_vec()),
+        ("good.bpmn".to_owned(), good.into_bytes(), Imports::new()),
+        ("bad.bpmn".to_owned(), b"<a/>".to_vec(), Imports::new()),
     ];
     let mut out = Vec::new();
     assert_eq!(
@@ -514,7 +515,7 @@ fn everything_of_other_engines_without_effect_is_listed() {
         ]
     );
     let mut out = Vec::new();
-    let files = [("a.bpmn".to_owned(), xml.into_bytes())];
+    let files = [("a.bpmn".to_owned(), xml.into_bytes(), Imports::new())];
     assert_eq!(simulate::check_all(&files, true, &mut out).unwrap(), 0);
     let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(report["ignored"].as_array().unwrap().len(), 6);

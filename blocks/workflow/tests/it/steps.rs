@@ -355,6 +355,8 @@ fn two_thousand_elements_are_read_and_checked() {
         write!(body, r#"<userTask id="n{n}" name="步骤 {n}"/>"#).unwrap();
         write!(list, "n{}>n{n};", n - 1).unwrap();
     }
+    body.push_str(r#"<endEvent id="e"/>"#);
+    list.push_str("n1999>e");
     let (model, findings) = read_and_check(process(&format!("{body}{}", flows(&list))).as_bytes());
     assert!(model.is_some() && findings.is_empty());
 }

@@ -1,8 +1,4 @@
-//! Processes driven in memory, for authors and tests: `tongban process check`,
-//! `tongban process simulate`, `tongban decision evaluate`.
-//!
-//! The clock is simulated and begins at a fixed moment, so that the same input prints the same
-//! lines. Working days are Monday to Friday here: no calendar is loaded.
+//! The simulated world: instances, the clock, messages on their way.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,233 +7,16 @@ use std::{
 };
 
 use chrono::{DateTime, Datelike, Days, TimeZone, Utc, Weekday};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::{DONE, FAILED, Options, Step};
 use crate::{
-    check::{self, Finding, Severity},
-    core::{Due, Effect, Input, Instance, Process, Rejection, State, Status, advance, timer},
-    decision::Decisions,
-    model::{Definition, FlowIx, Kind, Model, Node, NodeIx, Task},
+    core::{self, Due, Effect, Input, Instance, Process, Rejection, State, Status, timer},
+    model::{Definition, FlowIx, Kind, Model, Named, Node, NodeIx, Task},
 };
 
-/// Exit codes: completed or waiting; failed; the input was refused.
-pub const DONE: u8 = 0;
-pub const FAILED: u8 = 1;
-pub const REFUSED: u8 = 2;
-
-/// What the flags of `tongban process simulate` say.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The process to run; the first executable one when not named.
-    pub process: Option<String>,
-    /// Further processes of the file that take part (other pools).
-    pub also: Vec<String>,
-    pub vars: Map<String, Value>,
-    pub script: Vec<Step>,
-    pub auto_complete: bool,
-    pub jump_timers: bool,
-    /// Inputs to take at the most; 10,000 when not given.
-    pub max_steps: Option<usize>,
-    /// DMN files that business rule tasks may use.
-    pub decisions: Vec<String>,
-}
-
-/// One step of a script; exactly one of the verbs is given.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Step {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub complete: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signal: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub advance: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<Value>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub vars: Map<String, Value>,
-}
-
-/// Reads the JSON of `--script`.
-pub fn parse_script(text: &str) -> Result<Vec<Step>, String> {
-    let steps: Vec<Step> = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    for (at, step) in steps.iter().enumerate() {
-        let verbs = [
-            &step.start,
-            &step.complete,
-            &step.trigger,
-            &step.message,
-            &step.signal,
-            &step.error,
-            &step.advance,
-        ];
-        if verbs.iter().filter(|verb| verb.is_some()).count() != 1 {
-            let verbs = "start, complete, trigger, message, signal, error, advance";
-            return Err(format!("step {} needs exactly one of {verbs}", at + 1));
-        }
-    }
-    Ok(steps)
-}
-
-/// Findings of a BPMN or DMN file.
-pub fn check_file(xml: &[u8]) -> Vec<Finding> {
-    let text = String::from_utf8_lossy(xml);
-    if text.contains("/DMN/") && !text.contains("BPMN/20100524/MODEL") {
-        return match Decisions::read(&text) {
-            Ok(_) => Vec::new(),
-            Err(reason) => vec![Finding {
-                rule: "dmn-unreadable",
-                severity: Severity::Error,
-                element: String::new(),
-                line: 1,
-                text: reason,
-                remedy: "export the decision again as DMN 1.3 XML or later",
-            }],
-        };
-    }
-    check::read_and_check(xml).1
-}
-
-/// `tongban process check`: prints the findings of each file; 1 if one is refused.
-pub fn check_all(
-    files: &[(String, Vec<u8>)],
-    is_json: bool,
-    out: &mut dyn Write,
-) -> io::Result<u8> {
-    let mut code = DONE;
-    for (name, xml) in files {
-        let findings = check_file(xml);
-        if findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
-        {
-            code = FAILED;
-        }
-        // What another engine would have done and this one does not refuses nothing.
-        let ignored = crate::read::read(xml).map(|model| model.ignored);
-        let ignored = ignored.unwrap_or_default();
-        if is_json {
-            let report = json!({ "file": name, "findings": findings, "ignored": ignored });
-            writeln!(out, "{report}")?;
-            continue;
-        }
-        for finding in &findings {
-            writeln!(out, "{name}:{finding}")?;
-        }
-        for one in &ignored {
-            let (line, element, what) = (one.line, &one.element, &one.what);
-            writeln!(
-                out,
-                "{name}:line {line}: no effect [ignored] {element}: {what}"
-            )?;
-        }
-        if findings.is_empty() {
-            writeln!(out, "{name}: nothing found")?;
-        }
-    }
-    Ok(code)
-}
-
-/// `tongban decision evaluate`: prints one JSON line.
-pub fn evaluate_decision(
-    xml: &str,
-    name: &str,
-    input: &Map<String, Value>,
-    out: &mut dyn Write,
-) -> io::Result<u8> {
-    let decisions = match Decisions::read(xml) {
-        Ok(decisions) => decisions,
-        Err(reason) => {
-            writeln!(out, "{}", json!({ "error": reason }))?;
-            return Ok(REFUSED);
-        }
-    };
-    let Some(answer) = decisions.evaluate(name, input) else {
-        let known: Vec<_> = decisions.names().collect();
-        writeln!(
-            out,
-            "{}",
-            json!({ "error": format!("there is no decision `{name}`"), "decisions": known })
-        )?;
-        return Ok(REFUSED);
-    };
-    writeln!(out, "{}", serde_json::to_string(&answer)?)?;
-    Ok(if answer.value.is_null() && answer.reason.is_some() {
-        FAILED
-    } else {
-        DONE
-    })
-}
-
-/// `tongban process simulate`: one JSON line per event, and the outcome as the last line.
-pub fn run(xml: &[u8], options: &Options, out: &mut dyn Write) -> io::Result<u8> {
-    let (model, findings) = check::read_and_check(xml);
-    let Some(mut model) = model else {
-        let errors = findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Error);
-        let reasons: Vec<_> = errors.map(ToString::to_string).collect();
-        return refuse(
-            out,
-            &format!("the model is refused: {}", reasons.join("; ")),
-        );
-    };
-    for dmn in &options.decisions {
-        match Decisions::read(dmn) {
-            Ok(decisions) => model.decisions.link(decisions),
-            Err(reason) => return refuse(out, &reason),
-        }
-    }
-    let model = Arc::new(model);
-    let wanted = std::iter::once(options.process.as_deref())
-        .chain(options.also.iter().map(|id| Some(id.as_str())));
-    let mut processes = Vec::new();
-    for id in wanted {
-        match Process::new(model.clone(), id) {
-            Some(process) => processes.push(process),
-            None => {
-                return refuse(
-                    out,
-                    &format!("there is no process `{}`", id.unwrap_or_default()),
-                );
-            }
-        }
-    }
-    let mut world = World {
-        model,
-        processes,
-        runs: Vec::new(),
-        now: Utc
-            .with_ymd_and_hms(2026, 1, 5, 0, 0, 0)
-            .single()
-            .unwrap_or_default(),
-        days: BTreeMap::new(),
-        mail: VecDeque::new(),
-        options,
-        steps: 0,
-        next_step: 0,
-        out,
-    };
-    let failure = world.play()?;
-    world.outcome(failure)
-}
-
-fn refuse(out: &mut dyn Write, reason: &str) -> io::Result<u8> {
-    let line = json!({ "outcome": "failed", "reason": reason, "waiting": [], "variables": {} });
-    writeln!(out, "{line}")?;
-    Ok(REFUSED)
-}
+/// Inputs to take at the most when nothing else is said.
+const MAX_STEPS: usize = 100_000;
 
 /// A message on its way: by whom, its name, its content.
 struct Mail {
@@ -251,7 +30,7 @@ struct Playing {
     instance: Instance,
 }
 
-struct World<'a> {
+pub(super) struct World<'a> {
     model: Arc<Model>,
     processes: Vec<Process>,
     runs: Vec<Playing>,
@@ -268,8 +47,31 @@ struct World<'a> {
 /// What ends a simulation early.
 type Failure = Option<String>;
 
+impl<'a> World<'a> {
+    pub(super) fn new(
+        model: Arc<Model>,
+        processes: Vec<Process>,
+        options: &'a Options,
+        out: &'a mut dyn Write,
+    ) -> Self {
+        let begin = Utc.with_ymd_and_hms(2026, 1, 5, 0, 0, 0);
+        Self {
+            model,
+            processes,
+            runs: Vec::new(),
+            now: begin.single().unwrap_or_default(),
+            days: BTreeMap::new(),
+            mail: VecDeque::new(),
+            options,
+            steps: 0,
+            next_step: 0,
+            out,
+        }
+    }
+}
+
 impl World<'_> {
-    fn play(&mut self) -> io::Result<Failure> {
+    pub(super) fn play(&mut self) -> io::Result<Failure> {
         self.begin()?;
         loop {
             self.settle()?;
@@ -292,7 +94,7 @@ impl World<'_> {
     }
 
     fn is_exhausted(&self) -> bool {
-        self.steps >= self.options.max_steps.unwrap_or(10_000)
+        self.steps >= self.options.max_steps.unwrap_or(MAX_STEPS)
     }
 
     /// Starts every process that begins by itself, unless the script's first step starts it.
@@ -325,14 +127,18 @@ impl World<'_> {
     }
 
     fn step_starts(&self, step: &Step, process: usize) -> bool {
-        let by_message = step
+        let message = step
             .message
             .as_deref()
-            .is_some_and(|name| self.start_for(process, Some(name), None).is_some());
-        let by_signal = step
+            .map(|name| called(&self.model.messages, name));
+        let signal = step
             .signal
             .as_deref()
-            .is_some_and(|name| self.start_for(process, None, Some(name)).is_some());
+            .map(|name| called(&self.model.signals, name));
+        let by_message =
+            message.is_some_and(|name| self.start_for(process, Some(&name), None).is_some());
+        let by_signal =
+            signal.is_some_and(|name| self.start_for(process, None, Some(&name)).is_some());
         let by_trigger = step
             .trigger
             .as_deref()
@@ -379,7 +185,7 @@ impl World<'_> {
                         .definitions()
                         .iter()
                         .any(|definition| match definition {
-                            Definition::Message { name } => Some(name.as_str()) == message,
+                            Definition::Message { name, .. } => Some(name.as_str()) == message,
                             Definition::Signal { name } => Some(name.as_str()) == signal,
                             _ => false,
                         })
@@ -408,19 +214,16 @@ impl World<'_> {
 
     /// Gives an instance an input and prints what follows.
     fn input(&mut self, run: usize, input: Input) -> io::Result<Result<(), Rejection>> {
-        let Some(playing) = self.runs.get(run) else {
+        let Some(playing) = self.runs.get_mut(run) else {
             return Ok(Ok(()));
         };
         let Some(process) = self.processes.get(playing.process) else {
             return Ok(Ok(()));
         };
-        match advance(process, playing.instance.clone(), input, self.now) {
+        match core::step(process, &mut playing.instance, input, self.now) {
             Err(rejection) => Ok(Err(rejection)),
-            Ok((instance, effects)) => {
+            Ok(effects) => {
                 self.steps += 1;
-                if let Some(playing) = self.runs.get_mut(run) {
-                    playing.instance = instance;
-                }
                 for effect in effects {
                     self.take(run, effect)?;
                 }
@@ -452,7 +255,7 @@ impl World<'_> {
             }
             Effect::Signal { element, name } => {
                 self.line(run, "signal", &element, &name, None)?;
-                self.broadcast(&name, Some(run))
+                self.broadcast(&name, Some(run), &Map::new())
             }
             Effect::Error { element, code } => self.line(run, "error", &element, &code, None),
             Effect::Escalation { element, code } => {
@@ -523,24 +326,27 @@ impl World<'_> {
         writeln!(self.out, "{line}")
     }
 
-    fn broadcast(&mut self, name: &str, but: Option<usize>) -> io::Result<()> {
+    fn broadcast(
+        &mut self,
+        name: &str,
+        but: Option<usize>,
+        vars: &Map<String, Value>,
+    ) -> io::Result<()> {
         for process in 0..self.processes.len() {
             if let Some(at) = self.start_for(process, None, Some(name))
-                && let Err(reason) = self.start(process, Some(at), Map::new())?
+                && let Err(reason) = self.start(process, Some(at), vars.clone())?
             {
                 note_failure(self.out, &reason)?;
             }
         }
         for other in 0..self.runs.len() {
             if Some(other) != but {
+                let input = Input::Signal {
+                    name: name.to_owned(),
+                    vars: vars.clone(),
+                };
                 // An instance that is over hears nothing.
-                drop(self.input(
-                    other,
-                    Input::Signal {
-                        name: name.to_owned(),
-                        vars: Map::new(),
-                    },
-                )?);
+                drop(self.input(other, input)?);
             }
         }
         Ok(())
@@ -577,7 +383,12 @@ impl World<'_> {
             .message_flows
             .iter()
             .filter(|flow| flow.from == mail.from);
-        let targets: Vec<String> = flows.map(|flow| flow.to.clone()).collect();
+        // A flow that ends at a pool as a whole is delivered by the name of its message.
+        let to_element = |to: &String| self.model.lookup(to).is_some();
+        let targets: Vec<String> = flows
+            .map(|flow| flow.to.clone())
+            .filter(to_element)
+            .collect();
         for target in &targets {
             for run in 0..self.runs.len() {
                 let input = Input::Trigger {
@@ -631,16 +442,29 @@ impl World<'_> {
         Ok(Err(reason))
     }
 
-    /// Completes the first task that the script does not speak of.
+    /// Completes the first task that the rest of the script does not speak of.
     fn complete_one(&mut self) -> io::Result<bool> {
         let rest = self
             .options
             .script
             .get(self.next_step..)
             .unwrap_or_default();
+        let messages: Vec<String> = rest
+            .iter()
+            .filter_map(|step| step.message.as_deref())
+            .map(|name| called(&self.model.messages, name))
+            .collect();
+        let waits_for_script = |id: &str| {
+            let node = self.model.lookup(id).map(|ix| &self.model[ix].kind);
+            matches!(node, Some(Kind::Task(Task::Receive { message: Some(name), .. })) if messages.contains(name))
+        };
         let is_scripted = |id: &str| {
-            rest.iter()
-                .any(|step| step.complete.as_deref() == Some(id) || step.at.as_deref() == Some(id))
+            let names = |step: &Step| {
+                [&step.complete, &step.at, &step.trigger]
+                    .into_iter()
+                    .any(|named| named.as_deref() == Some(id))
+            };
+            rest.iter().any(names) || waits_for_script(id)
         };
         for run in 0..self.runs.len() {
             let Some(playing) = self.runs.get(run) else {
@@ -696,10 +520,12 @@ impl World<'_> {
             return self.step_start(at, step);
         }
         if let Some(name) = &step.message {
-            return self.message(name, step.key.as_ref(), &step.vars);
+            let name = called(&self.model.messages, name);
+            return self.message(&name, step.key.as_ref(), &step.vars);
         }
         if let Some(name) = &step.signal {
-            self.broadcast(name, None)?;
+            let name = called(&self.model.signals, name);
+            self.broadcast(&name, None, &step.vars)?;
             return Ok(Ok(()));
         }
         if let Some(span) = &step.advance {
@@ -796,7 +622,7 @@ impl World<'_> {
         Ok(Err(reason))
     }
 
-    fn outcome(&mut self, failure: Failure) -> io::Result<u8> {
+    pub(super) fn outcome(&mut self, failure: Failure) -> io::Result<u8> {
         let mut waiting: Vec<String> = Vec::new();
         let mut reason = failure;
         let mut is_running = false;
@@ -850,6 +676,16 @@ impl World<'_> {
         writeln!(self.out, "{line}")?;
         Ok(if outcome == "failed" { FAILED } else { DONE })
     }
+}
+
+/// The name of a message or signal that is called by its name or its id.
+fn called(known: &BTreeMap<String, Named>, name: &str) -> String {
+    if known.values().any(|named| named.name == name) {
+        return name.to_owned();
+    }
+    known
+        .get(name)
+        .map_or_else(|| name.to_owned(), |named| named.name.clone())
 }
 
 /// A process that could not begin is told as an incident without an element.

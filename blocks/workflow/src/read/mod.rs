@@ -4,27 +4,39 @@
 //! is only what runs. What other engines' attributes mean is taken over where we have the same
 //! idea ([`foreign`]); what has no effect is listed in [`Model::ignored`].
 
-use std::{collections::HashMap, sync::Arc};
+mod data;
+mod event;
+mod foreign;
+mod rules;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
     model::{
-        Definition, Event, Flow, FlowIx, Gateway, Id, Ignored, Kind, Mapping, MessageFlow, Model,
-        MultiInstance, Named, Node, NodeIx, Participant, Place, Problem, ProcessHead, Repeat,
-        Scope, ScopeIx, Source, Sub, TONGBAN, Task, Thrown, TimerSource,
+        Definition, Flow, FlowIx, Gateway, Id, Import, Kind, MessageFlow, Model, Named, Node,
+        NodeIx, Participant, Place, Problem, ProcessHead, Scope, ScopeIx, Sub, TONGBAN, Task,
     },
     tree::{self, Element, Unreadable},
 };
+use event::{condition_source, expression, script};
+pub(crate) use foreign::FOREIGN;
+use foreign::{Side, foreign, mappings};
 
 const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
-/// Extension namespaces of engines whose attributes we understand in part.
-pub(crate) const FOREIGN: &[(&str, &str)] = &[
-    ("http://camunda.org/schema/1.0/bpmn", "camunda"),
-    ("http://flowable.org/bpmn", "flowable"),
-    ("http://activiti.org/bpmn", "activiti"),
-];
+
+/// Files that others import, by the location that the import names.
+pub type Imports = BTreeMap<String, Vec<u8>>;
 
 /// Reads a file. Mistakes that still leave a model are in [`Model::problems`].
 pub fn read(bytes: &[u8]) -> Result<Model, Unreadable> {
+    read_with(bytes, &Imports::new())
+}
+
+/// Reads a file together with those that it imports.
+pub fn read_with(bytes: &[u8], imports: &Imports) -> Result<Model, Unreadable> {
     let root = tree::parse(bytes)?;
     if root.namespace != BPMN || root.name != "definitions" {
         let text = "the root element is not `definitions` of BPMN 2.0".to_owned();
@@ -34,9 +46,17 @@ pub fn read(bytes: &[u8]) -> Result<Model, Unreadable> {
             text,
         });
     }
+    let (imported, missing) = imported(&root, imports)?;
     let mut reader = Reader::default();
     reader.ids(&root);
+    for (other, _) in &imported {
+        reader.globals(other);
+    }
     reader.globals(&root);
+    reader.data = data::names(&root);
+    let is_open = root.children_named("import").count() > imported.len();
+    reader.rules(&root, &imported, is_open);
+    reader.is_open = is_open;
     for process in root.children_named("process") {
         reader.process(process);
     }
@@ -46,7 +66,70 @@ pub fn read(bytes: &[u8]) -> Result<Model, Unreadable> {
     }
     crate::ignored::list_rest(&root, &mut reader.model.ignored);
     reader.connect();
-    Ok(reader.model)
+    let mut model = reader.model;
+    model.missing_imports = missing;
+    model.draws_other = root.children.iter().any(|child| {
+        [
+            "collaboration",
+            "choreography",
+            "globalConversation",
+            "interface",
+            "import",
+        ]
+        .contains(&child.name.as_str())
+    });
+    for (_, other) in imported {
+        model.link(other);
+    }
+    Ok(model)
+}
+
+/// Locations of the BPMN and DMN files that a file imports.
+pub fn import_locations(bytes: &[u8]) -> Vec<String> {
+    let root = tree::parse(bytes).ok();
+    let imports = root.iter().flat_map(|root| root.children_named("import"));
+    imports
+        .filter(|import| {
+            let kind = import.get("importType").unwrap_or_default();
+            kind == BPMN || kind.contains("/DMN/")
+        })
+        .filter_map(|import| import.get("location").map(str::to_owned))
+        .collect()
+}
+
+/// The imported BPMN files that are at hand, read, and those that are not.
+fn imported(
+    root: &Element,
+    imports: &Imports,
+) -> Result<(Vec<(Element, Model)>, Vec<Import>), Unreadable> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for import in root.children_named("import") {
+        if import.get("importType") != Some(BPMN) {
+            continue;
+        }
+        let location = import.get("location").unwrap_or_default();
+        let Some(bytes) = imports.get(location) else {
+            missing.push(Import {
+                location: location.to_owned(),
+                line: import.line,
+            });
+            continue;
+        };
+        // What the imported file imports in turn; itself left out, so that circles end.
+        let mut others = imports.clone();
+        others.remove(location);
+        let because = |e: Unreadable| Unreadable {
+            rule: "import-unreadable",
+            line: import.line,
+            text: format!(
+                "the imported file `{location}`, line {}: {}",
+                e.line, e.text
+            ),
+        };
+        let model = read_with(bytes, &others).map_err(because)?;
+        found.push((tree::parse(bytes).map_err(because)?, model));
+    }
+    Ok((found, missing))
 }
 
 #[derive(Default)]
@@ -57,11 +140,15 @@ struct Reader<'a> {
     hosts: Vec<(NodeIx, String, u32)>,
     defaults: Vec<(NodeIx, String)>,
     associations: Vec<(String, String)>,
-    /// `incoming` and `outgoing` as written: node, flow, line.
-    written: Vec<(NodeIx, String, u32)>,
-    /// Names of data elements by id: multi-instance collections refer to them.
+    /// `incoming` and `outgoing` as written: node, flow, whether it comes in, line.
+    written: Vec<(NodeIx, String, bool, u32)>,
+    /// The variables for which data elements stand, by the id of the element.
     data: HashMap<String, String>,
     lanes: HashMap<String, String>,
+    /// Whether qualified names may lead to an imported file that is not at hand.
+    is_open: bool,
+    /// Correlation keys that messages declare, by the id of the message.
+    keys: HashMap<String, String>,
     /// Event definitions at the top of the file, by id.
     definitions: HashMap<String, &'a Element>,
     /// Id of the event or task being read, to which its definitions belong.
@@ -93,6 +180,12 @@ impl<'a> Reader<'a> {
             element: element.to_owned(),
             line,
             text,
+            remedy: match rule {
+                "duplicate-id" => "give every element an id of its own",
+                "missing-id" => "give the element an id",
+                _ => "correct the reference or add what it names",
+            },
+            is_error: true,
         });
     }
 
@@ -123,15 +216,22 @@ impl<'a> Reader<'a> {
             if element.name.ends_with("EventDefinition") {
                 self.definitions.insert(id.to_owned(), element);
             }
-            let name = element.get("name").unwrap_or(id).to_owned();
-            let code = element
-                .get("errorCode")
-                .or(element.get("escalationCode"))
-                .unwrap_or(id)
-                .to_owned();
+            if let Some(key) =
+                foreign::zeebe(element, "subscription").and_then(|s| s.get("correlationKey"))
+            {
+                self.keys
+                    .insert(id.to_owned(), key.trim_start_matches('=').to_owned());
+            }
+            let given = |attribute| {
+                element
+                    .get(attribute)
+                    .filter(|text| !text.trim().is_empty())
+            };
+            let code = given("errorCode").or(given("escalationCode"));
             let named = Named {
-                name,
-                code,
+                name: given("name").unwrap_or(id).to_owned(),
+                code: code.unwrap_or(id).to_owned(),
+                has_code: code.is_some(),
                 line: element.line,
             };
             match element.name.as_str() {
@@ -153,6 +253,7 @@ impl<'a> Reader<'a> {
                 "globalManualTask" => Kind::Task(Task::Manual),
                 "globalBusinessRuleTask" => Kind::Task(Task::Rule),
                 "globalScriptTask" => Kind::Task(script(element)),
+                "globalCommunicationTask" => Kind::Task(Task::None),
                 _ => continue,
             };
             let id: Id = Arc::from(element.get("id").unwrap_or_default());
@@ -181,10 +282,15 @@ impl<'a> Reader<'a> {
             });
         }
         for flow in element.children_named("messageFlow") {
+            flow.get("id")
+                .unwrap_or_default()
+                .clone_into(&mut self.current);
+            let message = self.message(flow);
             self.model.message_flows.push(MessageFlow {
                 id: flow.get("id").unwrap_or_default().to_owned(),
                 from: local(flow.get("sourceRef").unwrap_or_default()).to_owned(),
                 to: local(flow.get("targetRef").unwrap_or_default()).to_owned(),
+                message,
                 line: flow.line,
             });
         }
@@ -222,7 +328,11 @@ impl<'a> Reader<'a> {
         for lane in element.children_named("laneSet") {
             self.lanes(lane);
         }
-        for child in &element.children {
+        for child in element
+            .children
+            .iter()
+            .filter(|child| child.namespace == BPMN)
+        {
             let id = child.get("id").unwrap_or_default();
             match child.name.as_str() {
                 "sequenceFlow" => {
@@ -237,9 +347,10 @@ impl<'a> Reader<'a> {
                     );
                     self.associations.push(pair);
                 }
-                "dataObject" | "dataObjectReference" | "property" | "dataStoreReference" => {
-                    self.data
-                        .insert(id.to_owned(), child.get("name").unwrap_or(id).to_owned());
+                "dataObject" | "property" if self.model[scope].owner.is_some() => {
+                    let name = self.data.get(id).cloned();
+                    self.model
+                        .scopes_mut(scope, |inner| inner.data.extend(name));
                 }
                 _ => {
                     if let Some(kind) = self.kind(child) {
@@ -293,9 +404,14 @@ impl<'a> Reader<'a> {
             .iter()
             .filter(|c| matches!(c.name.as_str(), "incoming" | "outgoing"))
         {
-            self.written
-                .push((ix, local(&written.text).to_owned(), written.line));
+            self.written.push((
+                ix,
+                local(&written.text).to_owned(),
+                written.name == "incoming",
+                written.line,
+            ));
         }
+        let (data_in, data_out) = self.associations_of(element);
         let node = Node {
             id: id.clone(),
             name: element.get("name").unwrap_or_default().trim().to_owned(),
@@ -314,6 +430,9 @@ impl<'a> Reader<'a> {
             attributes: self.attributes(element, &id),
             inputs: mappings(element, Side::In),
             outputs: mappings(element, Side::Out),
+            data_in,
+            data_out,
+            sends: None,
             quantity: (
                 count(element, "startQuantity"),
                 count(element, "completionQuantity"),
@@ -335,12 +454,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn attributes(
-        &mut self,
-        element: &Element,
-        id: &str,
-    ) -> std::collections::BTreeMap<String, String> {
-        let mut found = std::collections::BTreeMap::new();
+    fn attributes(&mut self, element: &Element, id: &str) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
         let ignored = &mut self.model.ignored;
         foreign(element, id, &mut found, ignored);
         for attribute in element.attributes.iter().filter(|a| a.namespace == TONGBAN) {
@@ -362,6 +477,11 @@ impl<'a> Reader<'a> {
                 found.insert(child.name.clone(), text_of(child));
             }
         }
+        let named = std::iter::once(element).chain(&element.children);
+        let mut messages = named.filter_map(|named| self.keys.get(local(named.get("messageRef")?)));
+        if let Some(key) = messages.next() {
+            found.entry("correlation".to_owned()).or_insert(key.clone());
+        }
         if let Some(lane) = self.lanes.get(id) {
             found.entry("lane".to_owned()).or_insert(lane.clone());
         }
@@ -380,7 +500,8 @@ impl<'a> Reader<'a> {
             .get(reference)
             .or_else(|| known.get(local(reference)))
             .cloned();
-        if found.is_none() && !reference.trim().is_empty() {
+        let is_elsewhere = self.is_open && reference.contains(':');
+        if found.is_none() && !reference.trim().is_empty() && !is_elsewhere {
             let text =
                 format!("`{attribute}` names `{reference}`, which the file does not declare");
             let owner = self.current.clone();
@@ -432,201 +553,25 @@ impl<'a> Reader<'a> {
                 is_parallel: element.get("eventGatewayType") == Some("Parallel"),
             }),
             "complexGateway" => Kind::Gateway(Gateway::Complex {
-                activation: element
-                    .child("activationCondition")
-                    .map(|c| Source::new(&c.text, c.line)),
+                activation: expression(element, "activationCondition"),
             }),
             "subProcess" if element.flag("triggeredByEvent") == Some(true) => Kind::Sub(Sub::Event),
             "subProcess" => Kind::Sub(Sub::Embedded),
             "transaction" => Kind::Sub(Sub::Transaction),
             "adHocSubProcess" => Kind::Sub(Sub::AdHoc {
                 is_sequential: element.get("ordering") == Some("Sequential"),
-                until: element
-                    .child("completionCondition")
-                    .map(|c| Source::new(&c.text, c.line)),
+                until: expression(element, "completionCondition"),
                 cancels_rest: element.flag("cancelRemainingInstances").unwrap_or(true),
             }),
             "callActivity" => Kind::Call {
-                called: element.get("calledElement").map(|c| local(c).to_owned()),
+                called: element
+                    .get("calledElement")
+                    .or_else(|| foreign::zeebe(element, "calledElement")?.get("processId"))
+                    .map(|called| local(called).to_owned())
+                    .filter(|called| !called.is_empty()),
             },
             _ => return None,
         })
-    }
-
-    fn event(&mut self, element: &Element, place: Place) -> Kind {
-        let mut definitions = Vec::new();
-        for child in &element.children {
-            let referred = (child.name == "eventDefinitionRef").then(|| local(&child.text));
-            let shared = referred.and_then(|id| self.definitions.get(id).copied());
-            if let Some(id) = referred.filter(|_| shared.is_none()) {
-                let text =
-                    format!("`eventDefinitionRef` names `{id}`, which the file does not declare");
-                let owner = self.current.clone();
-                self.problem("dangling-reference", &owner, child.line, text);
-            }
-            if let Some(definition) = self.definition(shared.unwrap_or(child)) {
-                definitions.push(definition);
-            }
-        }
-        let is_parallel_multiple = element.flag("parallelMultiple").unwrap_or(false);
-        Kind::Event(Event {
-            place,
-            definitions,
-            is_parallel_multiple,
-            host: None,
-        })
-    }
-
-    fn definition(&mut self, element: &Element) -> Option<Definition> {
-        let nameless = || format!("#{}", element.line);
-        Some(match element.name.as_str() {
-            "messageEventDefinition" => Definition::Message {
-                name: self.message(element).unwrap_or_else(nameless),
-            },
-            "signalEventDefinition" => {
-                let named = self.named("signal", element, "signalRef");
-                Definition::Signal {
-                    name: named.map_or_else(nameless, |named| named.name),
-                }
-            }
-            "errorEventDefinition" => Definition::Error {
-                code: self
-                    .named("error", element, "errorRef")
-                    .map(|named| named.code),
-            },
-            "escalationEventDefinition" => {
-                let named = self.named("escalation", element, "escalationRef");
-                Definition::Escalation {
-                    code: named.map(|named| named.code),
-                }
-            }
-            "conditionalEventDefinition" => Definition::Conditional {
-                condition: element
-                    .child("condition")
-                    .map(|c| Source::new(&c.text, c.line)),
-            },
-            "linkEventDefinition" => Definition::Link {
-                name: element.get("name").unwrap_or_default().to_owned(),
-                id: element.get("id").unwrap_or_default().to_owned(),
-                target: element
-                    .child("target")
-                    .map(|target| local(&target.text).to_owned()),
-                sources: element
-                    .children_named("source")
-                    .map(|source| local(&source.text).to_owned())
-                    .collect(),
-            },
-            "timerEventDefinition" => Definition::Timer(timer(element)),
-            "terminateEventDefinition" => Definition::Terminate,
-            "cancelEventDefinition" => Definition::Cancel,
-            "compensateEventDefinition" => Definition::Compensation {
-                activity: element
-                    .get("activityRef")
-                    .map(|reference| local(reference).to_owned()),
-                waits: element.flag("waitForCompletion").unwrap_or(true),
-            },
-            _ => return None,
-        })
-    }
-
-    fn repeat(&mut self, element: &Element) -> Option<Repeat> {
-        if let Some(standard) = element.child("standardLoopCharacteristics") {
-            return Some(Repeat::Standard {
-                tests_before: standard.flag("testBefore").unwrap_or(false),
-                maximum: standard
-                    .get("loopMaximum")
-                    .map(|text| Source::new(text, standard.line)),
-                condition: standard
-                    .child("loopCondition")
-                    .map(|c| Source::new(&c.text, c.line)),
-            });
-        }
-        let multi = element.child("multiInstanceLoopCharacteristics")?;
-        for input in element
-            .child("ioSpecification")
-            .iter()
-            .flat_map(|io| &io.children)
-        {
-            if let Some(id) = input.get("id") {
-                self.data
-                    .insert(id.to_owned(), input.get("name").unwrap_or(id).to_owned());
-            }
-        }
-        let thrown = self.thrown(multi).map(Box::new);
-        let own = |name: &str| {
-            let mut spaces =
-                std::iter::once(TONGBAN).chain(FOREIGN.iter().map(|(namespace, _)| *namespace));
-            spaces.find_map(|namespace| multi.get_in(namespace, name))
-        };
-        let referred = |name: &str| {
-            let reference = multi.child(name).map(text_of)?;
-            Some(self.data.get(&reference).cloned().unwrap_or(reference))
-        };
-        let item = |name: &str| {
-            multi
-                .child(name)
-                .and_then(|e| e.get("name").or(e.get("id")))
-                .map(str::to_owned)
-        };
-        let collection = own("collection")
-            .map(str::to_owned)
-            .or_else(|| referred("loopDataInputRef"));
-        Some(Repeat::Multi(MultiInstance {
-            is_sequential: multi.flag("isSequential").unwrap_or(false),
-            cardinality: multi
-                .child("loopCardinality")
-                .map(|c| Source::new(&c.text, c.line)),
-            collection: collection.map(|text| Source::new(&text, multi.line)),
-            item: own("elementVariable")
-                .map(str::to_owned)
-                .or_else(|| item("inputDataItem")),
-            until: multi
-                .child("completionCondition")
-                .map(|c| Source::new(&c.text, c.line)),
-            output: own("outputCollection")
-                .map(str::to_owned)
-                .or_else(|| referred("loopDataOutputRef")),
-            output_item: own("outputElement")
-                .map(str::to_owned)
-                .or_else(|| item("outputDataItem"))
-                .map(|text| Source::new(&text, multi.line)),
-            thrown,
-        }))
-    }
-
-    /// What multiple instances throw while they are done one by one.
-    fn thrown(&mut self, multi: &Element) -> Option<Thrown> {
-        let referred =
-            |attribute: &str| self.definitions.get(local(multi.get(attribute)?)).copied();
-        let (one, none) = (
-            referred("oneBehaviorEventRef"),
-            referred("noneBehaviorEventRef"),
-        );
-        match multi.get("behavior") {
-            Some("One") => self.definition(one?).map(Thrown::First),
-            Some("None") => self.definition(none?).map(Thrown::Each),
-            Some("Complex") => {
-                let mut cases = Vec::new();
-                for case in multi.children_named("complexBehaviorDefinition") {
-                    let condition = case
-                        .child("condition")
-                        .map(|c| Source::new(&c.text, c.line));
-                    let event = case.child("event").and_then(|event| {
-                        event.children.iter().find_map(|child| {
-                            let shared = self.definitions.get(local(&child.text)).copied();
-                            self.definition(if child.name == "eventDefinitionRef" {
-                                shared?
-                            } else {
-                                child
-                            })
-                        })
-                    });
-                    cases.extend(condition.zip(event));
-                }
-                Some(Thrown::When(cases))
-            }
-            _ => None,
-        }
     }
 
     /// Ties flows, hosts, defaults and associations to the nodes that they name.
@@ -659,30 +604,89 @@ impl<'a> Reader<'a> {
                 node.bad_default = found.is_none().then_some(default);
             });
         }
-        for (ix, flow, line) in std::mem::take(&mut self.written) {
+        self.mislisted();
+        for (from, to) in std::mem::take(&mut self.associations) {
+            self.compensates(&from, &to);
+            self.compensates(&to, &from);
+        }
+        self.senders();
+    }
+
+    /// Flows that an element lists as its own and that are not.
+    fn mislisted(&mut self) {
+        let flows = self.model.flows.iter();
+        let connected: HashSet<Id> = flows.map(|flow| flow.id.clone()).collect();
+        for (ix, flow, is_incoming, line) in std::mem::take(&mut self.written) {
+            let id = self.model[ix].id.clone();
             if !self.flow_ids.contains_key(&flow) {
-                let id = self.model[ix].id.clone();
-                self.problem(
-                    "dangling-reference",
-                    &id,
-                    line,
-                    format!("it names the flow `{flow}`, which is not there"),
-                );
+                let text = format!("it names the flow `{flow}`, which is not there");
+                self.problem("dangling-reference", &id, line, text);
+                continue;
+            }
+            let node = &self.model[ix];
+            let flows = if is_incoming {
+                &node.incoming
+            } else {
+                &node.outgoing
+            };
+            if connected.contains(flow.as_str())
+                && !flows.iter().any(|&own| *self.model[own].id == *flow)
+            {
+                let side = if is_incoming { "incoming" } else { "outgoing" };
+                let text =
+                    format!("it lists the flow `{flow}` as {side}, but the flow says otherwise");
+                self.problem("flow-mislisted", &id, line, text);
             }
         }
-        for (from, to) in std::mem::take(&mut self.associations) {
-            let (Some(from), Some(to)) = (self.model.lookup(&from), self.model.lookup(&to)) else {
-                continue;
-            };
-            let event = self.model[from].event();
-            let compensates = event.is_some_and(|e| {
-                e.definitions
-                    .iter()
-                    .any(|d| matches!(d, Definition::Compensation { .. }))
-            });
-            if let Some(host) = event.and_then(|event| event.host).filter(|_| compensates) {
-                self.model.node_mut(host, |node| node.undone_by = Some(to));
+    }
+
+    /// An association between a compensation event and what undoes its activity.
+    fn compensates(&mut self, event: &str, handler: &str) {
+        let (Some(event), Some(handler)) = (self.model.lookup(event), self.model.lookup(handler))
+        else {
+            return;
+        };
+        if !self.model[handler].is_activity() {
+            return;
+        }
+        let Some(event) = self.model[event].event() else {
+            return;
+        };
+        let compensates = |d: &Definition| matches!(d, Definition::Compensation { .. });
+        if let Some(host) = event
+            .host
+            .filter(|_| event.definitions.iter().any(compensates))
+        {
+            self.model
+                .node_mut(host, |node| node.undone_by = Some(handler));
+        }
+    }
+
+    /// Tasks that send: by their own message, or by a message flow that leaves them.
+    fn senders(&mut self) {
+        let mut sends = Vec::new();
+        for (at, node) in self.model.nodes.iter().enumerate() {
+            if let Kind::Task(Task::Send {
+                message: Some(name),
+            }) = &node.kind
+            {
+                sends.push((NodeIx(at), name.clone()));
             }
+        }
+        for flow in &self.model.message_flows {
+            let from = self.model.lookup(&flow.from);
+            if let Some(ix) = from.filter(|&ix| matches!(self.model[ix].kind, Kind::Task(_))) {
+                let name = flow
+                    .message
+                    .clone()
+                    .unwrap_or_else(|| format!("#{}", flow.id));
+                sends.push((ix, name));
+            }
+        }
+        for (ix, name) in sends {
+            self.model.node_mut(ix, |node| {
+                node.sends.get_or_insert(name);
+            });
         }
     }
 
@@ -707,7 +711,12 @@ impl<'a> Reader<'a> {
             .filter(|c| !c.text.trim().is_empty());
         let ix = FlowIx(self.model.flows.len());
         self.model.flows.push(Flow {
-            id: Arc::from(id),
+            // One without an id is told apart from others by its place.
+            id: if id.is_empty() {
+                Arc::from(format!("flow#{}", ix.0))
+            } else {
+                Arc::from(id)
+            },
             name: element.get("name").unwrap_or_default().to_owned(),
             line: element.line,
             from,
@@ -731,188 +740,6 @@ impl Model {
     fn scopes_mut(&mut self, ix: ScopeIx, change: impl FnOnce(&mut Scope)) {
         if let Some(scope) = self.scopes.get_mut(ix.0) {
             change(scope);
-        }
-    }
-}
-
-fn condition_source(element: &Element) -> Source {
-    let mut source = Source::new(&element.text, element.line);
-    let language = element
-        .get("language")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let is_known = language.is_empty()
-        || ["feel", "juel", "xpath"]
-            .iter()
-            .any(|known| language.contains(known));
-    if !is_known && source.compiled.is_ok() && !source.text.contains("${") {
-        source.compiled = Err(format!("expressions in `{language}` are not supported"));
-    }
-    source
-}
-
-fn script(element: &Element) -> Task {
-    let format = element.get("scriptFormat").unwrap_or_default().to_owned();
-    let script = element.child("script");
-    let text = script.map(text_of).unwrap_or_default();
-    let is_feel = format.to_ascii_lowercase().contains("feel");
-    let value = is_feel.then(|| Source::new(&text, script.map_or(element.line, |s| s.line)));
-    Task::Script {
-        format,
-        text,
-        value,
-    }
-}
-
-fn timer(element: &Element) -> TimerSource {
-    if let Some(days) = element.get_in(TONGBAN, "workingDays") {
-        return TimerSource::WorkingDays(Source::new(days, element.line));
-    }
-    for child in &element.children {
-        let source = || literal_or_expression(&child.text, child.line);
-        match child.name.as_str() {
-            "timeDate" => return TimerSource::Date(source()),
-            "timeDuration" => return TimerSource::Duration(source()),
-            "timeCycle" => return TimerSource::Cycle(source()),
-            _ => {}
-        }
-    }
-    TimerSource::Missing
-}
-
-/// ISO 8601 text is itself; anything else is an expression.
-fn literal_or_expression(text: &str, line: u32) -> Source {
-    let text = text.trim();
-    if crate::core::timer::is_literal(text) {
-        return Source {
-            compiled: crate::expr::Expr::parse(&crate::expr::quoted(text)).map(Arc::new),
-            text: text.to_owned(),
-            line,
-        };
-    }
-    Source::new(text, line)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    In,
-    Out,
-}
-
-fn mappings(element: &Element, side: Side) -> Vec<Mapping> {
-    let mut found = Vec::new();
-    let (own, short, parameter) = match side {
-        Side::In => ("input", "in", "inputParameter"),
-        Side::Out => ("output", "out", "outputParameter"),
-    };
-    for child in element
-        .child("extensionElements")
-        .iter()
-        .flat_map(|e| &e.children)
-    {
-        if child.name == own || child.name == short {
-            let source = child.get("source").or(child.get("sourceExpression"));
-            if let (Some(target), Some(source)) = (child.get("target"), source) {
-                found.push(Mapping {
-                    target: target.to_owned(),
-                    source: Source::new(source, child.line),
-                });
-            }
-        } else if child.name == "inputOutput" {
-            for inner in child.children_named(parameter) {
-                if let Some(name) = inner.get("name") {
-                    let text = text_of(inner);
-                    let source = if text.contains("${") {
-                        text
-                    } else {
-                        crate::expr::quoted(&text)
-                    };
-                    found.push(Mapping {
-                        target: name.to_owned(),
-                        source: Source::new(&source, inner.line),
-                    });
-                }
-            }
-        }
-    }
-    found
-}
-
-/// Takes over what other engines' attributes mean, and lists what has no effect here.
-fn foreign(
-    element: &Element,
-    id: &str,
-    found: &mut std::collections::BTreeMap<String, String>,
-    ignored: &mut Vec<Ignored>,
-) {
-    let engine = |namespace: &str| {
-        FOREIGN
-            .iter()
-            .find(|(known, _)| *known == namespace)
-            .map(|(_, name)| *name)
-    };
-    let is_called = matches!(
-        element.name.as_str(),
-        "serviceTask" | "sendTask" | "businessRuleTask"
-    );
-    for attribute in &element.attributes {
-        let Some(engine) = engine(&attribute.namespace) else {
-            continue;
-        };
-        let ours = match attribute.name.as_str() {
-            "assignee" => "assignee",
-            "candidateGroups" => "candidates",
-            "formKey" => "form",
-            "dueDate" => "due",
-            "decisionRef" | "decisionTableReferenceKey" => "decision",
-            "resultVariable" => "result",
-            "topic" => "topic",
-            "delegateExpression" => "call",
-            "priority" | "taskPriority" => "priority",
-            "asyncBefore" | "async" if is_called => "async",
-            // Says no more than the topic does.
-            "type" if attribute.value.starts_with("external") => continue,
-            // Jobs of one instance never run beside one another here.
-            "exclusive" => continue,
-            _ => {
-                let what = format!("{engine}:{}=\"{}\"", attribute.name, attribute.value);
-                ignored.push(Ignored {
-                    element: id.to_owned(),
-                    line: element.line,
-                    what,
-                });
-                continue;
-            }
-        };
-        let value = attribute.value.trim();
-        let bean = value
-            .strip_prefix("${")
-            .and_then(|v| v.strip_suffix('}'))
-            .filter(|_| ours == "call");
-        found.insert(ours.to_owned(), bean.unwrap_or(value).to_owned());
-    }
-    for child in element
-        .child("extensionElements")
-        .iter()
-        .flat_map(|e| &e.children)
-    {
-        let Some(engine) = engine(&child.namespace) else {
-            continue;
-        };
-        if child.name == "properties" {
-            for property in child.children_named("property") {
-                if let (Some(name), Some(value)) = (property.get("name"), property.get("value")) {
-                    found.insert(name.to_owned(), value.to_owned());
-                }
-            }
-        } else if child.name == "failedJobRetryTimeCycle" {
-            found.insert("retries".to_owned(), text_of(child));
-        } else if !matches!(child.name.as_str(), "in" | "out" | "inputOutput") {
-            ignored.push(Ignored {
-                element: id.to_owned(),
-                line: child.line,
-                what: format!("<{engine}:{}>", child.name),
-            });
         }
     }
 }

@@ -1,0 +1,242 @@
+//! Attributes and extension elements of our own and of other engines: what of them we take over,
+//! and a list of what has no effect here.
+
+use std::collections::BTreeMap;
+
+use super::text_of;
+use crate::{
+    expr::quoted,
+    model::{ALL, Ignored, Mapping, Source, TONGBAN},
+    tree::Element,
+};
+
+/// Extension namespaces of engines whose attributes we understand in part.
+pub(crate) const FOREIGN: &[(&str, &str)] = &[
+    ("http://camunda.org/schema/1.0/bpmn", "camunda"),
+    ("http://activiti.org/bpmn", "activiti"),
+    ("http://flowable.org/bpmn", "flowable"),
+    (ZEEBE, "zeebe"),
+];
+
+const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
+
+/// An attribute under our namespace or that of an engine we know.
+pub(super) fn own<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
+    let mut spaces = std::iter::once(TONGBAN).chain(FOREIGN.iter().map(|(space, _)| *space));
+    let attribute = spaces.find_map(|namespace| element.get_in(namespace, name));
+    attribute.or_else(|| {
+        let zeebe_name = match name {
+            "collection" => "inputCollection",
+            "elementVariable" => "inputElement",
+            name => name,
+        };
+        zeebe(element, "loopCharacteristics")?.get(zeebe_name)
+    })
+}
+
+/// An extension element of Camunda 8.
+pub(super) fn zeebe<'a>(element: &'a Element, name: &str) -> Option<&'a Element> {
+    let extensions = element.child("extensionElements")?;
+    let mut children = extensions.children.iter();
+    children.find(|child| child.namespace == ZEEBE && child.name == name)
+}
+
+/// Whether a message event says in another engine's words how it is sent.
+pub(super) fn is_sent_outside(element: &Element) -> bool {
+    element.attributes.iter().any(|attribute| {
+        FOREIGN
+            .iter()
+            .any(|(space, _)| *space == attribute.namespace)
+    }) || element.child("extensionElements").is_some()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    In,
+    Out,
+}
+
+/// Mappings of an activity: our own, `in` and `out` of a call, `inputOutput`, `ioMapping`.
+pub(super) fn mappings(element: &Element, side: Side) -> Vec<Mapping> {
+    let mut found = Vec::new();
+    let (own, short, parameter) = match side {
+        Side::In => ("input", "in", "inputParameter"),
+        Side::Out => ("output", "out", "outputParameter"),
+    };
+    let mut add = |target: &str, source: Source| {
+        found.push(Mapping {
+            target: target.to_owned(),
+            source,
+        });
+    };
+    let extensions = element.child("extensionElements");
+    for child in extensions.iter().flat_map(|e| &e.children) {
+        if child.name == own || child.name == short {
+            let source = child.get("source").or(child.get("sourceExpression"));
+            if let (Some(target), Some(source)) = (child.get("target"), source) {
+                add(target, Source::new(source, child.line));
+            } else if child.get("variables") == Some("all") {
+                add(ALL, Source::literal("", child.line));
+            }
+        } else if child.name == "inputOutput" {
+            for inner in child.children_named(parameter) {
+                if let Some(name) = inner.get("name") {
+                    add(name, Source::new(&parameter_value(inner), inner.line));
+                }
+            }
+        } else if child.name == "ioMapping" && child.namespace == ZEEBE {
+            for inner in child.children_named(own) {
+                if let (Some(target), Some(source)) = (inner.get("target"), inner.get("source")) {
+                    let source = match source.strip_prefix('=') {
+                        Some(expression) => Source::new(expression, inner.line),
+                        None => Source::literal(source, inner.line),
+                    };
+                    add(target, source);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A parameter as an expression: text, `${…}`, a list or a map.
+fn parameter_value(element: &Element) -> String {
+    let join = |parts: Vec<String>| parts.join(", ");
+    if let Some(list) = element.children.iter().find(|child| child.name == "list") {
+        return format!(
+            "[{}]",
+            join(list.children.iter().map(parameter_value).collect())
+        );
+    }
+    if let Some(map) = element.children.iter().find(|child| child.name == "map") {
+        let entry = |entry: &Element| {
+            let key = entry.get("key").unwrap_or_default();
+            format!("{}: {}", quoted(key), parameter_value(entry))
+        };
+        return format!(
+            "{{{}}}",
+            join(map.children_named("entry").map(entry).collect())
+        );
+    }
+    let text = text_of(element);
+    match text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'))
+    {
+        Some(inner) if !inner.contains("${") => {
+            crate::juel::to_feel(inner).unwrap_or_else(|_| text.clone())
+        }
+        _ if text.contains("${") => text,
+        _ => quoted(&text),
+    }
+}
+
+/// Takes over what the extension elements of Camunda 8 mean.
+fn from_zeebe(child: &Element, found: &mut BTreeMap<String, String>) -> bool {
+    let taken: &[(&str, &str)] = match child.name.as_str() {
+        "taskDefinition" => &[("type", "topic")],
+        "formDefinition" => &[("formKey", "form"), ("formId", "form")],
+        "assignmentDefinition" => &[("assignee", "assignee"), ("candidateGroups", "candidates")],
+        "taskSchedule" => &[("dueDate", "due")],
+        "calledDecision" => &[("decisionId", "decision"), ("resultVariable", "result")],
+        "script" => &[("resultVariable", "result")],
+        "subscription" => &[("correlationKey", "correlation")],
+        "calledElement" | "ioMapping" | "loopCharacteristics" | "userTask" => &[],
+        _ => return false,
+    };
+    for (theirs, ours) in taken {
+        if let Some(value) = child.get(theirs) {
+            let is_expression = matches!(*ours, "correlation") && value.starts_with('=');
+            let value = if is_expression {
+                value.trim_start_matches('=')
+            } else {
+                value
+            };
+            found.insert((*ours).to_owned(), value.trim().to_owned());
+        }
+    }
+    true
+}
+
+/// Takes over what other engines' attributes mean, and lists what has no effect here.
+pub(super) fn foreign(
+    element: &Element,
+    id: &str,
+    found: &mut BTreeMap<String, String>,
+    ignored: &mut Vec<Ignored>,
+) {
+    let engine = |namespace: &str| {
+        FOREIGN
+            .iter()
+            .find(|(known, _)| *known == namespace)
+            .map(|(_, name)| *name)
+    };
+    let is_called = matches!(
+        element.name.as_str(),
+        "serviceTask" | "sendTask" | "businessRuleTask"
+    );
+    for attribute in &element.attributes {
+        let Some(engine) = engine(&attribute.namespace) else {
+            continue;
+        };
+        let ours = match attribute.name.as_str() {
+            "assignee" => "assignee",
+            "candidateGroups" => "candidates",
+            "formKey" => "form",
+            "dueDate" => "due",
+            "decisionRef" | "decisionTableReferenceKey" => "decision",
+            "resultVariable" => "result",
+            "topic" => "topic",
+            "delegateExpression" => "call",
+            "collection" | "elementVariable" => continue,
+            "priority" | "taskPriority" => "priority",
+            "asyncBefore" | "async" if is_called => "async",
+            // Says no more than the topic does.
+            "type" if attribute.value.starts_with("external") => continue,
+            // Jobs of one instance never run beside one another here.
+            "exclusive" => continue,
+            _ => {
+                let what = format!("{engine}:{}=\"{}\"", attribute.name, attribute.value);
+                ignored.push(Ignored {
+                    element: id.to_owned(),
+                    line: element.line,
+                    what,
+                });
+                continue;
+            }
+        };
+        let value = attribute.value.trim();
+        let bean = value
+            .strip_prefix("${")
+            .and_then(|v| v.strip_suffix('}'))
+            .filter(|_| ours == "call");
+        found.insert(ours.to_owned(), bean.unwrap_or(value).to_owned());
+    }
+    for child in element
+        .child("extensionElements")
+        .iter()
+        .flat_map(|e| &e.children)
+    {
+        let Some(engine) = engine(&child.namespace) else {
+            continue;
+        };
+        if child.namespace == ZEEBE && from_zeebe(child, found) {
+            continue;
+        }
+        if child.name == "properties" {
+            for property in child.children_named("property") {
+                if let (Some(name), Some(value)) = (property.get("name"), property.get("value")) {
+                    found.insert(name.to_owned(), value.to_owned());
+                }
+            }
+        } else if child.name == "failedJobRetryTimeCycle" {
+            found.insert("retries".to_owned(), text_of(child));
+        } else if !matches!(child.name.as_str(), "in" | "out" | "inputOutput") {
+            ignored.push(Ignored {
+                element: id.to_owned(),
+                line: child.line,
+                what: format!("<{engine}:{}>", child.name),
+            });
+        }
+    }
+}

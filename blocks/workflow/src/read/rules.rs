@@ -1,0 +1,592 @@
+//! Constraints of the standard on elements that the model does not keep: references, data,
+//! multiplicities, choreographies. Found on the element tree, told as [`Problem`]s.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{BPMN, Reader, local, text_of};
+use crate::{
+    model::{Model, Problem},
+    tree::Element,
+};
+
+/// References by attribute: element, attribute, elements that it may name (any if empty), and
+/// whether types of other languages are usual there.
+const ATTRIBUTES: &[(&str, &str, &[&str])] = &[
+    ("association", "sourceRef", &[]),
+    ("association", "targetRef", &[]),
+    ("dataObjectReference", "dataObjectRef", &["dataObject"]),
+    ("dataStoreReference", "dataStoreRef", &["dataStore"]),
+    ("sendTask", "operationRef", &["operation"]),
+    ("receiveTask", "operationRef", &["operation"]),
+    ("serviceTask", "operationRef", &["operation"]),
+    (
+        "correlationPropertyRetrievalExpression",
+        "messageRef",
+        &["message"],
+    ),
+    (
+        "correlationSubscription",
+        "correlationKeyRef",
+        &["correlationKey"],
+    ),
+    ("ioBinding", "operationRef", &["operation"]),
+    ("ioBinding", "inputDataRef", &["dataInput", "inputSet"]),
+    ("ioBinding", "outputDataRef", &["dataOutput", "outputSet"]),
+    ("message", "itemRef", &["itemDefinition"]),
+    ("signal", "structureRef", &["itemDefinition"]),
+    ("error", "structureRef", &["itemDefinition"]),
+    ("escalation", "structureRef", &["itemDefinition"]),
+    ("dataObject", "itemSubjectRef", &["itemDefinition"]),
+    ("dataObjectReference", "itemSubjectRef", &["itemDefinition"]),
+    ("dataStore", "itemSubjectRef", &["itemDefinition"]),
+    ("dataStoreReference", "itemSubjectRef", &["itemDefinition"]),
+    ("property", "itemSubjectRef", &["itemDefinition"]),
+    ("dataInput", "itemSubjectRef", &["itemDefinition"]),
+    ("dataOutput", "itemSubjectRef", &["itemDefinition"]),
+];
+
+/// References by the text of a child: element, child, elements that it may name.
+const CHILDREN: &[(&str, &str, &[&str])] = &[
+    ("messageEventDefinition", "operationRef", &["operation"]),
+    ("lane", "flowNodeRef", &[]),
+    ("dataInputAssociation", "sourceRef", &[]),
+    ("dataInputAssociation", "targetRef", &[]),
+    ("dataOutputAssociation", "sourceRef", &[]),
+    ("dataOutputAssociation", "targetRef", &[]),
+    ("inputSet", "dataInputRefs", &["dataInput"]),
+    ("inputSet", "optionalInputRefs", &["dataInput"]),
+    ("inputSet", "whileExecutingInputRefs", &["dataInput"]),
+    ("inputSet", "outputSetRefs", &["outputSet"]),
+    ("outputSet", "dataOutputRefs", &["dataOutput"]),
+    ("outputSet", "optionalOutputRefs", &["dataOutput"]),
+    ("outputSet", "whileExecutingOutputRefs", &["dataOutput"]),
+    ("outputSet", "inputSetRefs", &["inputSet"]),
+    ("operation", "inMessageRef", &["message"]),
+    ("operation", "outMessageRef", &["message"]),
+    ("operation", "errorRef", &["error"]),
+    (
+        "correlationKey",
+        "correlationPropertyRef",
+        &["correlationProperty"],
+    ),
+];
+
+/// Elements that hold an expression.
+const EXPRESSIONS: &[&str] = &[
+    "conditionExpression",
+    "loopCondition",
+    "loopCardinality",
+    "completionCondition",
+    "condition",
+    "activationCondition",
+    "timeDate",
+    "timeDuration",
+    "timeCycle",
+    "transformation",
+];
+
+const SUB_PROCESSES: &[&str] = &["subProcess", "transaction", "adHocSubProcess"];
+const CHOREOGRAPHY: &[&str] = &["choreographyTask", "subChoreography", "callChoreography"];
+
+struct Walk<'a> {
+    ids: HashMap<&'a str, &'a Element>,
+    /// Whether names from elsewhere cannot be looked up.
+    is_open: bool,
+    problems: Vec<Problem>,
+}
+
+/// Where the walk stands: the element around, and whether the process is meant to run.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    parent: Option<&'a Element>,
+    is_executable: bool,
+}
+
+impl Reader<'_> {
+    pub(super) fn rules(&mut self, root: &Element, imported: &[(Element, Model)], is_open: bool) {
+        let mut walk = Walk {
+            ids: HashMap::new(),
+            is_open,
+            problems: Vec::new(),
+        };
+        for tree in imported
+            .iter()
+            .map(|(tree, _)| tree)
+            .chain(std::iter::once(root))
+        {
+            walk.collect(tree);
+        }
+        walk.visit(
+            root,
+            Place {
+                parent: None,
+                is_executable: false,
+            },
+        );
+        self.model.problems.append(&mut walk.problems);
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn collect(&mut self, root: &'a Element) {
+        let mut waiting = vec![root];
+        while let Some(element) = waiting.pop() {
+            self.ids.extend(element.get("id").map(|id| (id, element)));
+            waiting.extend(&element.children);
+        }
+    }
+
+    fn tell(
+        &mut self,
+        is_error: bool,
+        rule: &'static str,
+        element: &Element,
+        text: &str,
+        remedy: &'static str,
+    ) {
+        self.problems.push(Problem {
+            rule,
+            element: element.get("id").unwrap_or_default().to_owned(),
+            line: element.line,
+            text: text.to_owned(),
+            remedy,
+            is_error,
+        });
+    }
+
+    fn visit(&mut self, element: &'a Element, place: Place<'a>) {
+        if element.namespace != BPMN || element.name == "extensionElements" {
+            return;
+        }
+        let is_executable = match element.name.as_str() {
+            "process" => element.flag("isExecutable") == Some(true),
+            _ => place.is_executable,
+        };
+        let place = Place {
+            is_executable,
+            ..place
+        };
+        self.references(element);
+        self.numbers(element);
+        self.processes(element, place);
+        self.expressions(element, place);
+        self.data(element, place);
+        self.services(element);
+        let inside = Place {
+            parent: Some(element),
+            is_executable,
+        };
+        for child in &element.children {
+            self.visit(child, inside);
+        }
+    }
+
+    fn find(&self, reference: &str) -> Option<&'a Element> {
+        let found = self.ids.get(reference.trim());
+        found.or_else(|| self.ids.get(local(reference))).copied()
+    }
+
+    fn references(&mut self, element: &'a Element) {
+        for (_, attribute, kinds) in ATTRIBUTES.iter().filter(|(name, ..)| *name == element.name) {
+            if let Some(reference) = element.get(attribute) {
+                self.reference(element, attribute, reference, kinds);
+            }
+        }
+        for (_, child, kinds) in CHILDREN.iter().filter(|(name, ..)| *name == element.name) {
+            for reference in element.children_named(child) {
+                self.reference(element, child, &reference.text, kinds);
+            }
+        }
+    }
+
+    fn reference(&mut self, element: &Element, name: &str, reference: &str, kinds: &[&str]) {
+        let reference = reference.trim();
+        // A qualified name may lead to another language or to a file that is not at hand.
+        let is_elsewhere = reference.contains(':') && (self.is_open || kinds == ["itemDefinition"]);
+        let remedy = "correct the reference or add what it names";
+        match self.find(reference) {
+            None if reference.is_empty() || is_elsewhere => {}
+            None => {
+                let text = format!("`{name}` names `{reference}`, which is not there");
+                self.tell(true, "dangling-reference", element, &text, remedy);
+            }
+            Some(found) if !kinds.is_empty() && !kinds.contains(&found.name.as_str()) => {
+                let text = format!(
+                    "`{name}` names `{reference}`, which is a {} and no {}",
+                    found.name,
+                    kinds.join(" or ")
+                );
+                self.tell(true, "reference-type", element, &text, remedy);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn numbers(&mut self, element: &'a Element) {
+        let number = |attribute: &str| {
+            element
+                .get(attribute)
+                .map(|text| text.trim().parse::<i64>().unwrap_or(-1))
+        };
+        for attribute in ["startQuantity", "completionQuantity"] {
+            if number(attribute).is_some_and(|count| count < 1) {
+                let text = format!("`{attribute}` is less than one");
+                self.tell(
+                    true,
+                    "quantity-too-small",
+                    element,
+                    &text,
+                    "give a whole number from one on",
+                );
+            }
+        }
+        if element.name == "participantMultiplicity" {
+            let (minimum, maximum) = (
+                number("minimum").unwrap_or(0),
+                number("maximum").unwrap_or(1),
+            );
+            if minimum < 0 || maximum < 1 || maximum < minimum {
+                let text = format!("from {minimum} to {maximum} participants is no range");
+                self.tell(
+                    true,
+                    "participant-multiplicity",
+                    element,
+                    &text,
+                    "the maximum is at least one and not below the minimum",
+                );
+            }
+        }
+    }
+
+    fn processes(&mut self, element: &'a Element, place: Place<'a>) {
+        let is_sub = SUB_PROCESSES.contains(&element.name.as_str());
+        if element.name == "process" || is_sub {
+            let children = element.children.iter();
+            for child in children.filter(|child| CHOREOGRAPHY.contains(&child.name.as_str())) {
+                self.tell(
+                    true,
+                    "choreography-in-process",
+                    child,
+                    "a process has no choreography activities",
+                    "move it to a choreography",
+                );
+            }
+        }
+        if element.name == "process"
+            && element.get("processType") == Some("Public")
+            && place.is_executable
+        {
+            self.tell(
+                true,
+                "public-executable",
+                element,
+                "a public process is not executable",
+                "make it private, or not executable",
+            );
+        }
+        if element.name == "sequenceFlow"
+            && element.flag("isImmediate") == Some(false)
+            && place.is_executable
+        {
+            self.tell(
+                true,
+                "flow-not-immediate",
+                element,
+                "in an executable process every flow is immediate",
+                "remove `isImmediate`",
+            );
+        }
+        if matches!(element.name.as_str(), "choreography" | "globalConversation")
+            && element.child("choreographyRef").is_some()
+        {
+            self.tell(
+                true,
+                "choreography-reference",
+                element,
+                "it names a choreography, which only a collaboration does",
+                "remove `choreographyRef`",
+            );
+        }
+        if element.name == "property" {
+            let parent = place
+                .parent
+                .map(|parent| parent.name.as_str())
+                .unwrap_or_default();
+            let has_properties = parent == "process"
+                || parent.ends_with("Event")
+                || parent.ends_with("ask")
+                || parent == "callActivity"
+                || SUB_PROCESSES.contains(&parent);
+            if !has_properties {
+                self.tell(
+                    true,
+                    "property-misplaced",
+                    element,
+                    "only processes, activities and events have properties",
+                    "move the property",
+                );
+            }
+        }
+    }
+
+    fn expressions(&mut self, element: &'a Element, place: Place<'a>) {
+        if element.name == "timerEventDefinition" {
+            let times = element
+                .children
+                .iter()
+                .filter(|child| child.name.starts_with("time"));
+            if times.count() > 1 {
+                self.tell(
+                    true,
+                    "timer-with-two-times",
+                    element,
+                    "the timer has more than one of date, duration and cycle",
+                    "leave one of them",
+                );
+            }
+        }
+        let has_extension = element
+            .attributes
+            .iter()
+            .any(|a| !a.namespace.is_empty() && a.name != "type");
+        let is_empty = element.text.trim().is_empty() && element.children.is_empty();
+        if EXPRESSIONS.contains(&element.name.as_str()) && is_empty && !has_extension {
+            let owner = place.parent.unwrap_or(element);
+            let text = format!("`{}` is empty", element.name);
+            self.tell(
+                place.is_executable,
+                "expression-empty",
+                owner,
+                &text,
+                "write the expression, or remove the element",
+            );
+        }
+    }
+
+    fn data(&mut self, element: &'a Element, place: Place<'a>) {
+        match element.name.as_str() {
+            "ioSpecification" => self.specification(element, place),
+            "inputSet" => self.set(
+                element,
+                place,
+                "dataInputRefs",
+                &["optionalInputRefs", "whileExecutingInputRefs"],
+                ("outputSetRefs", "inputSetRefs"),
+            ),
+            "outputSet" => self.set(
+                element,
+                place,
+                "dataOutputRefs",
+                &["optionalOutputRefs", "whileExecutingOutputRefs"],
+                ("inputSetRefs", "outputSetRefs"),
+            ),
+            "dataInputAssociation" | "dataOutputAssociation" => self.association(element, place),
+            "dataObject" | "dataInput" | "dataOutput" => {
+                let item = element
+                    .get("itemSubjectRef")
+                    .and_then(|item| self.find(item));
+                let is_list = |e: &Element| e.flag("isCollection").unwrap_or(false);
+                if item.is_some_and(|item| {
+                    item.name == "itemDefinition" && is_list(item) != is_list(element)
+                }) {
+                    let text = "`isCollection` differs from that of its item definition";
+                    self.tell(
+                        place.is_executable,
+                        "collection-mismatch",
+                        element,
+                        text,
+                        "say the same in both places",
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn specification(&mut self, element: &'a Element, place: Place<'a>) {
+        for (data, set, references) in [
+            ("dataInput", "inputSet", "dataInputRefs"),
+            ("dataOutput", "outputSet", "dataOutputRefs"),
+        ] {
+            let sets = element.children_named(set);
+            let listed: HashSet<&str> = sets
+                .flat_map(|set| set.children_named(references))
+                .map(|r| local(&r.text))
+                .collect();
+            for item in element.children_named(data) {
+                if !item.get("id").is_some_and(|id| listed.contains(id)) {
+                    let text = format!("no `{set}` lists it");
+                    self.tell(
+                        place.is_executable,
+                        "data-not-in-set",
+                        item,
+                        &text,
+                        "add it to a set",
+                    );
+                }
+            }
+        }
+        let owner = place
+            .parent
+            .filter(|parent| SUB_PROCESSES.contains(&parent.name.as_str()));
+        if owner.is_some_and(|owner| owner.child("multiInstanceLoopCharacteristics").is_none()) {
+            let text = "a sub-process has no inputs and outputs of its own";
+            self.tell(
+                place.is_executable,
+                "sub-process-data",
+                element,
+                text,
+                "use data objects of the process",
+            );
+        }
+    }
+
+    /// A set lists what it calls optional, and sets name one another in both directions.
+    fn set(
+        &mut self,
+        element: &'a Element,
+        place: Place<'a>,
+        references: &str,
+        parts: &[&str],
+        pair: (&str, &str),
+    ) {
+        let texts = |element: &'a Element, name: &str| -> Vec<String> {
+            element.children_named(name).map(text_of).collect()
+        };
+        let listed = texts(element, references);
+        for part in parts {
+            for reference in texts(element, part)
+                .iter()
+                .filter(|part| !listed.contains(part))
+            {
+                let text =
+                    format!("`{part}` names `{reference}`, which `{references}` does not list");
+                self.tell(true, "data-set", element, &text, "list it in the set");
+            }
+        }
+        let id = element.get("id").unwrap_or_default();
+        let siblings = place
+            .parent
+            .map(|parent| parent.children.as_slice())
+            .unwrap_or_default();
+        for other in texts(element, pair.0) {
+            let answers = siblings.iter().any(|sibling| {
+                sibling.get("id") == Some(local(&other))
+                    && sibling.children_named(pair.1).any(|r| local(&r.text) == id)
+            });
+            if !answers {
+                let text = format!("it names the set `{other}`, which does not name it");
+                self.tell(
+                    true,
+                    "data-set",
+                    element,
+                    &text,
+                    "let the two sets name one another",
+                );
+            }
+        }
+    }
+
+    fn association(&mut self, element: &'a Element, place: Place<'a>) {
+        let has_transformation = element.child("transformation").is_some();
+        let sources: Vec<_> = element.children_named("sourceRef").collect();
+        if sources.len() > 1 && !has_transformation {
+            self.tell(
+                true,
+                "data-association-sources",
+                element,
+                "several sources need a transformation",
+                "leave one source, or add the transformation",
+            );
+        }
+        let structure = |reference: Option<&&Element>| {
+            let found = self.find(&reference?.text)?;
+            let object = found.get("dataObjectRef").or(found.get("dataStoreRef"));
+            let found = object.and_then(|object| self.find(object)).unwrap_or(found);
+            let item = self.find(found.get("itemSubjectRef")?)?;
+            item.get("structureRef")
+                .map(|structure| local(structure).to_owned())
+        };
+        let target: Vec<_> = element.children_named("targetRef").collect();
+        if let (Some(from), Some(to)) = (structure(sources.first()), structure(target.first())) {
+            let is_any = |name: &str| {
+                name.is_empty() || ["Object", "java.lang.Object", "anyType"].contains(&name)
+            };
+            let has_assignment = element.child("assignment").is_some();
+            if from != to
+                && !is_any(&from)
+                && !is_any(&to)
+                && !has_transformation
+                && !has_assignment
+            {
+                let text = format!("it moves `{from}` to `{to}`");
+                self.tell(
+                    place.is_executable,
+                    "item-mismatch",
+                    element,
+                    &text,
+                    "let both have the same item definition, or add a transformation",
+                );
+            }
+        }
+    }
+
+    fn services(&mut self, element: &'a Element) {
+        if element.child("supportedInterfaceRef").is_some() && element.child("ioBinding").is_none()
+        {
+            self.tell(
+                true,
+                "interface-without-binding",
+                element,
+                "it offers an interface but binds no operation",
+                "add `ioBinding`",
+            );
+        }
+        let named = match element.name.as_str() {
+            "serviceTask" => element.get("operationRef"),
+            "sendTask" | "receiveTask" => element.get("messageRef"),
+            _ => None,
+        };
+        let (Some(_), Some(data)) = (named, element.child("ioSpecification")) else {
+            return;
+        };
+        for set in ["inputSet", "outputSet"] {
+            if data.children_named(set).count() > 1 {
+                let text =
+                    format!("a task with a message or operation has one `{set}` at the most");
+                self.tell(true, "operation-sets", element, &text, "leave one set");
+            }
+        }
+        let (data_kind, side) = match element.name.as_str() {
+            "sendTask" => ("dataInput", "messageRef"),
+            "receiveTask" => ("dataOutput", "messageRef"),
+            _ => return,
+        };
+        if data.children_named(data_kind).count() > 1 {
+            let text = format!("a task with a message has one `{data_kind}` at the most");
+            self.tell(true, "operation-sets", element, &text, "leave one");
+        }
+        let structure = |item: Option<&str>| {
+            let item = self.find(item?)?;
+            item.get("structureRef").map(|s| local(s).to_owned())
+        };
+        let message = element.get(side).and_then(|message| self.find(message));
+        let carried = structure(message.and_then(|message| message.get("itemRef")));
+        let own = structure(
+            data.child(data_kind)
+                .and_then(|data| data.get("itemSubjectRef")),
+        );
+        if let (Some(carried), Some(own)) = (carried, own)
+            && carried != own
+        {
+            let text = format!("its data is `{own}`, its message carries `{carried}`");
+            self.tell(
+                true,
+                "item-mismatch",
+                element,
+                &text,
+                "let both have the same item definition",
+            );
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! Finer points of execution: data, compensation, several triggers, limits.
+
+use serde_json::{Value, json};
+use workflow::{
+    read::Imports,
+    simulate::{self, Options},
+};
+
+use crate::model::{Ran, auto, file, flows, process, run, run_with, vars};
+
+const ENDS: &str = r#"<startEvent id="s"/><endEvent id="e"/>"#;
+
+fn simple(middle: &str, list: &str) -> String {
+    process(&format!("{ENDS}{middle}{}", flows(list)))
+}
+
+fn declared(middle: &str, list: &str) -> String {
+    file(&format!(
+        r#"<message id="m1" name="one"/><message id="m2" name="two"/><signal id="sg" name="storm"/><error id="er" name="Bad" errorCode="BAD"/>
+        <process id="p" isExecutable="true">{ENDS}{middle}{}</process>"#,
+        flows(list)
+    ))
+}
+
+fn script(id: &str) -> String {
+    format!(r#"<scriptTask id="{id}"><script>{id}</script></scriptTask>"#)
+}
+
+/// A script task that another one undoes.
+fn undone(id: &str) -> String {
+    format!(
+        r#"{}<boundaryEvent id="c{id}" attachedToRef="{id}"><compensateEventDefinition/></boundaryEvent>
+        <scriptTask id="u{id}" isForCompensation="true"><script>u{id}</script></scriptTask><association id="as{id}" sourceRef="c{id}" targetRef="u{id}"/>"#,
+        script(id)
+    )
+}
+
+const THROW: &str =
+    r#"<intermediateThrowEvent id="w"><compensateEventDefinition/></intermediateThrowEvent>"#;
+
+#[track_caller]
+fn scripts(ran: Ran) -> Vec<String> {
+    let ran = ran.ends("completed");
+    ran.of("script").iter().map(ToString::to_string).collect()
+}
+
+// Compensation
+
+#[test]
+fn each_instance_of_a_multiple_activity_is_undone() {
+    let a = undone("a").replace("<script>a<", r#"<multiInstanceLoopCharacteristics isSequential="true"><loopCardinality>3</loopCardinality></multiInstanceLoopCharacteristics><script>a<"#);
+    let xml = simple(&format!("{a}{THROW}"), "s>a>w>e");
+    assert_eq!(
+        scripts(auto(&xml, json!({}))),
+        ["a", "a", "a", "ua", "ua", "ua"]
+    );
+}
+
+#[test]
+fn what_a_completed_sub_process_did_is_undone_from_outside() {
+    let sub = format!(
+        r#"<subProcess id="sub"><startEvent id="s1"/><endEvent id="e1"/>{}{}{}</subProcess>"#,
+        undone("a"),
+        undone("b"),
+        flows("s1>a>b>e1")
+    );
+    let xml = simple(&format!("{sub}{}{THROW}", undone("c")), "s>sub>c>w>e");
+    assert_eq!(
+        scripts(auto(&xml, json!({}))),
+        ["a", "b", "c", "uc", "ub", "ua"]
+    );
+    let one = xml.replace(
+        "<compensateEventDefinition/></intermediateThrow",
+        r#"<compensateEventDefinition activityRef="sub"/></intermediateThrow"#,
+    );
+    assert_eq!(scripts(auto(&one, json!({}))), ["a", "b", "c", "ub", "ua"]);
+    let twice = xml.replace(r#"<subProcess id="sub">"#, r#"<subProcess id="sub"><multiInstanceLoopCharacteristics isSequential="true"><loopCardinality>2</loopCardinality></multiInstanceLoopCharacteristics>"#);
+    assert_eq!(
+        scripts(auto(&twice, json!({}))),
+        ["a", "b", "a", "b", "c", "uc", "ub", "ua", "ub", "ua"]
+    );
+}
+
+#[test]
+fn a_compensation_event_sub_process_undoes_its_sub_process() {
+    let handler = format!(
+        r#"<subProcess id="h" triggeredByEvent="true"><startEvent id="s2"><compensateEventDefinition/></startEvent>{}<intermediateThrowEvent id="w2"><compensateEventDefinition/></intermediateThrowEvent>{}<endEvent id="e2"/>{}</subProcess>"#,
+        script("before"),
+        script("after"),
+        flows("s2>before>w2>after>e2")
+    );
+    let sub = format!(
+        r#"<subProcess id="sub"><startEvent id="s1"/><endEvent id="e1"/>{}{}{handler}</subProcess>"#,
+        undone("a"),
+        flows("s1>a>e1")
+    );
+    let xml = simple(&format!("{sub}{THROW}"), "s>sub>w>e");
+    assert_eq!(
+        scripts(auto(&xml, json!({}))),
+        ["a", "before", "ua", "after"]
+    );
+}
+
+#[test]
+fn compensation_that_is_not_waited_for_runs_beside() {
+    let throw = r#"<intermediateThrowEvent id="w"><compensateEventDefinition waitForCompletion="false"/></intermediateThrowEvent>"#;
+    let undo = undone("a")
+        .replace("scriptTask id=\"ua\"", "userTask id=\"ua\"")
+        .replace("<script>ua</script></scriptTask>", "</userTask>");
+    let xml = simple(&format!("{undo}{throw}{}", script("z")), "s>a>w>z>e");
+    let ran = run(&xml, json!({}), "[]").ends("waiting");
+    assert_eq!(
+        (ran.of("script"), ran.waiting()),
+        (vec!["a", "z"], vec!["ua"])
+    );
+    run(&xml, json!({}), r#"[{"complete":"ua"}]"#).ends("completed");
+}
+
+#[test]
+fn a_cancel_deep_inside_cancels_the_transaction() {
+    let inner = format!(
+        r#"<subProcess id="in"><startEvent id="s2"/><endEvent id="k"><cancelEventDefinition/></endEvent>{}</subProcess>"#,
+        flows("s2>k")
+    );
+    let xml = simple(
+        &format!(
+            r#"<transaction id="tx"><startEvent id="s1"/>{}{inner}<endEvent id="e1"/>{}</transaction><boundaryEvent id="bc" attachedToRef="tx"><cancelEventDefinition/></boundaryEvent>{}<endEvent id="e2"/>"#,
+            undone("a"),
+            flows("s1>a>in>e1"),
+            script("f")
+        ),
+        "s>tx>e; bc>f>e2",
+    );
+    assert_eq!(scripts(auto(&xml, json!({}))), ["a", "ua", "f"]);
+}
+
+#[test]
+fn an_error_inside_may_undo_before_it_goes_on() {
+    let handler = format!(
+        r#"<subProcess id="h" triggeredByEvent="true"><startEvent id="s2"><errorEventDefinition errorRef="er"/></startEvent><intermediateThrowEvent id="w2"><compensateEventDefinition/></intermediateThrowEvent>{}<endEvent id="e2"/>{}</subProcess>"#,
+        script("post"),
+        flows("s2>w2>post>e2")
+    );
+    let sub = format!(
+        r#"<subProcess id="sub"><startEvent id="s1"/>{}<endEvent id="x"><errorEventDefinition errorRef="er"/></endEvent>{}{handler}</subProcess>"#,
+        undone("a"),
+        flows("s1>a>x")
+    );
+    let xml = declared(&format!("{sub}{}", script("z")), "s>sub>z>e");
+    assert_eq!(scripts(auto(&xml, json!({}))), ["a", "ua", "post", "z"]);
+}
+
+// Events
+
+#[test]
+fn a_parallel_multiple_event_takes_its_triggers_in_any_order() {
+    let catch = r#"<intermediateCatchEvent id="c" parallelMultiple="true"><messageEventDefinition messageRef="m1"/><messageEventDefinition messageRef="m2"/>
+        <timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition></intermediateCatchEvent>"#;
+    let xml = declared(catch, "s>c>e");
+    for steps in [
+        r#"[{"message":"one"},{"message":"two"},{"advance":"PT1H"}]"#,
+        r#"[{"advance":"PT1H"},{"message":"two"},{"message":"one"}]"#,
+        r#"[{"message":"two"},{"trigger":"c"},{"trigger":"c"}]"#,
+    ] {
+        run(&xml, json!({}), steps).ends("completed");
+    }
+    // What has come is not taken twice.
+    let ran = run(&xml, json!({}), r#"[{"message":"two"},{"message":"two"}]"#).ends("failed");
+    assert!(
+        ran.last["reason"]
+            .as_str()
+            .unwrap()
+            .contains("nothing waits")
+    );
+    run(&xml, json!({}), r#"[{"message":"two"},{"message":"one"}]"#).ends("waiting");
+}
+
+#[test]
+fn a_parallel_multiple_border_event_collects_anew_each_time() {
+    let border = r#"<userTask id="u"/><boundaryEvent id="b" attachedToRef="u" parallelMultiple="true" cancelActivity="false"><messageEventDefinition messageRef="m1"/><messageEventDefinition messageRef="m2"/></boundaryEvent><endEvent id="e2"/>"#;
+    let xml = declared(&format!("{border}{}", script("z")), "s>u>e; b>z>e2");
+    let steps = r#"[{"message":"two"},{"message":"one"},{"message":"one"},{"message":"two"},{"message":"one"},{"complete":"u"}]"#;
+    assert_eq!(scripts(run(&xml, json!({}), steps)), ["z", "z"]);
+}
+
+#[test]
+fn errors_signals_and_messages_may_be_called_by_their_ids() {
+    let xml = declared(
+        r#"<receiveTask id="r" messageRef="m1"/><intermediateCatchEvent id="c"><signalEventDefinition signalRef="sg"/></intermediateCatchEvent><serviceTask id="t"/><boundaryEvent id="b" attachedToRef="t"><errorEventDefinition errorRef="er"/></boundaryEvent><endEvent id="e2"/>"#,
+        "s>r>c>t>e; b>e2",
+    );
+    let steps = r#"[{"message":"m1"},{"signal":"sg","vars":{"level":3}},{"error":"er","at":"t"}]"#;
+    let ran = run(&xml, json!({}), steps).ends("completed");
+    assert_eq!(
+        (ran.var("level"), ran.var("errorCode")),
+        (&json!(3), &json!("BAD"))
+    );
+}
+
+#[test]
+fn errors_and_escalations_pass_through_called_processes() {
+    let called = |end: &str| {
+        file(&format!(
+            r#"<error id="er" errorCode="BAD"/><escalation id="es" escalationCode="UP"/><process id="p" isExecutable="true">{ENDS}<callActivity id="c" calledElement="q"/>
+            <boundaryEvent id="b" attachedToRef="c"><{end}EventDefinition {end}Ref="{}"/></boundaryEvent>{}<endEvent id="e2"/>{}</process>
+            <process id="q" isExecutable="true"><startEvent id="qs"/><endEvent id="qe"><{end}EventDefinition {end}Ref="{}"/></endEvent>{}</process>"#,
+            if end == "error" { "er" } else { "es" },
+            script("caught"),
+            flows("s>c>e; b>caught>e2"),
+            if end == "error" { "er" } else { "es" },
+            flows("qs>qe")
+        ))
+    };
+    for kind in ["error", "escalation"] {
+        assert_eq!(
+            scripts(auto(&called(kind), json!({}))),
+            ["caught"],
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn tasks_send_along_their_message_flows() {
+    let xml = file(&format!(
+        r#"<collaboration id="c"><participant id="pp" processRef="p"/><participant id="pq" processRef="q"/><messageFlow id="f1" sourceRef="t" targetRef="qs"/><messageFlow id="f2" sourceRef="qt" targetRef="r"/></collaboration>
+        <process id="p">{ENDS}<sendTask id="t"/><receiveTask id="r"/>{}</process>
+        <process id="q"><startEvent id="qs"><messageEventDefinition/></startEvent>{}<sendTask id="qt"/><endEvent id="qe"/>{}</process>"#,
+        flows("s>t>r>e"),
+        script("qa"),
+        flows("qs>qa>qt>qe")
+    ));
+    let options = Options {
+        also: vec!["q".into()],
+        script: simulate::parse_script(r#"[{"complete":"t"},{"complete":"qt"}]"#).unwrap(),
+        ..Options::default()
+    };
+    let ran = run_with(&xml, &options).ends("completed");
+    assert_eq!(
+        (ran.of("message"), ran.of("script")),
+        (vec!["t", "qt"], vec!["qa"])
+    );
+}
+
+#[test]
+fn a_terminate_end_inside_ends_its_instance_only() {
+    let sub = format!(
+        r#"<subProcess id="sub"><multiInstanceLoopCharacteristics><loopCardinality>2</loopCardinality></multiInstanceLoopCharacteristics><startEvent id="s1"/><parallelGateway id="g"/><userTask id="t"/>{}<endEvent id="x"><terminateEventDefinition/></endEvent><endEvent id="e1"/>{}</subProcess>"#,
+        script("a"),
+        flows("s1>g; g>a>x; g>t>e1")
+    );
+    let xml = simple(&format!("{sub}{}", script("z")), "s>sub>z>e");
+    assert_eq!(scripts(run(&xml, json!({}), "[]")), ["a", "a", "z"]);
+}
+
+// Data
+
+#[test]
+fn data_goes_along_the_associations() {
+    let middle = r#"<dataObject id="d1" name="order"/><dataObjectReference id="r1" dataObjectRef="d1" name="order [new]"><dataState name="new"/></dataObjectReference>
+        <dataObject id="d2"/><dataObjectReference id="r2" dataObjectRef="d2" name="the result"/>
+        <userTask id="t"><ioSpecification><dataInput id="in" name="given"/><dataOutput id="out" name="found"/><inputSet><dataInputRefs>in</dataInputRefs></inputSet><outputSet><dataOutputRefs>out</dataOutputRefs></outputSet></ioSpecification>
+          <dataInputAssociation><sourceRef>r1</sourceRef><targetRef>in</targetRef></dataInputAssociation><dataOutputAssociation><sourceRef>out</sourceRef><targetRef>r2</targetRef></dataOutputAssociation></userTask>
+        <scriptTask id="k" scriptFormat="feel"><ioSpecification><dataInput id="in2" name="x"/><inputSet><dataInputRefs>in2</dataInputRefs></inputSet><outputSet/></ioSpecification>
+          <dataInputAssociation><sourceRef>r2</sourceRef><targetRef>in2</targetRef></dataInputAssociation><script>{twice: x * 2}</script></scriptTask>"#;
+    let ran = run(
+        &simple(middle, "s>t>k>e"),
+        json!({"order": 5}),
+        r#"[{"complete":"t","vars":{"found":21}}]"#,
+    )
+    .ends("completed");
+    assert_eq!(
+        (ran.var("the result"), ran.var("twice")),
+        (&json!(21), &json!(42))
+    );
+}
+
+#[test]
+fn a_message_brings_data_and_carries_data_inputs_only() {
+    let middle = r#"<dataObject id="d" name="paid"/><intermediateCatchEvent id="c"><dataOutput id="o" name="amount"/><dataOutputAssociation><sourceRef>o</sourceRef><targetRef>d</targetRef></dataOutputAssociation><messageEventDefinition messageRef="m1"/></intermediateCatchEvent>"#;
+    let ran = run(
+        &declared(middle, "s>c>e"),
+        json!({}),
+        r#"[{"message":"one","vars":{"amount":12}}]"#,
+    )
+    .ends("completed");
+    assert_eq!(ran.var("paid"), &json!(12));
+}
+
+#[test]
+fn a_call_hands_over_what_its_associations_name() {
+    let io = |input: &str, output: &str| {
+        format!(
+            r#"<ioSpecification><dataInput id="{input}" name="x"/><dataOutput id="{output}" name="y"/><inputSet><dataInputRefs>{input}</dataInputRefs></inputSet><outputSet><dataOutputRefs>{output}</dataOutputRefs></outputSet></ioSpecification>"#
+        )
+    };
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true"><dataObject id="a" name="a"/><dataObject id="b" name="b"/>{ENDS}<callActivity id="c" calledElement="q">{}<dataInputAssociation><sourceRef>a</sourceRef><targetRef>ci</targetRef></dataInputAssociation><dataOutputAssociation><sourceRef>co</sourceRef><targetRef>b</targetRef></dataOutputAssociation></callActivity>{}</process>
+        <process id="q" isExecutable="true">{}<startEvent id="qs"/><scriptTask id="qt" scriptFormat="feel"><script>{{y: x + 1, secret: a}}</script></scriptTask><endEvent id="qe"/>{}</process>"#,
+        io("ci", "co"),
+        flows("s>c>e"),
+        io("qi", "qo"),
+        flows("qs>qt>qe")
+    ));
+    let ran = auto(&xml, json!({"a": 1})).ends("completed");
+    assert_eq!(
+        (ran.var("b"), ran.var("secret"), ran.var("y")),
+        (&json!(2), &Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn data_of_a_sub_process_stays_inside() {
+    let sub = format!(
+        r#"<subProcess id="sub"><dataObject id="d" name="draft"/><startEvent id="s1"/><scriptTask id="k" scriptFormat="feel"><script>{{draft: 1, total: 2}}</script></scriptTask><endEvent id="e1"/>{}</subProcess>"#,
+        flows("s1>k>e1")
+    );
+    let ran = auto(&simple(&sub, "s>sub>e"), json!({})).ends("completed");
+    assert_eq!(
+        (ran.var("draft"), ran.var("total")),
+        (&Value::Null, &json!(2))
+    );
+}
+
+#[test]
+fn a_multiple_task_takes_its_collection_from_data() {
+    let middle = r#"<dataObject id="d" name="names"/><dataObject id="g" name="answers"/><userTask id="t"><ioSpecification><dataInput id="all" name="everyone"/><dataOutput id="res" name="gathered"/><inputSet><dataInputRefs>all</dataInputRefs></inputSet><outputSet><dataOutputRefs>res</dataOutputRefs></outputSet></ioSpecification>
+        <dataInputAssociation><sourceRef>d</sourceRef><targetRef>all</targetRef></dataInputAssociation><dataOutputAssociation><sourceRef>res</sourceRef><targetRef>g</targetRef></dataOutputAssociation>
+        <multiInstanceLoopCharacteristics isSequential="true"><loopDataInputRef>all</loopDataInputRef><loopDataOutputRef>res</loopDataOutputRef><inputDataItem id="one" name="who"/><outputDataItem id="ans" name="answer"/></multiInstanceLoopCharacteristics></userTask>"#;
+    let steps =
+        r#"[{"complete":"t","vars":{"answer":"yes"}},{"complete":"t","vars":{"answer":"no"}}]"#;
+    let ran = run(
+        &simple(middle, "s>t>e"),
+        json!({"names": ["a", "b"]}),
+        steps,
+    )
+    .ends("completed");
+    assert_eq!(
+        (ran.var("answers"), ran.var("answer")),
+        (&json!(["yes", "no"]), &Value::Null)
+    );
+}
+
+#[test]
+fn inputs_and_outputs_hold_for_scripts_too() {
+    let middle = r#"<scriptTask id="k" scriptFormat="feel"><extensionElements><tongban:input target="x" source="a + 1"/><tongban:output target="b" source="r * 10"/></extensionElements><script>{r: x}</script></scriptTask>"#;
+    let ran = auto(&simple(middle, "s>k>e"), json!({"a": 1})).ends("completed");
+    assert_eq!(
+        (ran.var("b"), ran.var("r"), ran.var("x")),
+        (&json!(20), &Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn names_of_several_words_are_variables() {
+    let xml = simple(
+        &format!(
+            r#"<exclusiveGateway id="g" default="g-b"/>{}{}"#,
+            script("a"),
+            script("b")
+        ),
+        r#"s>g; g>a[order total > 3 and the kind = "x y"]; g>b; a>e; b>e"#,
+    );
+    assert_eq!(
+        scripts(auto(&xml, json!({"order total": 5, "the kind": "x y"}))),
+        ["a"]
+    );
+    assert_eq!(scripts(auto(&xml, json!({"order total": 1}))), ["b"]);
+}
+
+// Other engines
+
+#[test]
+fn models_of_camunda_8_run() {
+    let xml = simple(
+        r#"<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="pay"/><zeebe:ioMapping><zeebe:input source="=amount * 2" target="sum"/><zeebe:output source="=paid" target="done"/></zeebe:ioMapping></extensionElements></serviceTask>
+        <scriptTask id="k"><extensionElements><zeebe:script expression="=1 + 1" resultVariable="two"/></extensionElements></scriptTask>
+        <userTask id="u"><multiInstanceLoopCharacteristics isSequential="true"><extensionElements><zeebe:loopCharacteristics inputCollection="=[1, 2]" inputElement="n" outputCollection="all" outputElement="=n * n"/></extensionElements></multiInstanceLoopCharacteristics></userTask>"#,
+        "s>t>k>u>e",
+    )
+    .replace("<definitions", r#"<definitions xmlns:zeebe="http://camunda.org/schema/zeebe/1.0""#);
+    let ran = run(
+        &xml,
+        json!({"amount": 3}),
+        r#"[{"complete":"t","vars":{"paid":true}},{"complete":"u"},{"complete":"u"}]"#,
+    )
+    .ends("completed");
+    assert_eq!(
+        (ran.var("done"), ran.var("two"), ran.var("all")),
+        (&json!(true), &json!(2), &json!([1, 4]))
+    );
+}
+
+#[test]
+fn a_call_may_hand_over_everything_and_something_more() {
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true">{ENDS}<callActivity id="c" calledElement="q"><extensionElements><camunda:in variables="all"/><camunda:in sourceExpression="${{a + 1}}" target="x"/><camunda:out variables="all"/></extensionElements></callActivity>{}</process>
+        <process id="q" isExecutable="true"><startEvent id="qs"/><scriptTask id="qt" scriptFormat="feel"><script>{{y: x + a}}</script></scriptTask><endEvent id="qe"/>{}</process>"#,
+        flows("s>c>e"),
+        flows("qs>qt>qe")
+    ));
+    assert_eq!(
+        auto(&xml, json!({"a": 1})).ends("completed").var("y"),
+        &json!(3)
+    );
+}
+
+// Files
+
+#[test]
+fn imported_files_take_part() {
+    let import = r#"<import importType="http://www.omg.org/spec/BPMN/20100524/MODEL" location="lib.bpmn" namespace="lib"/>"#;
+    let lib = file(&format!(
+        r#"<message id="M" name="hello"/><process id="q" isExecutable="true"><startEvent id="qs"/>{}<endEvent id="qe"/>{}</process>"#,
+        script("inside"),
+        flows("qs>inside>qe")
+    ));
+    let xml = file(&format!(r#"{import}<process id="p" isExecutable="true">{ENDS}<callActivity id="c" calledElement="l:q"/><receiveTask id="r" messageRef="l:M"/>{}</process>"#, flows("s>c>r>e"))).replace("<definitions", r#"<definitions xmlns:l="lib""#);
+    let options = Options {
+        imports: Imports::from([("lib.bpmn".to_owned(), lib.into_bytes())]),
+        script: simulate::parse_script(r#"[{"message":"hello"}]"#).unwrap(),
+        ..Options::default()
+    };
+    assert_eq!(scripts(run_with(&xml, &options)), ["inside"]);
+    assert_eq!(simulate::imports_of(xml.as_bytes()), ["lib.bpmn"]);
+    let broken = Options {
+        imports: Imports::from([("lib.bpmn".to_owned(), b"<a/>".to_vec())]),
+        ..Options::default()
+    };
+    let ran = run_with(&xml, &broken).ends("failed");
+    assert_eq!(ran.code, simulate::REFUSED);
+    assert!(
+        ran.last["reason"]
+            .as_str()
+            .unwrap()
+            .contains("import-unreadable")
+    );
+}
+
+#[test]
+fn flows_need_no_ids() {
+    let xml = process(&format!(
+        r#"{ENDS}<parallelGateway id="g"/><parallelGateway id="j"/>{}{}<sequenceFlow sourceRef="s" targetRef="g"/><sequenceFlow sourceRef="g" targetRef="a"/><sequenceFlow sourceRef="g" targetRef="b"/>
+        <sequenceFlow sourceRef="a" targetRef="j"/><sequenceFlow sourceRef="b" targetRef="j"/><sequenceFlow sourceRef="j" targetRef="e"/>"#,
+        script("a"),
+        script("b")
+    ));
+    assert_eq!(scripts(auto(&xml, json!({}))), ["a", "b"]);
+}
+
+// Limits
+
+#[test]
+fn a_process_that_calls_itself_twice_is_stopped_early() {
+    let xml = simple(
+        r#"<parallelGateway id="g"/><callActivity id="c1" calledElement="p"/><callActivity id="c2" calledElement="p"/><endEvent id="e2"/>"#,
+        "s>g; g>c1>e; g>c2>e2",
+    );
+    let ran = auto(&xml, json!({})).ends("failed");
+    assert!(
+        ran.last["reason"]
+            .as_str()
+            .unwrap()
+            .contains("calls itself")
+    );
+    assert!(ran.events.len() < 5_000, "{} events", ran.events.len());
+}
+
+#[test]
+fn recursion_with_an_end_runs() {
+    let xml = simple(
+        r#"<exclusiveGateway id="g" default="g-e"/><callActivity id="c" calledElement="p"><extensionElements><camunda:in sourceExpression="${n - 1}" target="n"/><camunda:out source="sum" target="below"/></extensionElements></callActivity>
+        <scriptTask id="k" scriptFormat="feel"><script>{sum: n + below}</script></scriptTask>"#,
+        "s>g; g>c[n > 0]; g>e; c>k>e",
+    );
+    let ran = auto(&xml, json!({"n": 20, "sum": 0})).ends("completed");
+    assert_eq!(ran.entered().iter().filter(|id| **id == "c").count(), 20);
+}
+
+#[test]
+fn ten_thousand_instances_are_simulated() {
+    let xml = simple(
+        r#"<userTask id="t"><multiInstanceLoopCharacteristics><loopCardinality>10000</loopCardinality></multiInstanceLoopCharacteristics></userTask>"#,
+        "s>t>e",
+    );
+    auto(&xml, json!({})).ends("completed");
+}
+
+#[test]
+fn a_script_of_steps_names_what_is_wrong() {
+    for (script, says) in [
+        ("{}", "expected a sequence"),
+        (r#"[{"begin":"s"}]"#, "unknown field `begin`"),
+        (
+            r#"[{"start":"s","complete":"t"}]"#,
+            "step 1 needs exactly one of",
+        ),
+        (
+            r#"[{"complete":"t"},{"error":"E"}]"#,
+            "step 2: `error` and `at`",
+        ),
+    ] {
+        let reason = simulate::parse_script(script).unwrap_err();
+        assert!(reason.contains(says), "{script}: {reason}");
+    }
+    let options = Options {
+        process: Some("q".into()),
+        vars: vars(json!({})),
+        ..Options::default()
+    };
+    let ran = run_with(&simple("", "s>e"), &options);
+    assert_eq!(ran.code, simulate::REFUSED);
+    assert!(
+        ran.last["reason"]
+            .as_str()
+            .unwrap()
+            .contains("the file has: p")
+    );
+}
