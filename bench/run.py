@@ -12,6 +12,7 @@ import tempfile
 import time
 
 import certificates
+import processes as peer_processes
 from result import Results
 from server import TONGBAN, demo, environment
 
@@ -92,6 +93,24 @@ def certificate(results: Results, made: int = 300) -> None:
     results.add("certificates_per_s", ours, "certificates/s", "weasyprint", round(peer, 2))
 
 
+def processes(results: Results) -> None:
+    """The process core, one thread, beside SpiffWorkflow; state written and read after every task
+    in the figure that is compared."""
+    command = ["cargo", "run", "--quiet", "--release", "-p", "workflow", "--example", "core"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    ours = {line["name"]: line["value"] for line in lines}
+    plain, saved = peer_processes.per_second(False), peer_processes.per_second(True)
+    note = "three-branch parallel approval, one thread, state in memory"
+    results.add("core_instances_per_s", ours["core_instances_per_s"], "instances/s", "spiffworkflow", round(plain, 1), note)
+    note = "the same, state to JSON and back before every task"
+    results.add("core_saved_instances_per_s", ours["core_saved_instances_per_s"], "instances/s", "spiffworkflow", round(saved, 1), note)
+    results.add("state_bytes", ours["state_bytes"], "bytes", note="three open tasks, as JSON")
+    results.add("deploy_2000_ms", ours["deploy_2000_ms"], "ms", note="read, check and compile 2,000 elements")
+    note = f"10,000 parallel instances one by one; 1,000 take {ours['multi_1000_ms']:.0f} ms"
+    results.add("multi_10000_ms", ours["multi_10000_ms"], "ms", note=note)
+
+
 def matters(results: Results, rows: int = 1_000_000) -> None:
     """A list of matters at list level, from CSV."""
     with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
@@ -155,7 +174,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
             writer.writerow([department, f"合成主项{i // 10}", f"合成事项{i}", "321000", f"S{i:012}", "行政许可", f"D{i % 40:03}", ""])
 
 
-ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "pages": pages}
+ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes, "pages": pages}
 
 
 def main() -> None:
