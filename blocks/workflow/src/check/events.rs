@@ -402,15 +402,15 @@ impl Check<'_> {
                     "give it a condition",
                 ),
             },
-            Definition::Cancel if node.is_end() => {
-                if model.transaction_around(node.scope).is_none() {
-                    self.error(
-                        "cancel-outside-transaction",
-                        node,
-                        "a cancel end event is only inside a transaction",
-                        "make the sub-process a transaction",
-                    );
-                }
+            Definition::Cancel
+                if node.is_end() && model.transaction_around(node.scope).is_none() =>
+            {
+                self.error(
+                    "cancel-outside-transaction",
+                    node,
+                    "a cancel end event is only inside a transaction",
+                    "make the sub-process a transaction",
+                );
             }
             Definition::Error {
                 has_code: false, ..

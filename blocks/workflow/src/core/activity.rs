@@ -72,7 +72,7 @@ impl Run<'_> {
                     Err(text) => return self.stop_silently(token, text),
                 };
                 if !item.outputs.is_empty() {
-                    self.output(frame, node, inputs);
+                    self.output(frame, node, &inputs);
                 }
                 self.done(token);
             }
@@ -148,7 +148,7 @@ impl Run<'_> {
     }
 
     /// What a task gave goes to the variables: all of it, or what its outputs map.
-    fn output(&mut self, frame: u32, node: NodeIx, vars: Map<String, Value>) {
+    fn output(&mut self, frame: u32, node: NodeIx, vars: &Map<String, Value>) {
         let model = self.model;
         let outputs = &model[node].outputs;
         if outputs.is_empty() || outputs.iter().any(|mapping| mapping.target == ALL) {
@@ -156,7 +156,7 @@ impl Run<'_> {
         }
         let mut mapped = Map::new();
         for mapping in outputs.iter().filter(|mapping| mapping.target != ALL) {
-            let value = self.value_with(&mapping.source, frame, &vars);
+            let value = self.value_with(&mapping.source, frame, vars);
             mapped.insert(mapping.target.clone(), value.unwrap_or(Value::Null));
         }
         self.merge(frame, mapped);
@@ -173,7 +173,7 @@ impl Run<'_> {
         let has_outputs = !self.model[node].outputs.is_empty();
         let Some(script) = script else {
             if has_outputs {
-                self.output(frame, node, own);
+                self.output(frame, node, &own);
             }
             return Ok(());
         };
@@ -185,7 +185,7 @@ impl Run<'_> {
         };
         if has_outputs {
             own.extend(result);
-            self.output(frame, node, own);
+            self.output(frame, node, &own);
         } else {
             self.merge(frame, result);
         }
@@ -226,7 +226,7 @@ impl Run<'_> {
             self.merge(frame, result);
         } else {
             own.extend(result);
-            self.output(frame, node, own);
+            self.output(frame, node, &own);
         }
         Ok(())
     }
@@ -402,7 +402,7 @@ impl Run<'_> {
     pub(super) fn complete(
         &mut self,
         token: u32,
-        vars: Map<String, Value>,
+        vars: &Map<String, Value>,
     ) -> Result<(), Rejection> {
         let (frame, node) = self.waiting_task(token)?;
         self.output(frame, node, vars);

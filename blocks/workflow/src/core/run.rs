@@ -87,14 +87,14 @@ impl<'a> Run<'a> {
 
     pub fn take(&mut self, input: Input) -> Result<(), Rejection> {
         if let Input::Start { at, vars } = input {
-            return self.start(at.as_deref(), vars);
+            return self.start(at.as_deref(), &vars);
         }
         if self.instance.status != Status::Running {
             return Err(Rejection::NotRunning);
         }
         match input {
             Input::Start { .. } => Ok(()),
-            Input::Complete { token, vars } => self.complete(token, vars),
+            Input::Complete { token, vars } => self.complete(token, &vars),
             Input::Timer { timer } => self.timer(timer),
             Input::Trigger { element, vars } => self.trigger(&element, vars),
             Input::Message { name, key, vars } => self.message(&name, key.as_ref(), vars),
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             })
     }
 
-    fn start(&mut self, at: Option<&str>, vars: Map<String, Value>) -> Result<(), Rejection> {
+    fn start(&mut self, at: Option<&str>, vars: &Map<String, Value>) -> Result<(), Rejection> {
         if self.instance.status != Status::Created {
             return Err(Rejection::AlreadyStarted);
         }
@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
         self.instance.status = Status::Running;
         let root = self.open_frame(FrameKind::Root, head.id.clone(), None, None);
         if let Some(frame) = self.instance.frames.get_mut(&root) {
-            frame.vars.clone_from(&vars);
+            frame.vars.clone_from(vars);
         }
         self.changed = true;
         self.arm_frame(root, scope);

@@ -9,7 +9,7 @@ use crate::{
     tree::Element,
 };
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     pub(super) fn event(&mut self, element: &Element, place: Place) -> Kind {
         let mut definitions = Vec::new();
         for child in &element.children {

@@ -188,13 +188,13 @@ pub(super) fn foreign(
             "resultVariable" => "result",
             "topic" => "topic",
             "delegateExpression" => "call",
-            "collection" | "elementVariable" => continue,
             "priority" | "taskPriority" => "priority",
             "asyncBefore" | "async" if is_called => "async",
             // Says no more than the topic does.
             "type" if attribute.value.starts_with("external") => continue,
-            // Jobs of one instance never run beside one another here.
-            "exclusive" => continue,
+            // Jobs of one instance never run beside one another here; the others are taken over
+            // where instances are read.
+            "exclusive" | "collection" | "elementVariable" => continue,
             _ => {
                 let what = format!("{engine}:{}=\"{}\"", attribute.name, attribute.value);
                 ignored.push(Ignored {

@@ -97,11 +97,11 @@ pub fn import_locations(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
+/// An imported file: its tree and its model.
+type Imported = (Element, Model);
+
 /// The imported BPMN files that are at hand, read, and those that are not.
-fn imported(
-    root: &Element,
-    imports: &Imports,
-) -> Result<(Vec<(Element, Model)>, Vec<Import>), Unreadable> {
+fn imported(root: &Element, imports: &Imports) -> Result<(Vec<Imported>, Vec<Import>), Unreadable> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for import in root.children_named("import") {
         if import.get("importType") != Some(BPMN) {
@@ -248,12 +248,11 @@ impl<'a> Reader<'a> {
     fn global_tasks(&mut self, root: &'a Element) {
         for element in &root.children {
             let kind = match element.name.as_str() {
-                "globalTask" => Kind::Task(Task::None),
+                "globalTask" | "globalCommunicationTask" => Kind::Task(Task::None),
                 "globalUserTask" => Kind::Task(Task::User),
                 "globalManualTask" => Kind::Task(Task::Manual),
                 "globalBusinessRuleTask" => Kind::Task(Task::Rule),
                 "globalScriptTask" => Kind::Task(script(element)),
-                "globalCommunicationTask" => Kind::Task(Task::None),
                 _ => continue,
             };
             let id: Id = Arc::from(element.get("id").unwrap_or_default());
