@@ -168,6 +168,7 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
         ..config.service.clone()
     });
     app.put(config.supervise.clone());
+    app.put(config.workflow.clone());
     app.put(credential::Settings {
         keys: config.data.dir.join("keys"),
         demo: config.web.demo,

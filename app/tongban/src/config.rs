@@ -20,6 +20,7 @@ pub struct Config {
     pub notify: notify::Settings,
     pub service: service::Settings,
     pub supervise: supervise::Settings,
+    pub workflow: workflow::Settings,
     pub log: Log,
 }
 
@@ -139,6 +140,7 @@ impl Config {
                     .into(),
             );
         }
+        problems.extend(self.workflow.problems());
         if self.database.connections == 0 {
             problems.push("database.connections: must be at least 1; 8 suits two cores".into());
         }

@@ -282,7 +282,8 @@ impl Calendar {
         Ok(is_working && !suspensions.iter().any(|pause| pause.covers(day)))
     }
 
-    fn kind_of(&self, day: NaiveDate) -> Result<DayKind, CalendarError> {
+    /// What a day is by the notices; never [`DayKind::Start`] or [`DayKind::Suspended`].
+    pub fn kind_of(&self, day: NaiveDate) -> Result<DayKind, CalendarError> {
         let year = day.year();
         if !self.notices.contains_key(&year) {
             return Err(CalendarError::YearMissing(year));

@@ -55,10 +55,14 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let shared = calendars.clone();
     let is_provisional = move |day| shared.now().is_provisional(day);
     app.put(web::page::ProvisionalDays(Box::new(is_provisional)));
-    let shared = calendars.clone();
+    let (shared, kept, db) = (calendars.clone(), calendars.clone(), app.db().clone());
+    let engine = app.part::<workflow::Engine>()?;
     // One calendar holds for the whole country.
-    app.part::<workflow::Engine>()?
-        .use_calendars(Arc::new(move |_| Ok(shared.now())));
+    engine.use_calendars(Arc::new(move |_| Ok(shared.now())));
+    engine.refresh_calendars_by(Arc::new(move || {
+        let (kept, db) = (kept.clone(), db.clone());
+        Box::pin(async move { kept.refresh(&db).await })
+    }));
     app.put(Loaders::of_blocks());
     kernel::code::citizen::use_history(history::Regions::embedded()?);
     Ok(web::Module {

@@ -211,12 +211,11 @@ pub async fn start_by(
     vars: Map<String, Value>,
     by: &str,
 ) -> Result<InstanceId> {
-    let latest = tables::latest_definition(&**tx, key)
-        .await?
-        .filter(|latest| latest.kind == "bpmn");
+    let latest = tables::latest_process(&**tx, key).await?;
     let latest = latest
         .ok_or_else(|| Error::Refused(Text::new("workflow-unknown-process").with("key", key)))?;
-    step::begin(tx, engine, &latest.id, subject, None, vars, by).await
+    let input = Input::Start { at: None, vars };
+    step::begin(tx, engine, &latest, subject, input, by).await
 }
 
 /// Starts a certain version, as cases do that keep the version they began with.
@@ -228,7 +227,8 @@ pub async fn start_version(
     vars: Map<String, Value>,
     by: &str,
 ) -> Result<InstanceId> {
-    step::begin(tx, engine, definition, subject, None, vars, by).await
+    let input = Input::Start { at: None, vars };
+    step::begin(tx, engine, definition, subject, input, by).await
 }
 
 // Tasks

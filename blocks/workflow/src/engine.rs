@@ -6,11 +6,18 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use kernel::{Error, Fault, Result, calendar::Calendar};
 use serde_json::{Map, Value};
 use store::Tx;
 
-use crate::{CallId, InstanceId, TaskId, core::Process, event::TaskFacts, store as tables};
+use crate::{
+    CallId, InstanceId, TaskId,
+    core::Process,
+    deadline::{OfficeHours, hours::HoursByRegion},
+    event::TaskFacts,
+    store as tables,
+};
 
 /// What a service task asks for.
 #[derive(Clone, Debug)]
@@ -84,6 +91,9 @@ pub trait TaskListener: Send + Sync + 'static {
 /// The official calendar of a region, by its code.
 pub type Calendars = dyn Fn(&str) -> Result<Arc<Calendar>> + Send + Sync;
 
+/// Reads the calendars again from where they are kept.
+pub type RefreshCalendars = dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync;
+
 /// The process engine; an [`App`](web::App) part. Later modules register with it while they are
 /// assembled.
 #[derive(Default)]
@@ -93,6 +103,8 @@ pub struct Engine {
     listeners: RwLock<Vec<Arc<dyn TaskListener>>>,
     calendars: RwLock<Option<Arc<Calendars>>>,
     reserved: RwLock<Vec<String>>,
+    refresh: RwLock<Option<Arc<RefreshCalendars>>>,
+    hours: RwLock<HoursByRegion>,
 }
 
 /// Parsed definitions kept; more than any city has in use at one time.
@@ -144,6 +156,38 @@ impl Engine {
             .calendars
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(calendars);
+    }
+
+    /// Says how calendars come to this server that another one took in.
+    pub fn refresh_calendars_by(&self, refresh: Arc<RefreshCalendars>) {
+        *self.refresh.write().unwrap_or_else(PoisonError::into_inner) = Some(refresh);
+    }
+
+    pub(crate) async fn refresh_calendars(&self) -> Result<()> {
+        let refresh = self
+            .refresh
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match refresh {
+            Some(refresh) => refresh().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Says when offices are open, as [`crate::Settings::office_hours`] writes it.
+    pub fn use_office_hours(&self, hours: &str) -> Result<()> {
+        let hours = HoursByRegion::parse(hours).map_err(Fault::new)?;
+        *self.hours.write().unwrap_or_else(PoisonError::into_inner) = hours;
+        Ok(())
+    }
+
+    pub(crate) fn office_hours(&self, region: &str) -> OfficeHours {
+        self.hours
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .of(region)
+            .clone()
     }
 
     pub(crate) fn handler(&self, name: &str) -> Option<Arc<dyn ServiceHandler>> {

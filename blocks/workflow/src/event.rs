@@ -140,6 +140,42 @@ event!(
         rules: Option<Vec<usize>>,
     }
 );
+event!(
+    /// A reminder: this much working time (`2d`, `4h`) is left. Without a task it is the whole
+    /// process that is meant.
+    DeadlineNear, "workflow.deadline_near.v1" {
+        instance: InstanceId,
+        subject: String,
+        element: String,
+        task: Option<TaskFacts>,
+        due_at: Option<DateTime<Utc>>,
+        left: String,
+    }
+);
+event!(
+    /// The end has passed and the task is not done.
+    DeadlineMissed, "workflow.deadline_missed.v1" {
+        instance: InstanceId,
+        subject: String,
+        element: String,
+        task: Option<TaskFacts>,
+        due_at: Option<DateTime<Utc>>,
+        escalated_to: Vec<String>,
+    }
+);
+event!(
+    /// The clock was stopped, went on, was extended, or the calendar changed; `why` is
+    /// `suspended`, `resumed`, `extended` or `calendar`. No `after` while the clock stands.
+    DeadlineMoved, "workflow.deadline_moved.v1" {
+        instance: InstanceId,
+        subject: String,
+        element: String,
+        task: Option<TaskId>,
+        before: Option<DateTime<Utc>>,
+        after: Option<DateTime<Utc>>,
+        why: String,
+    }
+);
 event!(DefinitionDeployed, "workflow.definition_deployed.v1" { key: String, version: i64 });
 event!(
     /// An operator changed the course of an instance by hand: `what` is `move`, `cancel`, `set` or

@@ -11,6 +11,7 @@ mod call;
 mod camunda;
 pub mod check;
 pub mod core;
+pub mod deadline;
 pub mod decision;
 mod engine;
 pub mod event;
@@ -41,7 +42,9 @@ pub use act::{
     deploy_by, message, release, relocate, retry, set, signal, start, start_by, start_version,
     task, task_in, tasks, tasks_in, transfer, variables,
 };
-pub use engine::{Calendars, Call, Engine, Outcome, ServiceHandler, TaskListener};
+pub use engine::{
+    Calendars, Call, Engine, Outcome, RefreshCalendars, ServiceHandler, TaskListener,
+};
 pub use external::ExternalTaskId;
 pub use intervene::{Intervention, intervene};
 pub use schema::migrations;
@@ -61,6 +64,34 @@ kernel::typed_id!(
     /// A service call under way.
     pub CallId
 );
+
+/// What an installation may set; the section `workflow` of its settings.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// When offices are open, for limits in working hours: `09:00-12:00,13:00-18:00`, and after
+    /// it, divided by `;`, what holds in certain regions: `65=10:00-14:00,15:30-19:30`.
+    pub office_hours: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            office_hours: deadline::hours::DEFAULT.to_owned(),
+        }
+    }
+}
+
+impl Settings {
+    /// What is wrong with them, each naming the key.
+    pub fn problems(&self) -> Vec<String> {
+        let hours = deadline::hours::HoursByRegion::parse(&self.office_hours);
+        let hours = hours
+            .err()
+            .map(|wrong| format!("workflow.office_hours: {wrong}"));
+        hours.into_iter().collect()
+    }
+}
 
 /// Tables and words.
 pub fn foundation() -> web::module::Foundation {
@@ -82,6 +113,7 @@ pub const POLICIES: &[(&str, &str)] =
 
 /// The job handlers of an engine over a database.
 pub fn jobs(db: &::store::Db, engine: &Arc<Engine>) -> Vec<Arc<dyn ::store::Handler>> {
+    let (db, engine) = (db.clone(), engine.clone());
     vec![
         Arc::new(react::Timers {
             db: db.clone(),
@@ -91,6 +123,11 @@ pub fn jobs(db: &::store::Db, engine: &Arc<Engine>) -> Vec<Arc<dyn ::store::Hand
             db: db.clone(),
             engine: engine.clone(),
         }),
+        Arc::new(deadline::react::Clocks {
+            db: db.clone(),
+            engine: engine.clone(),
+        }),
+        Arc::new(deadline::react::Recount { db, engine }),
     ]
 }
 
@@ -98,9 +135,14 @@ pub fn jobs(db: &::store::Db, engine: &Arc<Engine>) -> Vec<Arc<dyn ::store::Hand
 /// with it, and say by [`Engine::use_calendars`] where working days are counted.
 pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let engine = app.put(Engine::default());
+    // Without settings, as in tests of other crates, the defaults hold.
+    let settings = app.part::<Settings>();
+    let settings = settings.unwrap_or_default();
+    engine.use_office_hours(&settings.office_hours)?;
     Ok(web::Module {
         name: "workflow",
         routes: api::routes()
+            .merge(deadline::api::routes())
             .merge(page::routes())
             .merge(rest::routes())
             .merge(camunda::routes(app)),

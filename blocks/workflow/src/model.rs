@@ -152,6 +152,8 @@ pub struct ProcessHead {
     /// `None` where the file does not say.
     pub is_executable: Option<bool>,
     pub root: ScopeIx,
+    /// As [`Node::attributes`].
+    pub attributes: BTreeMap<String, String>,
     pub line: u32,
 }
 

@@ -1,11 +1,11 @@
 //! The job that fires timers, and what other jobs are told.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use kernel::Error;
 use serde::{Deserialize, Serialize};
-use store::{Db, Handler, Job, JobBody, JobFailure};
+use store::{Db, Handler, Job, JobBody, JobFailure, Tx};
 
 use crate::{CallId, InstanceId, core::Input, engine::Engine, step, store as tables};
 
@@ -48,24 +48,41 @@ impl Handler for Timers {
     async fn run(&self, job: &Job) -> Result<(), JobFailure> {
         let FireTimer { instance, timer } = job.body::<FireTimer>()?;
         let engine = self.engine.clone();
-        let fired = self
-            .db
-            .write(move |tx| {
-                let engine = engine.clone();
-                async move { fire(&tx, &engine, instance, timer).await }
-            })
-            .await;
-        match fired {
-            // Somebody else moved the instance on in the same moment.
-            Err(Error::Refused(text)) if text.key == "workflow-changed-meanwhile" => Err(
-                JobFailure::Retry(kernel::Fault::new("the instance changed meanwhile")),
-            ),
-            fired => Ok(fired?),
-        }
+        write_again(&self.db, move |tx| {
+            let engine = engine.clone();
+            async move { fire(&tx, &engine, instance, timer).await }
+        })
+        .await
     }
 }
 
-async fn fire(tx: &store::Tx, engine: &Engine, id: InstanceId, timer: u32) -> kernel::Result<()> {
+/// Times that a step of the system is taken again when another step came between.
+const COLLISIONS: u32 = 5;
+
+/// A step that nobody waits for: when another step of the instance came first it is taken again,
+/// on what that one left, and after some times by a later try of its job.
+pub(crate) async fn write_again<F, Fut>(db: &Db, body: F) -> Result<(), JobFailure>
+where
+    F: Fn(Tx) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = kernel::Result<()>> + Send + 'static,
+{
+    for _ in 0..COLLISIONS {
+        match db.write(body.clone()).await {
+            Err(Error::Refused(text)) if text.key == "workflow-changed-meanwhile" => {}
+            ended => return Ok(ended?),
+        }
+    }
+    let reason = "other steps of the instance came first again and again";
+    Err(JobFailure::Retry(kernel::Fault::new(reason)))
+}
+
+/// The timer of an instance fires, unless it is needed no longer.
+pub(crate) async fn fire(
+    tx: &Tx,
+    engine: &Engine,
+    id: InstanceId,
+    timer: u32,
+) -> kernel::Result<()> {
     let row = match tables::get_instance(&**tx, id).await {
         Err(Error::NotFound { .. }) => return Ok(()),
         row => row?,

@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use kernel::{
-    Error, Fault, Result, Text,
-    clock::{local_date, micros},
-};
+use kernel::{Error, Fault, Result, Text, clock::micros};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Map, Value};
 use store::Tx;
@@ -19,6 +16,7 @@ use crate::{
     core::{
         Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, advance, timer,
     },
+    deadline::{self, Limit, Terms},
     engine::{Call, Engine, Outcome},
     event,
     expr::Expr,
@@ -26,13 +24,16 @@ use crate::{
     model::{Kind, Node, Task},
     react::{FireTimer, RunCall},
     retry::Retries,
-    schema::{call, external as external_task, instance, part, task, trail},
+    schema::{call, clock, external as external_task, instance, part, task, trail},
     store as tables,
     verb::{self, Cause},
 };
 
 /// Service tasks carried out one after another in one step; more is a circle.
 const MAX_CALLS: usize = 1_000;
+
+/// Lines of the trail that one step leaves at the most.
+const MAX_TRAIL: usize = 2_000;
 
 pub(crate) struct Step<'a> {
     tx: &'a Tx,
@@ -51,6 +52,9 @@ pub(crate) struct Step<'a> {
     gone: Vec<i64>,
     follow_ups: VecDeque<Input>,
     is_new: bool,
+    clocks: Vec<clock::Model>,
+    /// Tasks and timers before the step, where some of them may have clocks.
+    before: Vec<u32>,
 }
 
 /// Takes a stored instance one step further.
@@ -87,14 +91,14 @@ pub(crate) async fn step_for(
     }
 }
 
-/// Begins an instance and takes its first step. With an empty subject it is about itself.
+/// Begins an instance and takes its first step, which is a start or an import. With an empty
+/// subject it is about itself.
 pub(crate) async fn begin(
     tx: &Tx,
     engine: &Engine,
     definition: &str,
     subject: &str,
-    at: Option<String>,
-    vars: Map<String, Value>,
+    input: Input,
     by: &str,
 ) -> Result<InstanceId> {
     let process = engine.process(&**tx, definition).await?;
@@ -132,7 +136,7 @@ pub(crate) async fn begin(
     let instance = process.instance();
     let cause = Cause::by(by);
     let step = Step::new(tx, engine, row, id, process, instance, cause, true);
-    step.run(Input::Start { at, vars }).await?;
+    step.run(input).await?;
     Ok(id)
 }
 
@@ -175,6 +179,16 @@ impl<'a> Step<'a> {
         cause: Cause,
         is_new: bool,
     ) -> Self {
+        let before = if process.has_clocks {
+            let tasks = instance
+                .tokens
+                .iter()
+                .filter(|(_, held)| held.state == State::Task)
+                .map(|(token, _)| token);
+            tasks.chain(instance.timers.keys()).copied().collect()
+        } else {
+            Vec::new()
+        };
         Self {
             tx,
             engine,
@@ -182,6 +196,8 @@ impl<'a> Step<'a> {
             id,
             process,
             instance,
+            clocks: Vec::new(),
+            before,
             by: cause.trace.clone(),
             cause,
             trail: Vec::new(),
@@ -295,9 +311,14 @@ impl<'a> Step<'a> {
             Effect::TaskGone { token, .. } => {
                 self.tasks.retain(|row| row.token != i64::from(token));
                 self.external.retain(|row| row.token != i64::from(token));
+                self.clocks.retain(|row| row.number != i64::from(token));
                 self.gone.push(i64::from(token));
             }
-            Effect::Timer { timer, due, .. } => self.timer(timer, due)?,
+            Effect::Timer {
+                timer,
+                element,
+                due,
+            } => self.timer(timer, &element, due)?,
             Effect::Message { element, name, .. } => {
                 let sent = event::MessageSent {
                     instance: self.id,
@@ -336,8 +357,10 @@ impl<'a> Step<'a> {
                 self.tx.emit(subject, &self.by, &raised)?;
             }
             Effect::Ended { status, reason } => self.ended(status, reason).await?,
+            Effect::TimerGone { timer } => {
+                self.clocks.retain(|row| row.number != i64::from(timer));
+            }
             Effect::Script { .. }
-            | Effect::TimerGone { .. }
             | Effect::Signal { .. }
             | Effect::Error { .. }
             | Effect::Escalation { .. }
@@ -347,6 +370,10 @@ impl<'a> Step<'a> {
     }
 
     fn trace(&mut self, element: &str, what: &str, note: &str) {
+        // Of a circle the beginning and the end tell enough.
+        if self.trail.len() >= MAX_TRAIL {
+            self.trail.remove(MAX_TRAIL / 2);
+        }
         self.row.trail_length += 1;
         self.trail.push(trail::ActiveModel {
             instance: Set(self.row.id.clone()),
@@ -388,32 +415,51 @@ impl<'a> Step<'a> {
 
     // Timers
 
-    fn timer(&mut self, timer: u32, due: Due) -> Result<()> {
-        let at = match due {
-            Due::At(at) => at,
-            Due::WorkingDays(days) => self.working_days(days)?,
-        };
-        self.tx.enqueue_at(
-            at,
-            &FireTimer {
-                instance: self.id,
-                timer,
-            },
-        )
+    fn timer(&mut self, timer: u32, element: &str, due: Due) -> Result<()> {
+        match due {
+            Due::At(at) => self.tx.enqueue_at(
+                at,
+                &FireTimer {
+                    instance: self.id,
+                    timer,
+                },
+            ),
+            Due::WorkingDays(days) => {
+                let terms = Terms {
+                    limit: Limit::Days(days),
+                    remind: Vec::new(),
+                    escalate: String::new(),
+                };
+                self.clock("timer", Some(timer), element, &terms, Vec::new())?;
+                Ok(())
+            }
+        }
     }
 
-    /// The end of the n-th working day from today, by the calendar of the instance's region.
-    fn working_days(&self, days: u32) -> Result<chrono::DateTime<chrono::Utc>> {
-        let region = self
-            .instance
-            .variables()
-            .get("region")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        let calendar = self.engine.calendar(&region)?;
-        let last = calendar.add_working_days(local_date(self.tx.now()), days)?;
-        end_of(last)
+    /// Starts a clock by the calendar of the instance's region; answers when it ends.
+    fn clock(
+        &mut self,
+        kind: &'static str,
+        number: Option<u32>,
+        element: &str,
+        terms: &Terms,
+        escalate: Vec<String>,
+    ) -> Result<Option<i64>> {
+        let variables = self.instance.variables();
+        let region = variables.get("region").and_then(Value::as_str);
+        let new = deadline::act::New {
+            kind,
+            instance: &self.row.id,
+            number,
+            subject: &self.row.subject,
+            element,
+            region: region.unwrap_or_default(),
+            escalate,
+        };
+        let row = deadline::act::begin(self.engine, self.tx.now(), &new, terms)?;
+        let due = row.due_at;
+        self.clocks.push(row);
+        Ok(due)
     }
 
     // Tasks
@@ -498,7 +544,7 @@ impl<'a> Step<'a> {
         node: &Node,
         vars: &Map<String, Value>,
     ) -> Result<Result<(), String>> {
-        let filled = match filled(node, vars) {
+        let filled = match filled(&node.attributes, vars) {
             Ok(filled) => filled,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -511,47 +557,31 @@ impl<'a> Step<'a> {
                 .unwrap_or_default()
                 .to_owned(),
         };
-        let groups = tables::list(&get("candidates"));
-        if org.is_empty() && groups.iter().any(|group| !group.contains('@')) {
-            return Ok(Err(
-                "neither `tongban:org` nor the variable `org` says whose posts are meant"
-                    .to_owned(),
-            ));
-        }
-        let groups: Vec<String> = groups
-            .into_iter()
-            .map(|group| {
-                if group.contains('@') {
-                    group
-                } else {
-                    format!("{group}@{org}")
-                }
-            })
-            .collect();
-        let days = match filled.get("days").filter(|days| !days.is_empty()) {
-            Some(days) => match days.parse::<u32>() {
-                Ok(days) => Some(days),
-                Err(_) => {
+        let groups = match groups(&get("candidates"), &org) {
+            Ok(groups) => groups,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let terms = match Terms::of(&filled) {
+            Ok(terms) => terms,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let due_at = match (&terms, filled.get("due").filter(|due| !due.is_empty())) {
+            (Some(terms), _) => {
+                let escalate = match self::groups(&terms.escalate, &org) {
+                    Ok(groups) => groups,
+                    Err(reason) => return Ok(Err(reason)),
+                };
+                self.clock("task", Some(token), &node.id, terms, escalate)?
+            }
+            (None, Some(due)) => match due_at(due, self.tx.now()) {
+                Some(at) => Some(micros(at)),
+                None => {
                     return Ok(Err(format!(
-                        "`tongban:days` is no number of days but `{days}`"
+                        "the due date `{due}` is neither a date nor a duration"
                     )));
                 }
             },
-            None => None,
-        };
-        let due_at = match days {
-            Some(days) => Some(self.working_days(days)?),
-            None => match filled.get("due").filter(|due| !due.is_empty()) {
-                Some(due) => match due_at(due, self.tx.now()) {
-                    Some(at) => Some(at),
-                    None => {
-                        return Ok(Err(format!(
-                            "the due date `{due}` is neither a date nor a duration"
-                        )));
-                    }
-                },
-                None => None,
-            },
+            (None, None) => None,
         };
         let assignee = Some(get("assignee")).filter(|assignee| !assignee.is_empty());
         let now = micros(self.tx.now());
@@ -578,8 +608,11 @@ impl<'a> Step<'a> {
             outcomes: get("outcomes"),
             suspends: get("suspends"),
             officers: get("officers").parse().unwrap_or(1),
-            days: days.map(i64::from),
-            due_at: due_at.map(micros),
+            days: terms.and_then(|terms| match terms.limit {
+                Limit::Days(days) => Some(days.into()),
+                Limit::Hours(_) => None,
+            }),
+            due_at,
             attributes: serde_json::to_string(&filled)
                 .map_err(|e| Fault::caused_by("write task attributes", e))?,
             created_at: now,
@@ -606,7 +639,7 @@ impl<'a> Step<'a> {
         inputs: &Map<String, Value>,
         vars: Map<String, Value>,
     ) -> Result<()> {
-        let attributes = match filled(node, &vars) {
+        let attributes = match filled(&node.attributes, &vars) {
             Ok(attributes) => attributes,
             Err(reason) => {
                 self.follow_ups.push_back(Input::Fail { token, reason });
@@ -753,6 +786,58 @@ impl<'a> Step<'a> {
         external::store::insert(self.tx, created).await
     }
 
+    /// The time that the process as a whole may take.
+    fn start_process_clock(&mut self) -> Result<()> {
+        let process = self.process.clone();
+        let head = process.model.process(&process.id);
+        let Some(head) = head.filter(|head| !head.attributes.is_empty()) else {
+            return Ok(());
+        };
+        let vars = self.instance.variables();
+        let wrong =
+            |reason: String| Error::Refused(Text::new("workflow-rejected").with("reason", reason));
+        let attributes = filled(&head.attributes, &vars).map_err(wrong)?;
+        let Some(terms) = Terms::of(&attributes).map_err(wrong)? else {
+            return Ok(());
+        };
+        let org = vars.get("org").and_then(Value::as_str).unwrap_or_default();
+        let escalate = groups(&terms.escalate, org).map_err(wrong)?;
+        self.clock("process", None, &head.id, &terms, escalate)?;
+        Ok(())
+    }
+
+    async fn save_clocks(&mut self) -> Result<()> {
+        if !self.process.has_clocks {
+            return Ok(());
+        }
+        if self.instance.is_over() {
+            return if self.is_new {
+                Ok(())
+            } else {
+                deadline::store::end_all(self.tx, &self.row.id).await
+            };
+        }
+        if self.is_new {
+            self.start_process_clock()?;
+        }
+        let gone = self.before.iter().filter(|number| {
+            let waits = self
+                .instance
+                .tokens
+                .get(number)
+                .is_some_and(|held| held.state == State::Task);
+            !waits && !self.instance.timers.contains_key(number)
+        });
+        let gone: Vec<String> = gone
+            .map(|&number| deadline::store::id_of(&self.row.id, number.into()))
+            .collect();
+        deadline::store::end(self.tx, &gone).await?;
+        for clock in &self.clocks {
+            deadline::act::schedule(self.tx, self.engine, clock)?;
+        }
+        deadline::store::insert(self.tx, std::mem::take(&mut self.clocks)).await
+    }
+
     async fn save(mut self) -> Result<()> {
         let before = self.row.version;
         self.row.version += 1;
@@ -768,6 +853,7 @@ impl<'a> Step<'a> {
         tables::insert_trail(self.tx, std::mem::take(&mut self.trail)).await?;
         self.save_gone().await?;
         self.cause.need_chosen()?;
+        self.save_clocks().await?;
         let created = std::mem::take(&mut self.tasks);
         let facts = |row: &task::Model| Ok((row.parent.is_some(), tables::facts(row)?));
         let facts: Vec<_> = created.iter().map(facts).collect::<Result<_>>()?;
@@ -816,15 +902,22 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Midnight after a day in China: until then the day is not over.
-pub(crate) fn end_of(day: chrono::NaiveDate) -> Result<chrono::DateTime<chrono::Utc>> {
-    let next = day.succ_opt().and_then(|next| next.and_hms_opt(0, 0, 0));
-    let china = chrono::FixedOffset::east_opt(8 * 3600);
-    let end = next
-        .zip(china)
-        .and_then(|(next, china)| next.and_local_timezone(china).single());
-    end.map(|end| end.to_utc())
-        .ok_or_else(|| Fault::new("a day beyond all calendars").into())
+/// Posts as `post@org`; those without an organisation are of the given one.
+fn groups(posts: &str, org: &str) -> Result<Vec<String>, String> {
+    let posts = tables::list(posts);
+    if org.is_empty() && posts.iter().any(|post| !post.contains('@')) {
+        let reason =
+            "neither `tongban:org` nor the variable `org` says whose posts are meant".to_owned();
+        return Err(reason);
+    }
+    let whole = posts.into_iter().map(|post| {
+        if post.contains('@') {
+            post
+        } else {
+            format!("{post}@{org}")
+        }
+    });
+    Ok(whole.collect())
 }
 
 /// When a due date of other engines is: an ISO 8601 date, or a duration from now.
@@ -834,11 +927,11 @@ fn due_at(text: &str, now: chrono::DateTime<chrono::Utc>) -> Option<chrono::Date
 
 /// The attributes with `${…}` filled in from the variables.
 pub(crate) fn filled(
-    node: &Node,
+    attributes: &BTreeMap<String, String>,
     vars: &Map<String, Value>,
-) -> Result<std::collections::BTreeMap<String, String>, String> {
-    let mut filled = std::collections::BTreeMap::new();
-    for (name, text) in &node.attributes {
+) -> Result<BTreeMap<String, String>, String> {
+    let mut filled = BTreeMap::new();
+    for (name, text) in attributes {
         let value = if text.contains("${") {
             match Expr::parse(text).and_then(|expr| expr.evaluate(vars)) {
                 Ok(Value::String(value)) => value,

@@ -48,6 +48,25 @@ pub(crate) async fn latest_definition<C: ConnectionTrait>(
         .map_err(|e| fault("look up a definition", e))?)
 }
 
+/// The id of the newest process of a key, without its file.
+pub(crate) async fn latest_process<C: ConnectionTrait>(
+    db: &C,
+    key: &str,
+) -> Result<Option<String>> {
+    let query = definition::Entity::find()
+        .select_only()
+        .columns([definition::Column::Id, definition::Column::Kind])
+        .filter(definition::Column::Key.eq(key))
+        .order_by_desc(definition::Column::Version)
+        .limit(1);
+    let found: Option<(String, String)> = query
+        .into_tuple()
+        .one(db)
+        .await
+        .map_err(|e| fault("look up a process", e))?;
+    Ok(found.and_then(|(id, kind)| (kind == "bpmn").then_some(id)))
+}
+
 /// The newest version of every key: id, key and names, without the files.
 pub(crate) async fn latest_names<C: ConnectionTrait>(
     db: &C,

@@ -86,6 +86,7 @@ impl Loader for Calendars {
             was_provisional,
         };
         tx.emit(format!("calendar:{}", year.year), "system", &loaded)?;
+        workflow::deadline::calendar_changed(tx)?;
         Ok(1)
     }
 }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::back::{Followed, Mode, earlier};
-use crate::model::{Definition, Gateway, Id, Kind, Model};
+use crate::model::{Definition, Gateway, Id, Kind, Model, TimerSource};
 
 /// The form in which instances are written down today.
 pub const VERSION: u8 = 1;
@@ -35,6 +35,8 @@ pub struct Process {
     /// What need not be looked for after every step when the model has none of it.
     has_conditions: bool,
     has_joins: bool,
+    /// Whether anything in it is counted by the calendar.
+    pub(crate) has_clocks: bool,
 }
 
 impl Process {
@@ -56,11 +58,22 @@ impl Process {
                 Kind::Gateway(Gateway::Inclusive | Gateway::Complex { .. })
             )
         });
+        let counts = |attributes: &BTreeMap<String, String>| {
+            attributes.contains_key("days") || attributes.contains_key("hours")
+        };
+        let has_clocks = model.processes.iter().any(|head| counts(&head.attributes))
+            || model.nodes.iter().any(|node| {
+                counts(&node.attributes)
+                    || node.definitions().iter().any(|definition| {
+                        matches!(definition, Definition::Timer(TimerSource::WorkingDays(_)))
+                    })
+            });
         Some(Self {
             model,
             id,
             has_conditions,
             has_joins,
+            has_clocks,
         })
     }
 

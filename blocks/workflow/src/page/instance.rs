@@ -24,6 +24,7 @@ use super::{
 use crate::{
     InstanceId, Intervention,
     core::{Instance, State as Standing},
+    deadline::{self, page::Counted},
     engine::Engine,
     event, intervene,
     intervene::said,
@@ -184,6 +185,7 @@ struct InstancePage {
     places: Vec<Choice>,
     timers: Vec<TimerLine>,
     tasks: Vec<TaskLine>,
+    deadlines: Vec<Counted>,
     variables: Vec<Variable>,
     is_unmasked: bool,
     may_intervene: bool,
@@ -299,6 +301,7 @@ async fn view(app: &App, p: Page, actor: &Actor, id: InstanceId) -> Result<Insta
         stands: stands(&state, model),
         timers: timers(&p, &state, model),
         tasks: task_lines(app, &p, &row.id).await?,
+        deadlines: deadline::page::of_instance(&p, &engine, &row.id, model).await?,
         variables: variables(&state, false),
         may_intervene: can(app, actor, "workflow.instance.intervene"),
         may_unmask: can(app, actor, "workflow.variable.unmask"),

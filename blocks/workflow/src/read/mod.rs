@@ -263,6 +263,7 @@ impl<'a> Reader<'a> {
                 name,
                 is_executable: None,
                 root,
+                attributes: std::collections::BTreeMap::new(),
                 line: element.line,
             });
             self.node(element, root, kind);
@@ -298,8 +299,10 @@ impl<'a> Reader<'a> {
     fn process(&mut self, element: &'a Element) {
         let id: Id = Arc::from(element.get("id").unwrap_or("process"));
         let root = self.open_scope(None, None, element.line);
+        let attributes = self.attributes(element, &id);
         self.model.processes.push(ProcessHead {
             id,
+            attributes,
             name: element.get("name").unwrap_or_default().to_owned(),
             is_executable: element.flag("isExecutable"),
             root,

@@ -122,7 +122,8 @@ async fn begin_at(
             let (vars, by) = (vars.clone(), by.clone());
             async move {
                 let [definition, at, subject] = place;
-                step::begin(&tx, &engine, &definition, &subject, Some(at), vars, &by).await
+                let input = Input::Start { at: Some(at), vars };
+                step::begin(&tx, &engine, &definition, &subject, input, &by).await
             }
         })
         .await
@@ -268,7 +269,8 @@ pub(crate) async fn signal(
                 }
                 for (definition, at) in starts {
                     let (at, vars) = (Some(at), vars.clone());
-                    step::begin(&tx, &engine, &definition, "", at, vars, &by).await?;
+                    let input = Input::Start { at, vars };
+                    step::begin(&tx, &engine, &definition, "", input, &by).await?;
                 }
                 Ok(())
             }

@@ -10,6 +10,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::m20261125_02_workflow_instance_by_definition::Migration),
         Box::new(super::m20261125_11_seeing::Seeing),
         Box::new(super::verb_migration::Verbs),
+        Box::new(super::m20261125_11_workflow_clock::Clocks),
     ]
 }
 

@@ -1,9 +1,11 @@
 //! Entities and migrations of the tables `workflow_*`.
 
+pub mod clock;
 pub mod external;
 mod m20261125_01_workflow_external;
 mod m20261125_02_workflow_instance_by_definition;
 mod m20261125_11_seeing;
+mod m20261125_11_workflow_clock;
 mod migration;
 mod verb;
 mod verb_migration;

@@ -1,16 +1,12 @@
 //! The clock of a task: suspend and resume (中止、恢复), extend (延期), urge (催办).
 
-use std::sync::Arc;
-
 use ::store::Tx;
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use kernel::{
     Error, Result, Text,
-    calendar::{Calendar, Suspension},
-    clock::{from_micros, local_date, micros},
+    clock::{from_micros, micros},
 };
 use sea_orm::ActiveValue::Set;
-use serde_json::Value;
 
 use super::{
     need_reason,
@@ -20,8 +16,9 @@ use super::{
 use crate::{
     Engine, Officer, TaskId,
     act::{self, attribute, instance_of, open_task},
+    deadline::{self, Of},
     schema::{suspension, task},
-    step, store as tables,
+    store as tables,
 };
 
 /// Working days by which a task may be extended where the model does not say
@@ -29,49 +26,6 @@ use crate::{
 const EXTENSION: u32 = 10;
 /// Hours between two urgings where the model does not say.
 const URGE_HOURS: i64 = 24;
-
-/// The end of the last day of `days` working days after the task was created; suspended days do
-/// not count.
-pub fn due_after(
-    calendar: &Calendar,
-    created_at: DateTime<Utc>,
-    days: u32,
-    suspensions: &[Suspension],
-) -> Result<DateTime<Utc>> {
-    step::end_of(calendar.due(local_date(created_at), days, suspensions)?)
-}
-
-async fn calendar(tx: &Tx, engine: &Engine, row: &task::Model) -> Result<Arc<Calendar>> {
-    let instance = tables::get_instance(&**tx, instance_of(row)?).await?;
-    let vars = step::read_state(&instance)?.variables();
-    let region = vars.get("region").and_then(Value::as_str);
-    engine.calendar(region.unwrap_or_default())
-}
-
-/// When a task with a number of days is due by all that is known now; none without a number.
-async fn due(
-    tx: &Tx,
-    engine: &Engine,
-    row: &task::Model,
-    extended: i64,
-) -> Result<Option<DateTime<Utc>>> {
-    let Some(days) = row.days else {
-        return Ok(None);
-    };
-    let days = u32::try_from(days + extended).unwrap_or_default();
-    let rows = store::suspensions_of(&**tx, &row.id).await?;
-    let suspensions: Vec<Suspension> = rows.iter().filter_map(stood_still).collect();
-    let created_at = from_micros(row.created_at);
-    let calendar = calendar(tx, engine, row).await?;
-    due_after(&calendar, created_at, days, &suspensions).map(Some)
-}
-
-/// The days that do not count: from the day of suspension to the day before that of resuming.
-fn stood_still(row: &suspension::Model) -> Option<Suspension> {
-    let first = local_date(from_micros(row.from_at));
-    let last = local_date(from_micros(row.until_at?)).pred_opt()?;
-    (first <= last).then_some(Suspension { first, last })
-}
 
 /// Stops the clock of a task, naming the legal ground (one of `tongban:grounds` where the step
 /// lists them).
@@ -110,6 +64,7 @@ pub async fn suspend(
         ..Default::default()
     };
     act::change(tx, &row, change).await?;
+    deadline::pause(tx, Of::Task(id), ground, &acting.trace).await?;
     record(tx, &row, "suspend", &acting, ground, reason).await
 }
 
@@ -121,13 +76,12 @@ pub async fn resume(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
         return Err(Error::refused("workflow-task-not-suspended"));
     }
     store::end_suspensions(tx, &row.id).await?;
-    let due = due(tx, engine, &row, row.extended).await?;
     let change = task::ActiveModel {
         suspended_at: Set(None),
-        due_at: Set(due.map(micros).or(row.due_at)),
         ..Default::default()
     };
     act::change(tx, &row, change).await?;
+    deadline::resume(tx, engine, Of::Task(id), &acting.trace).await?;
     record(tx, &row, "resume", &acting, "", "").await
 }
 
@@ -154,14 +108,13 @@ pub async fn extend(
         return Err(Error::invalid("days", text));
     }
     need_reason(reason)?;
-    let due = due(tx, engine, &row, days.into()).await?;
     let change = task::ActiveModel {
         extended: Set(days.into()),
-        due_at: Set(due.map(micros)),
         acted_at: Set(Some(micros(tx.now()))),
         ..Default::default()
     };
     act::change(tx, &row, change).await?;
+    deadline::extend(tx, engine, id, days, &acting.trace).await?;
     record(tx, &row, "extend", &acting, &days.to_string(), reason).await
 }
 

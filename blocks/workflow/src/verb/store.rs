@@ -384,18 +384,6 @@ pub(super) async fn end_suspensions(tx: &Tx, task: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn suspensions_of<C: ConnectionTrait>(
-    db: &C,
-    task: &str,
-) -> Result<Vec<suspension::Model>> {
-    let rows = suspension::Entity::find()
-        .filter(suspension::Column::Task.eq(task))
-        .order_by_asc(suspension::Column::Id)
-        .all(db)
-        .await;
-    Ok(rows.map_err(|e| fault("list suspensions", e))?)
-}
-
 // Substitutes
 
 pub(super) async fn insert_substitute(tx: &Tx, row: substitute::Model) -> Result<()> {

@@ -7,6 +7,8 @@ mod camunda;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod doors;
@@ -34,5 +36,7 @@ mod rules;
 mod semantics;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod time_doors;
 #[cfg(test)]
 mod verbs;

@@ -15,19 +15,19 @@ use workflow::{Engine, InstanceId};
 
 use crate::model::{flows, process, vars};
 
-fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     let mut all = identity::migrations();
     all.extend(workflow::migrations());
     all
 }
 
-struct House {
-    db: Db,
-    engine: Arc<Engine>,
+pub struct House {
+    pub db: Db,
+    pub engine: Arc<Engine>,
     routes: Router,
 }
 
-fn house(db: Db) -> House {
+pub fn house(db: Db) -> House {
     let (own, web, identity) = (
         workflow::foundation(),
         web::foundation(),
@@ -47,7 +47,7 @@ fn house(db: Db) -> House {
     House { db, engine, routes }
 }
 
-fn officer(post: &str) -> Actor {
+pub fn officer(post: &str) -> Actor {
     Actor {
         user: UserId::new(&kernel::SystemClock),
         name: "李雷".into(),
@@ -76,7 +76,7 @@ impl House {
         )
     }
 
-    async fn get(&self, actor: &Actor, path: &str) -> (u16, String) {
+    pub async fn get(&self, actor: &Actor, path: &str) -> (u16, String) {
         let request = Request::get(path)
             .header("accept-language", "zh-CN")
             .body(Body::empty())
@@ -85,7 +85,7 @@ impl House {
         (status, body)
     }
 
-    async fn post(
+    pub async fn post(
         &self,
         actor: &Actor,
         path: &str,
@@ -105,7 +105,7 @@ impl House {
         self.post(actor, path, kind, body.to_owned()).await
     }
 
-    async fn deploy(&self, key: &'static str, xml: String) {
+    pub async fn deploy(&self, key: &'static str, xml: String) {
         self.db
             .write(move |tx| {
                 let xml = xml.clone();
@@ -115,7 +115,7 @@ impl House {
             .unwrap();
     }
 
-    async fn start(&self, key: &'static str, variables: Value) -> InstanceId {
+    pub async fn start(&self, key: &'static str, variables: Value) -> InstanceId {
         let engine = self.engine.clone();
         self.db
             .write(move |tx| {

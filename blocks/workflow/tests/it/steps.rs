@@ -106,7 +106,7 @@ pub fn random_process(seed: &mut Seed) -> Process {
 }
 
 /// Plays a random run; answers the inputs taken and the instance after each of them.
-fn play(process: &Process, seed: &mut Seed, saves: bool) -> (Vec<Input>, Vec<Instance>) {
+pub fn play(process: &Process, seed: &mut Seed, saves: bool) -> (Vec<Input>, Vec<Instance>) {
     let mut instance = process.instance();
     let (mut inputs, mut states) = (Vec::new(), Vec::new());
     let truths: Map<_, _> = (0..4)
