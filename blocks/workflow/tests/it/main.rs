@@ -15,6 +15,8 @@ mod doors;
 #[cfg(test)]
 mod durable;
 #[cfg(test)]
+mod durable_stops;
+#[cfg(test)]
 mod elements;
 #[cfg(test)]
 mod encodings;
