@@ -102,6 +102,7 @@ impl House {
             .part::<pack::Calendars>()?
             .refresh(house.app.db())
             .await?;
+        workflow::prune::begin(house.app.db()).await?;
         Ok(house)
     }
 

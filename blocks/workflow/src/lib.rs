@@ -22,6 +22,7 @@ mod intervene;
 mod juel;
 pub mod model;
 mod page;
+pub mod prune;
 mod react;
 pub mod read;
 mod rest;
@@ -72,12 +73,16 @@ pub struct Settings {
     /// When offices are open, for limits in working hours: `09:00-12:00,13:00-18:00`, and after
     /// it, divided by `;`, what holds in certain regions: `65=10:00-14:00,15:30-19:30`.
     pub office_hours: String,
+    /// Days that instances are kept after their end: `365; restaurant=90` says it for all, then
+    /// for certain processes. Empty keeps them for ever.
+    pub keep_ended: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             office_hours: deadline::hours::DEFAULT.to_owned(),
+            keep_ended: String::new(),
         }
     }
 }
@@ -89,7 +94,9 @@ impl Settings {
         let hours = hours
             .err()
             .map(|wrong| format!("workflow.office_hours: {wrong}"));
-        hours.into_iter().collect()
+        let keep = prune::Keep::parse(&self.keep_ended).err();
+        let keep = keep.map(|wrong| format!("workflow.keep_ended: {wrong}"));
+        hours.into_iter().chain(keep).collect()
     }
 }
 
@@ -139,6 +146,12 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
     let settings = app.part::<Settings>();
     let settings = settings.unwrap_or_default();
     engine.use_office_hours(&settings.office_hours)?;
+    let keep = prune::Keep::parse(&settings.keep_ended).map_err(kernel::Fault::new)?;
+    let mut jobs = jobs(app.db(), &engine);
+    jobs.push(Arc::new(prune::Prune {
+        db: app.db().clone(),
+        keep,
+    }));
     Ok(web::Module {
         name: "workflow",
         routes: api::routes()
@@ -146,7 +159,7 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
             .merge(page::routes())
             .merge(rest::routes())
             .merge(camunda::routes(app)),
-        jobs: jobs(app.db(), &engine),
+        jobs,
         menu: page::menu(),
         policies: POLICIES.to_vec(),
         ..web::Module::default()

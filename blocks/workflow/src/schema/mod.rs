@@ -6,6 +6,7 @@ mod m20261125_01_workflow_external;
 mod m20261125_02_workflow_instance_by_definition;
 mod m20261125_11_seeing;
 mod m20261125_11_workflow_clock;
+mod m20261125_12_workflow_instance_over;
 mod migration;
 mod verb;
 mod verb_migration;

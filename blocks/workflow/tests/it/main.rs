@@ -33,6 +33,8 @@ mod model;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod semantics;
