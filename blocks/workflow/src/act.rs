@@ -231,6 +231,24 @@ pub async fn start_version(
     step::begin(tx, engine, definition, subject, input, by).await
 }
 
+/// Goes on with an instance that another engine began: at the activities and waiting events where
+/// it stood, with its variables. They begin anew here, timers and deadlines too.
+pub async fn start_at(
+    tx: &Tx,
+    engine: &Engine,
+    definition: &str,
+    subject: &str,
+    at: Vec<String>,
+    vars: Map<String, Value>,
+    by: &str,
+) -> Result<InstanceId> {
+    if tables::get_definition(&**tx, definition).await?.kind != "bpmn" {
+        return Err(Error::NotFound { what: "definition" });
+    }
+    let input = Input::Import { at, vars };
+    step::begin(tx, engine, definition, subject, input, by).await
+}
+
 // Tasks
 
 /// The task if it can still be acted on.

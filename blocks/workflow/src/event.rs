@@ -176,6 +176,15 @@ event!(
         why: String,
     }
 );
+event!(
+    /// A running instance goes on by another version of its process.
+    InstanceMigrated, "workflow.instance_migrated.v1" {
+        instance: InstanceId,
+        subject: String,
+        from: String,
+        to: String,
+    }
+);
 event!(DefinitionDeployed, "workflow.definition_deployed.v1" { key: String, version: i64 });
 event!(
     /// An operator changed the course of an instance by hand: `what` is `move`, `cancel`, `set` or

@@ -20,6 +20,7 @@ pub mod external;
 mod ignored;
 mod intervene;
 mod juel;
+pub mod migrate;
 pub mod model;
 mod page;
 pub mod prune;
@@ -40,8 +41,8 @@ use std::sync::Arc;
 
 pub use act::{
     Officer, Version, call_done, call_failed, cancel, claim, complete, complete_by_system, deploy,
-    deploy_by, message, release, relocate, retry, set, signal, start, start_by, start_version,
-    task, task_in, tasks, tasks_in, transfer, variables,
+    deploy_by, message, release, relocate, retry, set, signal, start, start_at, start_by,
+    start_version, task, task_in, tasks, tasks_in, transfer, variables,
 };
 pub use engine::{
     Calendars, Call, Engine, Outcome, RefreshCalendars, ServiceHandler, TaskListener,
@@ -156,6 +157,7 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
         name: "workflow",
         routes: api::routes()
             .merge(deadline::api::routes())
+            .merge(migrate::api::routes())
             .merge(page::routes())
             .merge(rest::routes())
             .merge(camunda::routes(app)),

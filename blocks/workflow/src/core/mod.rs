@@ -8,6 +8,7 @@ mod activity;
 mod back;
 mod event;
 mod gateway;
+mod import;
 mod run;
 pub mod timer;
 mod undo;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::back::{Followed, Mode, earlier};
-use crate::model::{Definition, Gateway, Id, Kind, Model, TimerSource};
+use crate::model::{Definition, Gateway, Id, Kind, Model, NodeIx, TimerSource};
 
 /// The form in which instances are written down today.
 pub const VERSION: u8 = 1;
@@ -279,6 +280,11 @@ pub enum Input {
         at: Option<String>,
         vars: Map<String, Value>,
     },
+    /// Goes on with what ran elsewhere until now, at these activities and waiting events.
+    Import {
+        at: Vec<String>,
+        vars: Map<String, Value>,
+    },
     /// A task is done.
     Complete {
         token: u32,
@@ -435,6 +441,10 @@ pub enum Rejection {
     NotRunning,
     #[error("`{0}` is no start event of the process")]
     NoSuchStart(String),
+    #[error(
+        "`{0}` is no place to go on at: name activities and waiting events of the process, outside of sub-processes that repeat"
+    )]
+    NoPlaceToWait(String),
     #[error("the process does not say where it begins")]
     NoStart,
     #[error("no task {0} waits")]
@@ -496,6 +506,25 @@ pub fn step(
     let (after, effects) = run.end();
     *instance = after;
     accepted.map(|()| effects)
+}
+
+/// Sets timers of events for which an instance has begun to wait, as a new version of its process
+/// makes it.
+///
+/// # Errors
+/// The id of an event whose time has no value.
+pub(crate) fn arm(
+    process: &Process,
+    instance: Instance,
+    events: &[(Owner, u32, NodeIx)],
+    now: DateTime<Utc>,
+) -> Result<(Instance, Vec<Effect>), String> {
+    let mut run = run::Run::new(process, instance, now);
+    for &(owner, frame, event) in events {
+        run.arm(owner, frame, event)
+            .map_err(|_| process.model[event].id.to_string())?;
+    }
+    Ok(run.end())
 }
 
 impl Instance {

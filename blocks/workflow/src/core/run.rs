@@ -86,14 +86,16 @@ impl<'a> Run<'a> {
     }
 
     pub fn take(&mut self, input: Input) -> Result<(), Rejection> {
-        if let Input::Start { at, vars } = input {
-            return self.start(at.as_deref(), &vars);
+        match input {
+            Input::Start { at, vars } => return self.start(at.as_deref(), &vars),
+            Input::Import { at, vars } => return self.import(&at, vars),
+            _ => {}
         }
         if self.instance.status != Status::Running {
             return Err(Rejection::NotRunning);
         }
         match input {
-            Input::Start { .. } => Ok(()),
+            Input::Start { .. } | Input::Import { .. } => Ok(()),
             Input::Complete { token, vars } => self.complete(token, &vars),
             Input::Timer { timer } => self.timer(timer),
             Input::Trigger { element, vars } => self.trigger(&element, vars),

@@ -29,6 +29,8 @@ mod fuzz;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod pages;

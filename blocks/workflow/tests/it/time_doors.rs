@@ -1,4 +1,4 @@
-//! Doors of deadlines, and the page that shows a deadline day by day.
+//! Doors of deadlines and of migration, and the page that shows a deadline day by day.
 
 use std::sync::Arc;
 
@@ -97,4 +97,70 @@ async fn a_deadline_is_told_day_by_day(db: Db) {
     ] {
         assert!(page.contains(words), "{words} in {page}");
     }
+}
+
+#[store::db_test(migrations = migrations)]
+async fn operators_migrate_and_import_and_nobody_else(db: Db) {
+    let (house, id) = counted(db).await;
+    let from = task(&house, id).await.facts.definition;
+    house.deploy("limited", limited(3, "核查")).await;
+    let listed = house
+        .start("limited", json!({"org": "11330000000000000A"}))
+        .await;
+    let to = task(&house, listed).await.facts.definition;
+    let wanted = json!({"from": from, "to": to}).to_string();
+    let send = |post: &'static str, path: &'static str, body: String| {
+        let house = &house;
+        async move {
+            let (status, body, _) = house
+                .post(&officer(post), path, "application/json", body)
+                .await;
+            (
+                status,
+                serde_json::from_str::<Value>(&body).unwrap_or_default(),
+            )
+        }
+    };
+    let import = json!({"definition": to, "subject": "case:9", "at": ["t"], "variables": {"org": "11330000000000000A"}});
+    for (path, body) in [
+        ("/api/workflow/migrations/check", wanted.clone()),
+        ("/api/workflow/migrations", wanted.clone()),
+        ("/api/workflow/instances/import", import.to_string()),
+    ] {
+        assert_eq!(send("examiner", path, body).await.0, 403, "{path}");
+    }
+    let (status, report) = send("operator", "/api/workflow/migrations/check", wanted.clone()).await;
+    assert_eq!(status, 200, "{report}");
+    assert_eq!(
+        report["difference"]["changed"][0]["what"],
+        json!(["name", "attributes"])
+    );
+    assert_eq!(report["instances"][0]["problems"], json!([]));
+    assert_eq!(task(&house, id).await.facts.definition, from);
+    let (status, report) = send("operator", "/api/workflow/migrations", wanted).await;
+    assert_eq!(
+        (status, &report["instances"][0]["instance"]),
+        (200, &json!(id))
+    );
+    assert_eq!(task(&house, id).await.facts.definition, to);
+    let unknown = json!({"from": "nobody:1:x", "to": to}).to_string();
+    assert_eq!(
+        send("operator", "/api/workflow/migrations", unknown)
+            .await
+            .0,
+        404
+    );
+
+    let (status, imported) = send(
+        "operator",
+        "/api/workflow/instances/import",
+        import.to_string(),
+    )
+    .await;
+    assert_eq!(status, 201, "{imported}");
+    let id: InstanceId = imported["instance"].as_str().unwrap().parse().unwrap();
+    assert_eq!(task(&house, id).await.facts.subject, "case:9");
+    let nowhere = json!({"definition": to, "subject": "case:9", "at": ["nobody"]}).to_string();
+    let (status, said) = send("operator", "/api/workflow/instances/import", nowhere).await;
+    assert_eq!(status, 409, "{said}");
 }

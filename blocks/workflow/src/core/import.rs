@@ -1,0 +1,108 @@
+//! An instance that ran elsewhere begins here, at the places where it stood.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{FrameKind, Owner, Rejection, State, Status, run::Run};
+use crate::model::{Gateway, Kind, Node, NodeIx, Place, ScopeIx};
+
+impl Run<'_> {
+    /// Puts a token before each of the named activities and waiting events, inside the
+    /// sub-processes that they lie in. Several in one sub-process share it.
+    pub(super) fn import(
+        &mut self,
+        at: &[String],
+        vars: Map<String, Value>,
+    ) -> Result<(), Rejection> {
+        if self.instance.status != Status::Created {
+            return Err(Rejection::AlreadyStarted);
+        }
+        let id = &self.process.id;
+        let head = self
+            .model
+            .process(id)
+            .ok_or_else(|| Rejection::UnknownProcess(id.to_string()))?;
+        let nodes: Vec<NodeIx> = at
+            .iter()
+            .map(|id| {
+                self.importable(id, head.root)
+                    .ok_or_else(|| Rejection::NoPlaceToWait(id.clone()))
+            })
+            .collect::<Result<_, _>>()?;
+        if nodes.is_empty() {
+            return Err(Rejection::NoStart);
+        }
+        self.instance.status = Status::Running;
+        self.changed = true;
+        let root = self.open_frame(FrameKind::Root, head.id.clone(), None, None);
+        if let Some(frame) = self.instance.frames.get_mut(&root) {
+            frame.vars = vars;
+        }
+        self.arm_frame(root, head.root);
+        let mut open = HashMap::from([(head.root, root)]);
+        for node in nodes {
+            if let Some(frame) = self.frame_around(self.model[node].scope, &mut open) {
+                self.send(frame, node, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// The node if a token can be put there: the sub-processes around it must not repeat, for
+    /// nobody says in which of their runs it was.
+    fn importable(&self, id: &str, root: ScopeIx) -> Option<NodeIx> {
+        let node = self.model.lookup(id)?;
+        if !waits(&self.model[node]) {
+            return None;
+        }
+        let mut scope = self.model[node].scope;
+        while scope != root {
+            let owner = self.model[scope].owner?;
+            if self.model[owner].repeat.is_some() {
+                return None;
+            }
+            scope = self.model[scope].parent?;
+        }
+        Some(node)
+    }
+
+    /// The frame of a scope; opens it, and those around it, when it is the first of it.
+    fn frame_around(&mut self, scope: ScopeIx, open: &mut HashMap<ScopeIx, u32>) -> Option<u32> {
+        if let Some(frame) = open.get(&scope) {
+            return Some(*frame);
+        }
+        let model = self.model;
+        let owner = model[scope].owner?;
+        let parent = self.frame_around(model[scope].parent?, open)?;
+        let item = &model[owner];
+        let frame = if item.is_event_sub() {
+            let frame = self.open_event_sub(parent, owner);
+            self.entered(item, parent);
+            frame
+        } else {
+            self.add_live(parent);
+            let token = self.rest(parent, owner, State::Body);
+            self.entered(item, parent);
+            for &event in &item.boundary {
+                if let Err(text) = self.arm(Owner::Token(token), parent, event) {
+                    self.stop_silently(token, text);
+                    return None;
+                }
+            }
+            self.open_frame(FrameKind::Sub, item.id.clone(), Some(parent), Some(token))
+        };
+        self.arm_frame(frame, scope);
+        open.insert(scope, frame);
+        Some(frame)
+    }
+}
+
+/// Activities, catching events, and gateways that wait for events.
+fn waits(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Event(event) => event.place == Place::Catch && node.link().is_none(),
+        Kind::Gateway(gateway) => matches!(gateway, Gateway::Event { .. }),
+        _ => !node.is_event_sub() && !node.is_for_compensation,
+    }
+}
