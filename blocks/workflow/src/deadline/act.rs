@@ -349,7 +349,7 @@ async fn missed(tx: &Tx, engine: &Engine, row: &Clock, task: Option<task::Model>
     let border = model.lookup(&task.element).map(|ix| &model[ix].boundary);
     let catches = border.into_iter().flatten().any(|&event| {
         model[event].definitions().iter().any(|definition| {
-            matches!(definition, Definition::Escalation { code }
+            matches!(definition, Definition::Escalation { code, .. }
                 if code.as_deref().is_none_or(|code| code == OVERDUE))
         })
     });

@@ -125,7 +125,7 @@ fn content(node: &Node) -> String {
 
 fn definition(definition: &Definition) -> String {
     match definition {
-        Definition::Message { name } => format!("message {name}"),
+        Definition::Message { name, .. } => format!("message {name}"),
         Definition::Signal { name } => format!("signal {name}"),
         Definition::Timer(timer) => match timer {
             TimerSource::Date(source) => format!("date {}", source.text),
@@ -134,8 +134,8 @@ fn definition(definition: &Definition) -> String {
             TimerSource::WorkingDays(source) => format!("working days {}", source.text),
             TimerSource::Missing => "timer".to_owned(),
         },
-        Definition::Error { code } => format!("error {code:?}"),
-        Definition::Escalation { code } => format!("escalation {code:?}"),
+        Definition::Error { code, .. } => format!("error {code:?}"),
+        Definition::Escalation { code, .. } => format!("escalation {code:?}"),
         Definition::Conditional { condition } => format!("condition {}", text(condition.as_ref())),
         Definition::Link { name, .. } => format!("link {name}"),
         Definition::Compensation { activity, .. } => format!("compensation {activity:?}"),

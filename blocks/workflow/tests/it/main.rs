@@ -5,9 +5,9 @@ mod back;
 #[cfg(test)]
 mod camunda;
 #[cfg(test)]
-mod conformance;
-#[cfg(test)]
 mod clocks;
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
