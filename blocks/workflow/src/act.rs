@@ -404,10 +404,10 @@ pub async fn complete_by_system(
     vars: Map<String, Value>,
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
-    let acting = Acting::system();
-    close(tx, engine, &row, &acting, &vars).await?;
     let done = Completion { vars, next: None };
-    leave(tx, engine, &row, &acting, done).await
+    work::settle(tx, engine, row, &Acting::system(), done)
+        .await
+        .map(drop)
 }
 
 /// An operator completes a task, whoever has it.
@@ -420,10 +420,11 @@ pub(crate) async fn complete_for(
     vars: Map<String, Value>,
 ) -> Result<()> {
     let row = open_task(tx, id, expected).await?;
-    let acting = Acting::own(officer);
-    close(tx, engine, &row, &acting, &vars).await?;
     let done = Completion { vars, next: None };
-    leave(tx, engine, &row, &acting, done).await
+    // A signer's row is his signature only; the others still decide.
+    work::settle(tx, engine, row, &Acting::own(officer), done)
+        .await
+        .map(drop)
 }
 
 /// An operator gives an open task to an officer.

@@ -229,7 +229,7 @@ async fn answer_delegator(
 }
 
 /// The answer takes effect, as far up as nobody else has to answer first.
-pub(super) async fn settle(
+pub(crate) async fn settle(
     tx: &Tx,
     engine: &Engine,
     mut row: task::Model,

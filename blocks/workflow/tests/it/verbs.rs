@@ -1579,3 +1579,18 @@ fn attributes_of_the_verbs_are_checked_before_anything_runs() {
         assert!(findings(right).is_empty(), "{right}");
     }
 }
+
+/// Also what the system completes is a signer's answer, and not the task of all.
+#[store::db_test(migrations = migrations)]
+async fn the_system_answers_for_one_signer_only(db: Db) {
+    let desk = Desk::set_up(db).await;
+    desk.start(&signed(r#"tongban:sign="all""#), "s>x>y>e", json!({}))
+        .await;
+    let own = desk.task("x", Some("a")).await;
+    act!(desk, |tx, engine| async move {
+        let agreed = vars(json!({"outcome": "agree"}));
+        workflow::complete_by_system(&tx, &engine, own, agreed).await
+    })
+    .unwrap();
+    assert_eq!(desk.open().await, ["x b", "x c", "x d"]);
+}
