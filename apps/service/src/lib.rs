@@ -82,7 +82,6 @@ pub fn module(app: &web::App) -> kernel::Result<Module> {
         consumers: vec![Arc::new(case::recount::NewYear)],
         menu: guide.menu.into_iter().chain(menu()).collect(),
         policies: POLICIES.to_vec(),
-        ..Module::default()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{Datelike, NaiveDate};
 use kernel::{Fault, Result, code::citizen::RegionHistory};
 
 use crate::{File, Finding, Source};
@@ -9,12 +10,17 @@ use crate::{File, Finding, Source};
 /// Where the table is in a pack.
 const FOLDER: &str = "history";
 
-/// All codes of counties, cities and provinces that ever were.
+/// Years of birth for which the lists that the table is made of are without a gap. Counties that
+/// were abolished before the oldest list are in none, and neither are those that came after the
+/// newest; nobody born in those years is refused for it.
+const LISTED: std::ops::RangeInclusive<i32> = 1999..=2023;
+
+/// All codes of counties, cities and provinces that ever were, as far as lists go.
 pub(crate) struct Regions(HashSet<u32>);
 
 impl RegionHistory for Regions {
-    fn ever_existed(&self, region: &str) -> bool {
-        region.parse().is_ok_and(|code| self.0.contains(&code))
+    fn may_have_existed(&self, region: &str, birth: NaiveDate) -> bool {
+        !LISTED.contains(&birth.year()) || region.parse().is_ok_and(|code| self.0.contains(&code))
     }
 }
 

@@ -62,7 +62,7 @@ struct Desks {
 }
 
 /// How long an officer comes back to one task.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Handles so many restaurants from submission to granted licences, `callers` at a time.
 ///

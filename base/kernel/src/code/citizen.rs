@@ -74,8 +74,9 @@ impl fmt::Debug for Citizen {
 /// Which region prefixes ever existed. An old number keeps the prefix of an abolished county, so
 /// today's list is not enough.
 pub trait RegionHistory {
-    /// Whether six digits named a county, city or province at any time.
-    fn ever_existed(&self, region: &str) -> bool;
+    /// Whether six digits can have named a county, city or province when a person born on that
+    /// day got her number; true where no list of those years is at hand.
+    fn may_have_existed(&self, region: &str, birth: NaiveDate) -> bool;
 }
 
 static HISTORY: OnceLock<Box<dyn RegionHistory + Send + Sync>> = OnceLock::new();
@@ -249,11 +250,14 @@ fn check_region(number: &str, rules: &Rules<'_>) -> Result<(), CitizenError> {
     let has_counties = !matches!(province, "81" | "82");
     let lacks_county = rules.is_county_required && has_counties && region.ends_with("00");
     let is_province = region.ends_with("0000");
+    // A date that does not exist is told as such, by the check after this one.
+    let birth = birth_of(piece(number, 6, 14)).ok();
     let never_existed = !is_province
         && has_counties
         && rules
             .history
-            .is_some_and(|history| !history.ever_existed(region));
+            .zip(birth)
+            .is_some_and(|(history, birth)| !history.may_have_existed(region, birth));
     if province_name(province).is_none() || lacks_county || never_existed {
         return Err(CitizenError::Region);
     }
@@ -362,8 +366,8 @@ mod tests {
     struct Only(&'static [&'static str]);
 
     impl RegionHistory for Only {
-        fn ever_existed(&self, region: &str) -> bool {
-            self.0.contains(&region)
+        fn may_have_existed(&self, region: &str, birth: NaiveDate) -> bool {
+            birth < day(1970, 1, 1) || self.0.contains(&region)
         }
     }
 
@@ -381,6 +385,8 @@ mod tests {
             "abolished in 2010"
         );
         assert_eq!(parse_with(&of("110199"), &rules), Err(CitizenError::Region));
+        let older = build("110199", day(1960, 5, 6), 11).unwrap();
+        assert!(parse_with(&older, &rules).is_ok(), "no list of those years");
         assert!(
             parse_with(&of("110000"), &rules).is_ok(),
             "reserved for synthetic people"
