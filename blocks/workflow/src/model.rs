@@ -152,7 +152,7 @@ pub struct ProcessHead {
     /// `None` where the file does not say.
     pub is_executable: Option<bool>,
     pub root: ScopeIx,
-    /// As [`Node::attributes`].
+    /// Attributes of our namespace, by local name.
     pub attributes: BTreeMap<String, String>,
     pub line: u32,
 }

@@ -299,7 +299,9 @@ impl<'a> Reader<'a> {
     fn process(&mut self, element: &'a Element) {
         let id: Id = Arc::from(element.get("id").unwrap_or("process"));
         let root = self.open_scope(None, None, element.line);
-        let attributes = self.attributes(element, &id);
+        // What other engines say of a process means nothing here, and is listed elsewhere.
+        let own = element.attributes.iter().filter(|a| a.namespace == TONGBAN);
+        let attributes = own.map(|a| (a.name.clone(), a.value.clone())).collect();
         self.model.processes.push(ProcessHead {
             id,
             attributes,
