@@ -95,7 +95,9 @@ fn approval() -> String {
 /// act before its next, as people do.
 async fn rate(url: &str, instances: usize, at_once: usize) -> Result<Value, Failed> {
     let db = open(url).await?;
-    store::migrate(&db, workflow::migrations()).await?;
+    let mut all = store::migrations();
+    all.extend(workflow::migrations());
+    store::migrate(&db, all).await?;
     deploy(&db, "approval", approval()).await?;
     let engine = Arc::new(Engine::default());
     let stop = CancellationToken::new();
