@@ -185,14 +185,17 @@ async fn client(
 
 /// A task with a reminder, an end and a last word on its border.
 fn waiting() -> String {
-    let mut body =
-        r#"<startEvent id="s"/><userTask id="t" tongban:candidates="examiner"/><endEvent id="e"/>"#
-            .to_owned();
-    for n in 1..4 {
-        body += &format!(
+    let border = |n: u32| {
+        format!(
             r#"<boundaryEvent id="b{n}" attachedToRef="t" cancelActivity="false"><timerEventDefinition><timeDuration>${{span}}</timeDuration></timerEventDefinition></boundaryEvent><endEvent id="e{n}"/>"#
-        );
-    }
+        )
+    };
+    let mut body = format!(
+        r#"<startEvent id="s"/><userTask id="t" tongban:candidates="examiner"/><endEvent id="e"/>{}{}{}"#,
+        border(1),
+        border(2),
+        border(3)
+    );
     let pairs = [
         ("s", "t"),
         ("t", "e"),

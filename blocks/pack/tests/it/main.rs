@@ -1,4 +1,8 @@
 //! Packs good and bad, checked and installed on both databases.
+#![expect(
+    clippy::unused_async,
+    reason = "tests over a database are asynchronous, whether they wait or not"
+)]
 
 use std::sync::Arc;
 
@@ -222,7 +226,6 @@ fn a_folder_without_manifest_is_no_pack() {
 }
 
 #[store::db_test(migrations = crate::migrations)]
-#[expect(clippy::unused_async, reason = "the attribute wants it so")]
 async fn an_old_number_is_known_by_a_region_that_once_was(db: Db) {
     use kernel::code::citizen::{self, CitizenError};
     let app = app(db);
@@ -246,7 +249,6 @@ async fn an_old_number_is_known_by_a_region_that_once_was(db: Db) {
 }
 
 #[store::db_test(migrations = crate::migrations)]
-#[expect(clippy::unused_async, reason = "the attribute wants it so")]
 async fn a_table_of_old_regions_is_checked_line_by_line(db: Db) {
     let table = "code,name,from,until\n110103,崇文区,1981,2010\n1101,x,1981,\n";
     let found = found(&app(db), &[("history/regions.csv", table)]);

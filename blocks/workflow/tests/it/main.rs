@@ -1,4 +1,14 @@
 //! One binary of all tests of the crate.
+#![cfg_attr(
+    test,
+    expect(
+        clippy::format_push_string,
+        clippy::format_collect,
+        clippy::too_many_lines,
+        clippy::similar_names,
+        reason = "models and scripts are put together in long, plain steps"
+    )
+)]
 
 #[cfg(test)]
 mod back;
