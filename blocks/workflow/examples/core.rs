@@ -90,9 +90,9 @@ fn approve(process: &Process, saves: bool) -> Result<usize, String> {
     let mut bytes = 0;
     while let Some(token) = open_task(&instance) {
         if saves {
-            let saved = serde_json::to_vec(&instance).map_err(|e| e.to_string())?;
-            bytes = bytes.max(saved.len());
-            instance = serde_json::from_slice(&saved).map_err(|e| e.to_string())?;
+            let written = serde_json::to_vec(&instance).map_err(|e| e.to_string())?;
+            bytes = bytes.max(written.len());
+            instance = serde_json::from_slice(&written).map_err(|e| e.to_string())?;
         }
         complete(process, &mut instance, token)?;
     }

@@ -187,17 +187,6 @@ event!(
 );
 event!(DefinitionDeployed, "workflow.definition_deployed.v1" { key: String, version: i64 });
 event!(
-    /// An operator changed the course of an instance by hand: `what` is `move`, `cancel`, `set` or
-    /// `retry`; `detail` says where to, or which variables.
-    Intervened, "workflow.intervened.v1" {
-        instance: InstanceId,
-        subject: String,
-        what: String,
-        detail: String,
-        reason: String,
-    }
-);
-event!(
     /// An operator looked at the variables unmasked.
     VariablesShown, "workflow.variables_shown.v1" {
         instance: InstanceId,

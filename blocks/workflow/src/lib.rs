@@ -18,7 +18,6 @@ pub mod event;
 pub mod expr;
 pub mod external;
 mod ignored;
-mod intervene;
 mod juel;
 pub mod migrate;
 pub mod model;
@@ -48,11 +47,12 @@ pub use engine::{
     Calendars, Call, Engine, Outcome, RefreshCalendars, ServiceHandler, TaskListener,
 };
 pub use external::ExternalTaskId;
-pub use intervene::{Intervention, intervene};
 pub use schema::migrations;
 pub use store::{Absent, Filter, Task};
 pub use trail::{Stay, Trail, picture, trail, trail_of};
-pub use verb::{Completion, Progress, complete_choosing, foresee, with_absent};
+pub use verb::{
+    Completion, Intervention, Progress, complete_choosing, foresee, intervene, with_absent,
+};
 
 kernel::typed_id!(
     /// A running or ended process.

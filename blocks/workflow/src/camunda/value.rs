@@ -108,7 +108,7 @@ fn typed_one(value: &Value) -> Value {
 mod tests {
     use super::*;
 
-    fn read(typed: Value) -> Result<Value, Vec<String>> {
+    fn read(typed: &Value) -> Result<Value, Vec<String>> {
         match plain(json!({ "x": typed }).as_object()) {
             Ok(mut vars) => Ok(vars.remove("x").unwrap()),
             Err(Error::Invalid(findings)) => Err(findings.into_iter().map(|f| f.field).collect()),
@@ -138,7 +138,7 @@ mod tests {
                 json!("2026-03-02T09:00:00+08:00"),
             ),
         ] {
-            assert_eq!(read(typed.clone()), Ok(plain), "{typed}");
+            assert_eq!(read(&typed), Ok(plain), "{typed}");
         }
     }
 
@@ -155,11 +155,7 @@ mod tests {
             json!({"value": "x", "type": "File"}),
             json!("bare"),
         ] {
-            assert_eq!(
-                read(wrong.clone()),
-                Err(vec!["variables/x".into()]),
-                "{wrong}"
-            );
+            assert_eq!(read(&wrong), Err(vec!["variables/x".into()]), "{wrong}");
         }
     }
 

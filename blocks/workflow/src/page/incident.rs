@@ -13,7 +13,7 @@ use serde::Deserialize;
 use web::{App, Html, Page, WebError, component::Fields};
 
 use super::{can, instance::carry_out, key_of, may, store, version_of};
-use crate::{InstanceId, Intervention, engine::Engine, intervene::said, step::read_state};
+use crate::{InstanceId, Intervention, engine::Engine, step::read_state, verb::said};
 
 /// Stopped instances looked at; an operator who has more retries these first.
 const MOST_STOPPED: u64 = 500;
@@ -177,7 +177,15 @@ pub(super) async fn retry(
         let Ok(id) = id.parse::<InstanceId>() else {
             continue;
         };
-        match carry_out(&app, &actor, id, Intervention::Retry, f.value("reason")).await {
+        match carry_out(
+            &app,
+            &actor,
+            id,
+            Intervention::Retry(None),
+            f.value("reason"),
+        )
+        .await
+        {
             Ok(()) => retried += 1,
             Err(Error::Fault(fault)) => return Err(Error::Fault(fault).into()),
             Err(_) => failed += 1,

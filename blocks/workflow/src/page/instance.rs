@@ -22,15 +22,15 @@ use super::{
     version_of,
 };
 use crate::{
-    InstanceId, Intervention,
+    InstanceId, Intervention, Officer,
     core::{Instance, State as Standing},
     deadline::{self, page::Counted},
     engine::Engine,
     event, intervene,
-    intervene::said,
     step::read_state,
     store as tables,
     trail::{Stay, Trail, trail_of},
+    verb::said,
 };
 
 const PAGE_SIZE: u64 = 50;
@@ -459,12 +459,12 @@ pub(super) async fn carry_out(
     reason: &str,
 ) -> Result<()> {
     let engine = app.part::<Engine>()?;
-    let (reason, by) = (reason.to_owned(), actor.trace());
+    let (reason, officer) = (reason.to_owned(), Officer::from(actor));
     app.db()
         .write(move |tx| {
             let (engine, intervention) = (engine.clone(), intervention.clone());
-            let (reason, by) = (reason.clone(), by.clone());
-            async move { intervene::intervene(&tx, &engine, id, &intervention, &reason, &by).await }
+            let (reason, officer) = (reason.clone(), officer.clone());
+            async move { intervene(&tx, &engine, id, intervention, &officer, &reason).await }
         })
         .await
 }
@@ -505,7 +505,16 @@ pub(super) async fn retried(
     Path(id): Path<String>,
     f: Fields,
 ) -> Result<Response, WebError> {
-    act(&app, p, &actor, &id, "retry", f, Ok(Intervention::Retry)).await
+    act(
+        &app,
+        p,
+        &actor,
+        &id,
+        "retry",
+        f,
+        Ok(Intervention::Retry(None)),
+    )
+    .await
 }
 
 pub(super) async fn set(
@@ -515,9 +524,8 @@ pub(super) async fn set(
     Path(id): Path<String>,
     f: Fields,
 ) -> Result<Response, WebError> {
-    let intervention = typed(&f).map(|(name, value)| Intervention::Set {
-        vars: Map::from_iter([(name, value)]),
-    });
+    let intervention =
+        typed(&f).map(|(name, value)| Intervention::Set(Map::from_iter([(name, value)])));
     act(&app, p, &actor, &id, "set", f, intervention).await
 }
 

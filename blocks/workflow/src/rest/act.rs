@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::{Desk, check_free, store as tables, subject_of};
 use crate::{
-    InstanceId, TaskId,
+    InstanceId, Intervention, TaskId,
     act::{self, Officer, Version},
     check::{Finding, Severity},
     core::{Input, Process, State},
-    intervene::{Intervention, intervene},
+    intervene,
     model::{Ignored, Node},
     read,
     step::{self, read_state},
@@ -229,12 +229,12 @@ pub(crate) async fn change(
                 .subject,
         )?;
     }
-    let (engine, by, reason) = (desk.engine.clone(), actor.trace(), reason.to_owned());
+    let (engine, officer, reason) = (desk.engine.clone(), Officer::from(actor), reason.to_owned());
     desk.db
         .write(move |tx| {
-            let (engine, by, reason) = (engine.clone(), by.clone(), reason.clone());
+            let (engine, officer, reason) = (engine.clone(), officer.clone(), reason.clone());
             let intervention = intervention.clone();
-            async move { intervene(&tx, &engine, id, &intervention, &reason, &by).await }
+            async move { intervene(&tx, &engine, id, intervention, &officer, &reason).await }
         })
         .await
 }

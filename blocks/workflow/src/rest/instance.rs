@@ -245,9 +245,7 @@ async fn set_variables(
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "process instance")?;
-    let set = Intervention::Set {
-        vars: body.variables,
-    };
+    let set = Intervention::Set(body.variables);
     act::change(&desk, &actor, id, set, &body.reason).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,7 @@ use ::store::Tx;
 use kernel::{Error, Result, Text};
 use serde_json::{Map, Value};
 
-use super::{Cause, need_reason, store, who::Acting};
+use super::{Cause, store, who::Acting};
 use crate::{Engine, InstanceId, Officer, core::Input, event, step, store as tables};
 
 /// What an administrator does to an instance.
@@ -40,6 +40,15 @@ impl Intervention {
     }
 }
 
+/// A reason or purpose that says something.
+pub(crate) fn said<'a>(field: &'static str, text: &'a str) -> Result<&'a str> {
+    let text = text.trim();
+    if text.chars().count() < 2 {
+        return Err(Error::invalid(field, Text::new("workflow-reason-missing")));
+    }
+    Ok(text)
+}
+
 /// Does it, and tells who did what and why. The caller has asked the gate.
 pub async fn intervene(
     tx: &Tx,
@@ -49,7 +58,7 @@ pub async fn intervene(
     officer: &Officer,
     reason: &str,
 ) -> Result<()> {
-    need_reason(reason)?;
+    let reason = said("reason", reason)?;
     if what == Intervention::Set(Map::new()) {
         return Err(Error::invalid("vars", Text::new("workflow-set-nothing")));
     }

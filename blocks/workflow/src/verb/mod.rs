@@ -24,7 +24,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use self::arrange::{Cause, created, is_skipped, take_places};
-pub(crate) use self::store::insert_parts;
 pub use self::{
     back::{Earlier, Target, earlier_steps, reject, return_task, withdraw},
     batch::{Answer, complete_many},
@@ -38,6 +37,7 @@ pub use self::{
     who::Acting,
     work::{Completion, Progress, complete_choosing, delegate, foresee, save},
 };
+pub(crate) use self::{intervene::said, store::insert_parts};
 
 /// Words between commas, and what stands after the sign in each.
 pub(crate) fn pairs(text: &str, sign: char) -> impl Iterator<Item = (&str, Option<&str>)> {

@@ -22,6 +22,7 @@ use crate::{
 /// When an added signer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SignerPlace)]
 pub enum Place {
     /// Before the task: it waits, then goes back to its handler.
     Before,

@@ -14,6 +14,7 @@ use crate::{Engine, Officer, Task, TaskId, act::instance_of, step, store as tabl
 
 /// A signer of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = SignerPart)]
 pub struct Part {
     /// The signer's own task.
     pub task: String,

@@ -37,6 +37,7 @@ impl Completion {
 /// What came of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TaskProgress)]
 pub enum Progress {
     /// The process has gone on.
     Moved,

@@ -71,7 +71,7 @@ fn the_same_version_changes_nothing() {
         let (_, instances) = play(&process, &mut seed, false);
         for instance in instances.iter().filter(|i| i.status == Status::Running) {
             let (moved, effects) =
-                migrate(&process, &process, &instance, &Plan::default(), at()).unwrap();
+                migrate(&process, &process, instance, &Plan::default(), at()).unwrap();
             assert_eq!(&moved, instance);
             assert_eq!(effects, []);
             states += 1;

@@ -475,17 +475,17 @@ async fn an_operator_moves_sets_and_cancels_with_a_reason(db: Db) {
         .await;
     assert_eq!(status, 409);
 
-    let events = house.events("workflow.intervened.v1").await;
+    let events = house.events("workflow.instance_intervened.v1").await;
     let whats: Vec<_> = events
         .iter()
-        .map(|event| event["what"].as_str().unwrap())
+        .map(|event| event["verb"].as_str().unwrap())
         .collect();
     assert_eq!(whats, ["move", "set", "cancel"]);
     assert_eq!(
-        (&events[0]["detail"], &events[0]["reason"]),
+        (&events[0]["other"], &events[0]["reason"]),
         (&json!("decide"), &json!("skip"))
     );
-    assert_eq!(events[1]["detail"], "area");
+    assert_eq!(events[1]["other"], "area");
 }
 
 #[store::db_test(migrations = migrations)]

@@ -1339,14 +1339,14 @@ async fn an_administrator_intervenes_with_a_reason(db: Db) {
     };
     assert_eq!(
         refused(intervene(Intervention::Cancel, "").await),
-        "reason: workflow-reason-needed"
+        "reason: workflow-reason-missing"
     );
     assert_eq!(
         refused(intervene(Intervention::Retry(None), "重试").await),
         "workflow-no-incident"
     );
     assert_eq!(
-        refused(intervene(Intervention::Set(Map::new()), "改").await),
+        refused(intervene(Intervention::Set(Map::new()), "更改").await),
         "vars: workflow-set-nothing"
     );
     intervene(Intervention::Set(vars(json!({"amount": 9}))), "录入有误")
