@@ -255,7 +255,7 @@ struct Complete {
 }
 
 /// Completes a task.
-#[utoipa::path(post, path = "/engine-rest/task/{id}/complete", tag = "camunda", request_body = Complete,
+#[utoipa::path(post, path = "/engine-rest/task/{id}/complete", tag = "camunda", request_body(content = Complete, example = json!({"variables": {"outcome": {"value": "approve", "type": "String"}}})),
     params(("id" = String, Path, description = "task")),
     responses((status = 204, description = "completed"), (status = 200, description = "completed; the variables", body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}})),
         (status = 400, description = "done already, or owned by an application")))]
