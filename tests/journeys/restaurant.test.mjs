@@ -82,7 +82,7 @@ async function apply(page) {
     await fill(page);
     await promise(page);
     await look(page, `restaurant-step-${i}`);
-    await press(page, page.locator('button[name="act"][value="next"]'));
+    await press(page, page.locator('button[name="_act"][value="next"]'));
     assert.equal(await page.locator(".tb-errors").count(), 0, await page.locator("main").innerText());
   }
   await look(page, "restaurant-review");

@@ -33,7 +33,7 @@ for (const [size, language] of [[desktop, "zh-CN"], [phone, "en"]]) {
     const { draft, path } = await begin(page, program);
     await page.fill('main input[name="contact_phone"]', "19911112222");
     await endSessions(program);
-    await press(page, page.locator('button[name="act"][value="next"]'));
+    await press(page, page.locator('button[name="_act"][value="next"]'));
     assert.equal(new URL(page.url()).pathname, "/sign-in", "asked to sign in");
 
     const account = house.accounts.find((one) => one.user === "zhang");
@@ -45,7 +45,7 @@ for (const [size, language] of [[desktop, "zh-CN"], [phone, "en"]]) {
     assert.ok(await page.locator("[data-kept]").isVisible(), "and told so");
     await look(page, "session-back");
 
-    await press(page, page.locator('button[name="act"][value="next"]'));
+    await press(page, page.locator('button[name="_act"][value="next"]'));
     assert.equal(await page.locator(".tb-errors").count(), 0, await page.locator("main").innerText());
     const saved = await program("GET", `/api/service/drafts/${draft.id}`);
     assert.equal(saved.values.contact_phone, "19911112222");
