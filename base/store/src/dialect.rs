@@ -67,3 +67,13 @@ pub fn average(column: impl IntoColumnRef) -> Expr {
         "DOUBLE PRECISION",
     ))
 }
+
+/// The clause of a text column that is to be compared byte by byte, so that an index on it serves
+/// ranges and prefixes; `None` where text is compared like that anyway. `PostgreSQL` compares by
+/// the language of the database, and its index then serves no prefix.
+pub fn byte_order(engine: Engine) -> Option<&'static str> {
+    match engine {
+        Engine::Sqlite => None,
+        Engine::Postgres => Some("COLLATE \"C\""),
+    }
+}

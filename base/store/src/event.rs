@@ -12,7 +12,7 @@ use crate::{Tx, fault};
 const ROWS: usize = 500;
 
 /// Identifiers of one moment and process rise, so that lists by id tell the order of a write.
-pub(crate) fn new_id(now: DateTime<Utc>) -> String {
+pub fn new_id(now: DateTime<Utc>) -> String {
     static CONTEXT: Mutex<Option<uuid::ContextV7>> = Mutex::new(None);
     let mut context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
     let context = context.get_or_insert_with(uuid::ContextV7::new);

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
 const BASE: [&str; 4] = ["kernel", "store_macros", "store", "web"];
-const BLOCKS: [&str; 6] = [
+const BLOCKS: [&str; 7] = [
     "identity",
     "forms",
+    "registry",
     "workflow",
     "credential",
     "notify",

@@ -1,0 +1,198 @@
+//! Who read whose record, and for what.
+
+use identity::{Actor, Gate, Resource};
+use kernel::{
+    Error, Result,
+    clock::{from_micros, micros},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use store::{
+    fault,
+    page::{PageOf, PageRequest},
+};
+use web::App;
+
+use crate::{
+    Declaration, Registries, event,
+    record::{Row, act::registry, store as records},
+    schema::{self, read as table},
+};
+
+/// One look at a record.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Look {
+    pub id: String,
+    pub registry: String,
+    pub record: String,
+    pub at: chrono::DateTime<chrono::Utc>,
+    #[schema(example = "11321000990000033R")]
+    pub reader_org: String,
+    pub reader_org_name: String,
+    #[schema(example = "食品经营许可核验")]
+    pub purpose: String,
+    /// Whether sensitive values were shown in full.
+    pub is_unmasked: bool,
+}
+
+fn org_of(actor: &Actor) -> (String, String) {
+    let post = actor.posts.first();
+    post.map_or_else(Default::default, |p| (p.org.clone(), p.org_name.clone()))
+}
+
+/// Keeps a look at a record, with its event, before the values go out.
+pub(crate) async fn note(
+    app: &App,
+    actor: &Actor,
+    declaration: &Declaration,
+    record: &str,
+    purpose: &str,
+    is_unmasked: bool,
+) -> Result<()> {
+    let (org, org_name) = org_of(actor);
+    let body = event::Read {
+        registry: declaration.id.clone(),
+        record: record.to_owned(),
+        reader_org: org.clone(),
+        purpose: purpose.chars().take(200).collect(),
+        is_unmasked,
+    };
+    let who = actor.trace();
+    app.db()
+        .write(move |tx| {
+            let (body, who, org_name) = (body.clone(), who.clone(), org_name.clone());
+            async move {
+                let row = table::ActiveModel {
+                    id: Set(::store::event::new_id(tx.now())),
+                    registry: Set(body.registry.clone()),
+                    record: Set(body.record.clone()),
+                    at: Set(micros(tx.now())),
+                    reader: Set(who.clone()),
+                    reader_org: Set(body.reader_org.clone()),
+                    reader_org_name: Set(org_name),
+                    purpose: Set(body.purpose.clone()),
+                    is_unmasked: Set(body.is_unmasked),
+                };
+                table::Entity::insert(row)
+                    .exec_without_returning(&*tx)
+                    .await
+                    .map_err(|e| fault("note a look at a record", e))?;
+                tx.emit(format!("record:{}", body.record), who, &body)
+            }
+        })
+        .await
+}
+
+pub(crate) async fn note_search(
+    app: &App,
+    actor: &Actor,
+    declaration: &Declaration,
+    rows: usize,
+) -> Result<()> {
+    let body = event::Searched {
+        registry: declaration.id.clone(),
+        reader_org: org_of(actor).0,
+        rows,
+    };
+    let who = actor.trace();
+    app.db()
+        .write(move |tx| {
+            let (body, who) = (body.clone(), who.clone());
+            async move { tx.emit(format!("registry:{}", body.registry), who, &body) }
+        })
+        .await
+}
+
+fn read(row: table::Model) -> Look {
+    Look {
+        id: row.id,
+        registry: row.registry,
+        record: row.record,
+        at: from_micros(row.at),
+        reader_org: row.reader_org,
+        reader_org_name: row.reader_org_name,
+        purpose: row.purpose,
+        is_unmasked: row.is_unmasked,
+    }
+}
+
+async fn list(
+    db: &impl ConnectionTrait,
+    records: &[String],
+    page: &PageRequest,
+) -> Result<PageOf<Look>> {
+    let mut query = table::Entity::find()
+        .filter(table::Column::Record.is_in(records.iter().map(String::as_str)));
+    if let Some(after) = &page.after {
+        query = query.filter(table::Column::Id.lt(after));
+    }
+    let rows = query
+        .order_by_desc(table::Column::Id)
+        .limit(page.fetch())
+        .all(db)
+        .await
+        .map_err(|e| fault("list looks at records", e))?;
+    let page = page.cut(rows, |row| row.id.clone());
+    Ok(page.map(read))
+}
+
+/// Who read a record, newest first; for those who watch over reading.
+pub async fn of_record(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    record: &str,
+    page: &PageRequest,
+) -> Result<PageOf<Look>> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries.declaration(app.db().read(), registry_id).await?;
+    actor.may(
+        &*app.part::<Gate>()?,
+        "registry.reads",
+        &registry(&declaration),
+    )?;
+    list(app.db().read(), &[record.to_owned()], page).await
+}
+
+/// A record about the person or firm that asks.
+#[derive(Clone, Debug)]
+pub struct Own {
+    pub declaration: std::sync::Arc<Declaration>,
+    pub row: Row,
+}
+
+/// The records about the party that the actor acts for, in every registry.
+pub async fn own_records(app: &App, actor: &Actor) -> Result<Vec<Own>> {
+    let party = actor.party().cloned().ok_or_else(|| Error::Forbidden {
+        action: "registry.own".into(),
+    })?;
+    let resource = Resource::new("Party", party.id).owner(party.id);
+    actor.may(&*app.part::<Gate>()?, "registry.own", &resource)?;
+    let registries = app.part::<Registries>()?;
+    let db = app.db().read();
+    let mut own = Vec::new();
+    for row in schema::declarations(db).await? {
+        let declaration = registries.declaration(db, &row.id).await?;
+        let Some(subject) = &declaration.subject else {
+            continue;
+        };
+        let rows = records::find_by_field(db, &declaration, subject, &party.code).await?;
+        own.extend(rows.into_iter().map(|row| Own {
+            declaration: declaration.clone(),
+            row,
+        }));
+    }
+    Ok(own)
+}
+
+/// Who read the records about the party that the actor acts for, newest first.
+pub async fn of_own(app: &App, actor: &Actor, page: &PageRequest) -> Result<PageOf<Look>> {
+    let records: Vec<String> = own_records(app, actor)
+        .await?
+        .into_iter()
+        .map(|own| own.row.id)
+        .collect();
+    list(app.db().read(), &records, page).await
+}

@@ -1,0 +1,699 @@
+//! What officers and departments do with records.
+
+use std::sync::Arc;
+
+use ::store::{
+    Tx, fault,
+    page::{PageOf, PageRequest, key_of as page_key},
+};
+use chrono::{Days, NaiveDate, NaiveTime};
+use identity::{Actor, Gate, Resource};
+use kernel::{
+    Error, Finding, Result, Text,
+    clock::{local_date, micros},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::{Map, Value as Json};
+use web::App;
+
+use super::{
+    Act, Folded, Row, State, Statement,
+    apply::{self, Delivery, Draft},
+    fold, store,
+};
+use crate::{
+    Declaration, Registries, event, log, objection,
+    schema::merge,
+    search::{self, Plan},
+    source, table,
+    value::Value,
+};
+
+/// A fact that a source states through a form or a door for programs.
+#[derive(Clone, Debug)]
+pub struct Stating {
+    pub registry: String,
+    pub source: String,
+    /// The day from which it holds; not in the future.
+    pub valid_from: Option<NaiveDate>,
+    pub reason: String,
+    /// By field; null takes back what the source said.
+    pub fields: Map<String, Json>,
+}
+
+/// What a statement did.
+#[derive(Clone, Debug)]
+pub struct Stated {
+    pub record: String,
+    /// Nothing where the source had said all of it before.
+    pub statement: Option<String>,
+    pub is_new: bool,
+    /// Objections that were raised because a source with more authority says otherwise.
+    pub objections: Vec<String>,
+}
+
+pub(crate) fn registry(declaration: &Declaration) -> Resource {
+    Resource::new("Registry", &declaration.id)
+}
+
+/// Whether the actor may act for a source here; answers the organisation.
+pub(crate) async fn may_as_source(
+    app: &App,
+    actor: &Actor,
+    action: &str,
+    declaration: &Declaration,
+    name: &str,
+) -> Result<source::Source> {
+    let source = source::get(app.db().read(), name).await?;
+    let resource = registry(declaration).org(&source.org);
+    actor.may(&*app.part::<Gate>()?, action, &resource)?;
+    Ok(source)
+}
+
+/// States facts of one record: makes it where its key is new.
+pub async fn state(app: &App, actor: &Actor, stating: &Stating) -> Result<Stated> {
+    let registries = app.part::<Registries>()?;
+    let db = app.db();
+    let declaration = registries.declaration(db.read(), &stating.registry).await?;
+    may_as_source(app, actor, "registry.state", &declaration, &stating.source).await?;
+    let today = app.clock().today();
+    let valid_from = must_not_be_later(stating.valid_from.unwrap_or(today), today)?;
+    let codes = registries.codes_of(db, &declaration).await?;
+    let draft = draft_of_json(&declaration, &codes, &stating.fields, today)?;
+    let delivery = Delivery {
+        source: stating.source.clone(),
+        act: Act::State,
+        valid_from,
+        batch: None,
+        actor: actor.trace(),
+        reason: stating.reason.trim().to_owned(),
+    };
+    let actor_org = actor.posts.first().map(|p| p.org.clone());
+    let calendar = registries.calendar()?;
+    db.write(move |tx| {
+        let (registries, declaration) = (registries.clone(), declaration.clone());
+        let (delivery, draft) = (delivery.clone(), draft.clone());
+        let actor_org = actor_org.clone().unwrap_or_default();
+        let calendar = calendar.clone();
+        async move {
+            let drafts = vec![(0, draft)];
+            let outcome =
+                apply::apply(&tx, &registries, &declaration, &delivery, drafts.clone()).await?;
+            if let Some((_, wrong)) = outcome.refused.into_iter().next() {
+                return Err(invalid(wrong));
+            }
+            let Some(written) = outcome.written.into_iter().next() else {
+                let key = drafts
+                    .into_iter()
+                    .map(|(_, d)| d.key)
+                    .next()
+                    .unwrap_or_default();
+                let row = store::find_by_key(&*tx, &declaration, &key).await?;
+                return Ok(Stated {
+                    record: row.map(|row| row.id).unwrap_or_default(),
+                    statement: None,
+                    is_new: false,
+                    objections: Vec::new(),
+                });
+            };
+            emit_stated(
+                &tx,
+                &declaration,
+                &delivery,
+                &written.record,
+                &written.statement,
+                written.stated.clone(),
+            )?;
+            let objections = objection::act::of_conflicts(
+                &tx,
+                &declaration,
+                &delivery,
+                &written,
+                &actor_org,
+                &calendar,
+            )
+            .await?;
+            Ok(Stated {
+                record: written.record,
+                statement: Some(written.statement),
+                is_new: outcome.inserted > 0,
+                objections,
+            })
+        }
+    })
+    .await
+}
+
+pub(crate) fn emit_stated(
+    tx: &Tx,
+    declaration: &Declaration,
+    delivery: &Delivery,
+    record: &str,
+    statement: &str,
+    fields: Vec<String>,
+) -> Result<()> {
+    let body = event::Stated {
+        registry: declaration.id.clone(),
+        record: record.to_owned(),
+        statement: statement.to_owned(),
+        source: delivery.source.clone(),
+        act: delivery.act.name().to_owned(),
+        fields,
+    };
+    tx.emit(format!("record:{record}"), &delivery.actor, &body)
+}
+
+pub(crate) fn invalid(wrong: Vec<apply::Wrong>) -> Error {
+    let findings = wrong
+        .into_iter()
+        .map(|(field, text)| Finding::new(format!("fields/{field}"), text));
+    Error::Invalid(findings.collect())
+}
+
+pub(crate) fn must_not_be_later(day: NaiveDate, today: NaiveDate) -> Result<NaiveDate> {
+    if day > today {
+        let text = Text::new("registry-valid-from-later");
+        return Err(Error::invalid("valid_from", text));
+    }
+    Ok(day)
+}
+
+/// Reads what a program sent: texts, numbers, booleans, null.
+pub(crate) fn draft_of_json(
+    declaration: &Declaration,
+    codes: &std::collections::HashMap<String, std::sync::Arc<crate::part::Codes>>,
+    fields: &Map<String, Json>,
+    today: NaiveDate,
+) -> Result<Draft> {
+    let mut wrong = Vec::new();
+    let mut cells = Vec::new();
+    for (id, value) in fields {
+        let Some(field) = declaration.field(id) else {
+            wrong.push((id.clone(), Text::new("registry-field-unknown")));
+            continue;
+        };
+        match value {
+            Json::Null => cells.push((field, None)),
+            Json::String(text) => cells.push((field, Some(text.clone()))),
+            Json::Number(n) => cells.push((field, Some(n.to_string()))),
+            Json::Bool(b) => cells.push((field, Some(b.to_string()))),
+            Json::Array(_) | Json::Object(_) => {
+                wrong.push((id.clone(), Text::new("registry-value-nested")));
+            }
+        }
+    }
+    let cells = cells.iter().map(|(field, text)| (*field, text.as_deref()));
+    match apply::draft(declaration, codes, cells, today) {
+        Ok(draft) if wrong.is_empty() => Ok(draft),
+        Ok(_) => Err(invalid(wrong)),
+        Err(more) => Err(invalid(wrong.into_iter().chain(more).collect())),
+    }
+}
+
+/// As known at the end of one day, as valid on another; both today where nothing is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsOf {
+    pub known_on: Option<NaiveDate>,
+    pub valid_on: Option<NaiveDate>,
+}
+
+/// A record with the origin of every field.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub declaration: Arc<Declaration>,
+    pub row: Row,
+    pub folded: Folded,
+    /// In the order in which they were recorded.
+    pub statements: Vec<Statement>,
+    /// Records that count for this one at that moment.
+    pub merged: Vec<merge::Model>,
+    pub is_unmasked: bool,
+}
+
+/// Opens a record. Whole values need a purpose and the permission; every look at a sensitive
+/// record is kept, with an event.
+pub async fn view(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    id: &str,
+    as_of: AsOf,
+    purpose: &str,
+    unmask: bool,
+) -> Result<View> {
+    let declaration = may_view(app, actor, registry_id, purpose, unmask).await?;
+    let row = store::lookup(app.db().read(), &declaration, id).await?;
+    open(app, actor, &declaration, row, as_of, purpose, unmask).await
+}
+
+/// Opens the record of a key; where it was merged, the record that it counts for.
+pub async fn view_by_key(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    key: &str,
+    purpose: &str,
+    unmask: bool,
+) -> Result<View> {
+    let declaration = may_view(app, actor, registry_id, purpose, unmask).await?;
+    let db = app.db().read();
+    let mut row = store::find_by_key(db, &declaration, key.trim()).await?;
+    while let Some(into) = row.as_ref().and_then(|row| row.merged_into.clone()) {
+        row = store::lookup(db, &declaration, &into).await?;
+    }
+    open(
+        app,
+        actor,
+        &declaration,
+        row,
+        AsOf::default(),
+        purpose,
+        unmask,
+    )
+    .await
+}
+
+/// The id of a record whose key somebody typed.
+pub async fn id_of_key(app: &App, actor: &Actor, registry_id: &str, key: &str) -> Result<String> {
+    let declaration = may_view(app, actor, registry_id, "", false).await?;
+    let row = store::find_by_key(app.db().read(), &declaration, key.trim()).await?;
+    let missing = || Error::invalid("into", Text::new("registry-key-unknown"));
+    row.map(|row| row.id).ok_or_else(missing)
+}
+
+async fn may_view(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    purpose: &str,
+    unmask: bool,
+) -> Result<Arc<Declaration>> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries.declaration(app.db().read(), registry_id).await?;
+    let gate = app.part::<Gate>()?;
+    actor.may(&gate, "registry.read", &registry(&declaration))?;
+    if unmask {
+        actor.may(&gate, "registry.unmask", &registry(&declaration))?;
+        if purpose.trim().chars().count() < 2 {
+            let text = Text::new("registry-purpose-needed");
+            return Err(Error::invalid("purpose", text));
+        }
+    }
+    Ok(declaration)
+}
+
+async fn open(
+    app: &App,
+    actor: &Actor,
+    declaration: &Arc<Declaration>,
+    row: Option<Row>,
+    as_of: AsOf,
+    purpose: &str,
+    unmask: bool,
+) -> Result<View> {
+    let row = row.ok_or(Error::NotFound { what: "record" })?;
+    let view = at(app, declaration, row, as_of, unmask).await?;
+    if declaration.is_sensitive() {
+        log::note(
+            app,
+            actor,
+            declaration,
+            &view.row.id,
+            purpose.trim(),
+            unmask,
+        )
+        .await?;
+    }
+    Ok(view)
+}
+
+/// A record at a moment, for those who asked the gate already.
+pub(crate) async fn at(
+    app: &App,
+    declaration: &Arc<Declaration>,
+    row: Row,
+    as_of: AsOf,
+    is_unmasked: bool,
+) -> Result<View> {
+    let db = app.db().read();
+    let now = app.clock().now();
+    let known_at = as_of
+        .known_on
+        .and_then(end_of)
+        .map_or(micros(now), |end| end.min(micros(now)));
+    let valid_on = as_of
+        .valid_on
+        .or(as_of.known_on)
+        .unwrap_or_else(|| local_date(now));
+    let groups = store::groups(db, std::slice::from_ref(&row.id), known_at).await?;
+    let group = groups.into_values().next().unwrap_or_default();
+    let mut statements = store::statements(db, declaration, &group).await?;
+    statements.retain(|s| s.recorded_at <= known_at);
+    let folded = fold(declaration, &row.id, &statements, valid_on);
+    let merged = store::merges_into(db, &group, known_at).await?;
+    Ok(View {
+        declaration: declaration.clone(),
+        row,
+        folded,
+        statements,
+        merged,
+        is_unmasked,
+    })
+}
+
+/// The last microsecond of a day in China.
+fn end_of(day: NaiveDate) -> Option<i64> {
+    let next = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
+    Some(next.and_utc().timestamp_micros() - 8 * 3_600_000_000 - 1)
+}
+
+/// A row that a search found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub declaration: Arc<Declaration>,
+    pub page: PageOf<Row>,
+}
+
+/// Finds records by key, name, pinyin or a field that can be searched; values are to be masked.
+pub async fn find(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    query: &str,
+    field: Option<&str>,
+    page: &PageRequest,
+) -> Result<Found> {
+    let registries = app.part::<Registries>()?;
+    let db = app.db();
+    let declaration = registries.declaration(db.read(), registry_id).await?;
+    actor.may(
+        &*app.part::<Gate>()?,
+        "registry.read",
+        &registry(&declaration),
+    )?;
+    let Some(plans) = search::plans(&declaration, query, field) else {
+        let text = Text::new("registry-field-not-searched");
+        return Err(Error::invalid("field", text));
+    };
+    let page = run(db.read(), &declaration, plans, page).await?;
+    if declaration.is_sensitive() && !query.trim().is_empty() {
+        log::note_search(app, actor, &declaration, page.items.len()).await?;
+    }
+    Ok(Found { declaration, page })
+}
+
+/// The first way of understanding that finds something; later pages keep to it.
+async fn run(
+    db: &impl sea_orm::ConnectionTrait,
+    declaration: &Declaration,
+    plans: Vec<Plan>,
+    page: &PageRequest,
+) -> Result<PageOf<Row>> {
+    if let Some([column, value, id]) = page.after_parts::<3>() {
+        let plan = plans.into_iter().find(|plan| plan.column == column);
+        let mut plan =
+            plan.ok_or_else(|| Error::invalid("after", Text::new("registry-after-foreign")))?;
+        plan.after = Some((value.to_owned(), id.to_owned()));
+        let rows = store::search(db, declaration, &plan, page.fetch()).await?;
+        return Ok(cut(declaration, &plan, page, rows));
+    }
+    let mut last = PageOf {
+        items: Vec::new(),
+        next: None,
+    };
+    for plan in plans {
+        let rows = store::search(db, declaration, &plan, page.fetch()).await?;
+        last = cut(declaration, &plan, page, rows);
+        if !last.items.is_empty() {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+fn cut(declaration: &Declaration, plan: &Plan, page: &PageRequest, rows: Vec<Row>) -> PageOf<Row> {
+    page.cut(rows, |row| {
+        page_key([
+            &plan.column,
+            &place(declaration, &plan.column, row),
+            &row.id,
+        ])
+    })
+}
+
+/// The value of a row in the column of an order.
+fn place(declaration: &Declaration, column: &str, row: &Row) -> String {
+    let text = |field: &str| match row.values.get(field) {
+        Some(Value::Text(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let spelt = || {
+        let field = declaration.pinyin().map(|f| f.id.clone());
+        crate::pinyin::spell(&text(&field.unwrap_or_default()))
+    };
+    match column {
+        table::ID => row.id.clone(),
+        table::KEY => row.key.clone(),
+        table::PINYIN => spelt().0,
+        table::INITIALS => spelt().1,
+        field => text(field),
+    }
+}
+
+/// Why a record goes out of use, or comes back.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    pub source: String,
+    /// Open it again instead.
+    pub reopen: bool,
+    pub valid_from: Option<NaiveDate>,
+    pub reason: String,
+}
+
+/// Closes a record, or opens it again.
+pub async fn close(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    id: &str,
+    closing: &Closing,
+) -> Result<()> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries.declaration(app.db().read(), registry_id).await?;
+    may_as_source(app, actor, "registry.state", &declaration, &closing.source).await?;
+    let today = app.clock().today();
+    let delivery = Delivery {
+        source: closing.source.clone(),
+        act: if closing.reopen {
+            Act::Reopen
+        } else {
+            Act::Close
+        },
+        valid_from: must_not_be_later(closing.valid_from.unwrap_or(today), today)?,
+        batch: None,
+        actor: actor.trace(),
+        reason: must_say(&closing.reason)?,
+    };
+    let id = id.to_owned();
+    app.db()
+        .write(move |tx| {
+            let (declaration, delivery, id) = (declaration.clone(), delivery.clone(), id.clone());
+            async move { close_in(&tx, &declaration, &delivery, &id).await }
+        })
+        .await
+}
+
+async fn close_in(tx: &Tx, declaration: &Declaration, delivery: &Delivery, id: &str) -> Result<()> {
+    let row = store::lookup(&**tx, declaration, id).await?;
+    let row = row.ok_or(Error::NotFound { what: "record" })?;
+    let is_fit = match delivery.act {
+        Act::Reopen => row.state == State::Closed,
+        _ => row.state == State::Open,
+    };
+    if !is_fit {
+        return Err(Error::refused("registry-state-unfit"));
+    }
+    let key = declaration.key.first().and_then(|id| declaration.field(id));
+    let is_authority = key.is_some_and(|field| field.authority.contains(&delivery.source));
+    if !is_authority {
+        return Err(Error::refused("registry-close-not-authority"));
+    }
+    let statement = apply::new_statement(tx, delivery, id, Map::new());
+    store::insert_statements(tx, declaration, std::slice::from_ref(&statement)).await?;
+    let folded = apply::refold(tx, declaration, id, &[]).await?;
+    apply::write_folded(tx, declaration, id, &folded).await?;
+    emit_stated(tx, declaration, delivery, id, &statement.id, Vec::new())
+}
+
+pub(crate) fn must_say(reason: &str) -> Result<String> {
+    let reason = reason.trim();
+    if reason.chars().count() < 2 {
+        return Err(Error::invalid(
+            "reason",
+            Text::new("registry-reason-needed"),
+        ));
+    }
+    if reason.chars().count() > 2000 {
+        return Err(Error::invalid("reason", Text::new("registry-reason-long")));
+    }
+    Ok(reason.to_owned())
+}
+
+/// Makes the statements of one record count for another; answers the merge, by which it is undone.
+pub async fn merge(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    from: &str,
+    into: &str,
+    reason: &str,
+) -> Result<String> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries.declaration(app.db().read(), registry_id).await?;
+    actor.may(
+        &*app.part::<Gate>()?,
+        "registry.merge",
+        &registry(&declaration),
+    )?;
+    let reason = must_say(reason)?;
+    if from == into {
+        return Err(Error::invalid("into", Text::new("registry-merge-itself")));
+    }
+    let (from, into, who) = (from.to_owned(), into.to_owned(), actor.trace());
+    app.db()
+        .write(move |tx| {
+            let (declaration, reason) = (declaration.clone(), reason.clone());
+            let (from, into, who) = (from.clone(), into.clone(), who.clone());
+            async move { merge_in(&tx, &declaration, &from, &into, &reason, &who).await }
+        })
+        .await
+}
+
+async fn merge_in(
+    tx: &Tx,
+    declaration: &Declaration,
+    from: &str,
+    into: &str,
+    reason: &str,
+    who: &str,
+) -> Result<String> {
+    let get = async |id: &str| {
+        let row = store::lookup(&**tx, declaration, id).await?;
+        row.ok_or(Error::NotFound { what: "record" })
+    };
+    let (mut gone, target) = (get(from).await?, get(into).await?);
+    // A closed record may be a duplicate as well; a merged one is no record of its own.
+    if gone.state == State::Merged || target.state == State::Merged {
+        return Err(Error::refused("registry-merge-merged"));
+    }
+    let id = ::store::event::new_id(tx.now());
+    let row = merge::Model {
+        id: id.clone(),
+        registry: declaration.id.clone(),
+        from_record: from.to_owned(),
+        into_record: into.to_owned(),
+        reason: reason.to_owned(),
+        actor: who.to_owned(),
+        merged_at: micros(tx.now()),
+        undone_at: None,
+        undone_by: None,
+        undone_reason: None,
+    };
+    store::insert_merge(tx, row).await?;
+    gone.merged_into = Some(into.to_owned());
+    gone.state = State::Merged;
+    // What is unique belongs to the record that is shown.
+    for field in declaration.fields.iter().filter(|f| f.is_unique) {
+        if !declaration.key.contains(&field.id) {
+            gone.values.remove(&field.id);
+        }
+    }
+    store::update_row(tx, declaration, &gone).await?;
+    let folded = apply::refold(tx, declaration, into, &[]).await?;
+    apply::write_folded(tx, declaration, into, &folded).await?;
+    let body = event::Merged {
+        registry: declaration.id.clone(),
+        merge: id.clone(),
+        from: from.to_owned(),
+        into: into.to_owned(),
+        reason: reason.to_owned(),
+    };
+    tx.emit(format!("record:{into}"), who, &body)?;
+    Ok(id)
+}
+
+/// Undoes a merge: each record has its own statements again, those made meanwhile included.
+pub async fn unmerge(
+    app: &App,
+    actor: &Actor,
+    registry_id: &str,
+    merge_id: &str,
+    reason: &str,
+) -> Result<()> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries.declaration(app.db().read(), registry_id).await?;
+    actor.may(
+        &*app.part::<Gate>()?,
+        "registry.merge",
+        &registry(&declaration),
+    )?;
+    let reason = must_say(reason)?;
+    let (id, who) = (merge_id.to_owned(), actor.trace());
+    app.db()
+        .write(move |tx| {
+            let (declaration, reason) = (declaration.clone(), reason.clone());
+            let (id, who) = (id.clone(), who.clone());
+            async move { unmerge_in(&tx, &declaration, &id, &reason, &who).await }
+        })
+        .await
+}
+
+async fn unmerge_in(
+    tx: &Tx,
+    declaration: &Declaration,
+    id: &str,
+    reason: &str,
+    who: &str,
+) -> Result<()> {
+    let row = merge::Entity::find_by_id(id)
+        .filter(merge::Column::Registry.eq(&declaration.id))
+        .one(&**tx)
+        .await
+        .map_err(|e| fault("read a merge", e))?;
+    let row = row.ok_or(Error::NotFound { what: "merge" })?;
+    if row.undone_at.is_some() {
+        return Err(Error::refused("registry-merge-undone"));
+    }
+    let undone = merge::ActiveModel {
+        id: sea_orm::ActiveValue::Unchanged(row.id.clone()),
+        undone_at: sea_orm::ActiveValue::Set(Some(micros(tx.now()))),
+        undone_by: sea_orm::ActiveValue::Set(Some(who.to_owned())),
+        undone_reason: sea_orm::ActiveValue::Set(Some(reason.to_owned())),
+        ..Default::default()
+    };
+    merge::Entity::update(undone)
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("undo a merge", e))?;
+    let mut back = store::lookup(&**tx, declaration, &row.from_record)
+        .await?
+        .ok_or(Error::NotFound { what: "record" })?;
+    back.merged_into = None;
+    // The other first: what is unique must be free again.
+    let shown = apply::shown_by(tx, declaration, &row.into_record).await?;
+    for other in [&row.into_record, &shown] {
+        let folded = apply::refold(tx, declaration, other, &[]).await?;
+        apply::write_folded(tx, declaration, other, &folded).await?;
+    }
+    store::update_row(tx, declaration, &back).await?;
+    let folded = apply::refold(tx, declaration, &back.id, &[]).await?;
+    apply::write_folded(tx, declaration, &back.id, &folded).await?;
+    let body = event::Unmerged {
+        registry: declaration.id.clone(),
+        merge: row.id,
+        from: row.from_record.clone(),
+        into: row.into_record.clone(),
+        reason: reason.to_owned(),
+    };
+    tx.emit(format!("record:{}", row.into_record), who, &body)
+}

@@ -1,0 +1,470 @@
+//! What a source delivers, checked and written: one record from a form, or thousands from a file.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use ::store::Tx;
+use chrono::NaiveDate;
+use kernel::{
+    Fault, Result, Text,
+    clock::{local_date, micros},
+};
+use sea_orm::ConnectionTrait;
+use serde_json::{Map, Value as Json};
+
+use super::{Act, Folded, Row, State, Statement, fold, key_of, store};
+use crate::{
+    Declaration, Field,
+    part::{Codes, Registries},
+    value::{self, Value},
+};
+
+/// What one row says, checked by itself.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub key: String,
+    /// By field; nothing takes back what the source said before.
+    pub values: BTreeMap<String, Option<Value>>,
+}
+
+/// One thing wrong with a delivered row: the field and the rule.
+pub type Wrong = (String, Text);
+
+/// Reads the cells of a row: field, and text or nothing. Fields whose text is blank are not
+/// spoken of. Says everything that is wrong.
+pub fn draft<'a>(
+    declaration: &Declaration,
+    codes: &HashMap<String, Arc<Codes>>,
+    cells: impl Iterator<Item = (&'a Field, Option<&'a str>)>,
+    today: NaiveDate,
+) -> Result<Draft, Vec<Wrong>> {
+    let mut values = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (field, text) in cells {
+        let Some(text) = text else {
+            values.insert(field.id.clone(), None);
+            continue;
+        };
+        match value::parse(field, text, today) {
+            Ok(None) => {}
+            Ok(Some(value)) => match in_table(field, codes, &value) {
+                Ok(()) => {
+                    values.insert(field.id.clone(), Some(value));
+                }
+                Err(text) => wrong.push((field.id.clone(), text)),
+            },
+            Err(text) => wrong.push((field.id.clone(), text)),
+        }
+    }
+    let known: BTreeMap<String, Value> = values
+        .iter()
+        .filter_map(|(id, value)| Some((id.clone(), value.clone()?)))
+        .collect();
+    match key_of(declaration, &known) {
+        Some(key) if wrong.is_empty() => Ok(Draft { key, values }),
+        Some(_) => Err(wrong),
+        None => {
+            for id in declaration.key.iter().filter(|id| !known.contains_key(*id)) {
+                if !wrong.iter().any(|(field, _)| field == id) {
+                    wrong.push((id.clone(), Text::new("registry-value-required")));
+                }
+            }
+            Err(wrong)
+        }
+    }
+}
+
+fn in_table(field: &Field, codes: &HashMap<String, Arc<Codes>>, value: &Value) -> Result<(), Text> {
+    let (Some(table), Value::Text(code)) = (&field.code_table, value) else {
+        return Ok(());
+    };
+    if codes
+        .get(table)
+        .is_some_and(|codes| codes.contains_key(code))
+    {
+        return Ok(());
+    }
+    Err(Text::new("registry-value-code").with("table", table))
+}
+
+/// Who says it, from when on, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub source: String,
+    pub act: Act,
+    pub valid_from: NaiveDate,
+    pub batch: Option<String>,
+    pub actor: String,
+    pub reason: String,
+}
+
+/// What became of delivered rows.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub inserted: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    /// By the place of the row.
+    pub refused: Vec<(usize, Vec<Wrong>)>,
+    /// Records that were written, with what they say now.
+    pub written: Vec<Written>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The record that shows it: where the stated one was merged, the other.
+    pub record: String,
+    pub statement: String,
+    /// Fields that the statement speaks of.
+    pub stated: Vec<String>,
+    /// What a record says that was there before.
+    pub folded: Option<Folded>,
+}
+
+/// Writes rows with different keys. Rows that break a rule that only the tables know are left
+/// out and told.
+pub async fn apply(
+    tx: &Tx,
+    registries: &Registries,
+    declaration: &Declaration,
+    delivery: &Delivery,
+    drafts: Vec<(usize, Draft)>,
+) -> Result<Outcome> {
+    let keys: Vec<String> = drafts.iter().map(|(_, draft)| draft.key.clone()).collect();
+    let heads = store::heads(&**tx, declaration, &keys).await?;
+    let mut outcome = Outcome::default();
+    let drafts = check_tables(
+        &**tx,
+        registries,
+        declaration,
+        drafts,
+        &heads,
+        &mut outcome.refused,
+    )
+    .await?;
+    let (old, new): (Vec<_>, Vec<_>) = drafts
+        .into_iter()
+        .partition(|(_, draft)| heads.contains_key(&draft.key));
+    let mut statements = insert_new(tx, declaration, delivery, new, &mut outcome).await?;
+    if !old.is_empty() {
+        let old = change_old(tx, declaration, delivery, old, &heads, &mut outcome).await?;
+        statements.extend(old);
+    }
+    store::insert_statements(tx, declaration, &statements).await?;
+    outcome.refused.sort_by_key(|(place, _)| *place);
+    Ok(outcome)
+}
+
+/// References lead to records, and what is unique is nobody else's.
+async fn check_tables(
+    db: &impl ConnectionTrait,
+    registries: &Registries,
+    declaration: &Declaration,
+    drafts: Vec<(usize, Draft)>,
+    heads: &HashMap<String, store::Head>,
+    refused: &mut Vec<(usize, Vec<Wrong>)>,
+) -> Result<Vec<(usize, Draft)>> {
+    let mut wrong: HashMap<usize, Vec<Wrong>> = HashMap::new();
+    let text_of = |draft: &Draft, field: &Field| match draft.values.get(&field.id) {
+        Some(Some(Value::Text(text))) => Some(text.clone()),
+        _ => None,
+    };
+    for field in &declaration.fields {
+        let stated: Vec<(usize, String, &str)> = drafts
+            .iter()
+            .filter_map(|(place, d)| Some((*place, text_of(d, field)?, d.key.as_str())))
+            .collect();
+        let values: HashSet<&str> = stated.iter().map(|(_, value, _)| value.as_str()).collect();
+        if values.is_empty() {
+            continue;
+        }
+        if let Some(target) = &field.reference {
+            let target = registries.declaration(db, target).await?;
+            let there = store::holders(db, &target, crate::table::KEY, &values).await?;
+            for (place, value, _) in &stated {
+                if !there.contains_key(value) {
+                    let text = Text::new("registry-value-reference").with("registry", &target.id);
+                    wrong
+                        .entry(*place)
+                        .or_default()
+                        .push((field.id.clone(), text));
+                }
+            }
+        }
+        if field.is_unique {
+            let mut there = store::holders(db, declaration, &field.id, &values).await?;
+            for (place, value, key) in &stated {
+                let own = heads.get(*key).map_or(*key, |head| head.id.as_str());
+                let holder = there.entry(value.clone()).or_insert_with(|| own.to_owned());
+                if holder != own {
+                    let text = Text::new("registry-value-unique");
+                    wrong
+                        .entry(*place)
+                        .or_default()
+                        .push((field.id.clone(), text));
+                }
+            }
+        }
+    }
+    let (bad, good): (Vec<_>, Vec<_>) = drafts
+        .into_iter()
+        .partition(|(place, _)| wrong.contains_key(place));
+    for (place, _) in bad {
+        refused.push((place, wrong.remove(&place).unwrap_or_default()));
+    }
+    Ok(good)
+}
+
+/// What [`apply`] would leave out, without writing.
+pub async fn would_refuse(
+    db: &impl ConnectionTrait,
+    registries: &Registries,
+    declaration: &Declaration,
+    drafts: Vec<(usize, Draft)>,
+) -> Result<Vec<(usize, Vec<Wrong>)>> {
+    let keys: Vec<String> = drafts.iter().map(|(_, draft)| draft.key.clone()).collect();
+    let heads = store::heads(db, declaration, &keys).await?;
+    let mut refused = Vec::new();
+    let good = check_tables(db, registries, declaration, drafts, &heads, &mut refused).await?;
+    for (place, draft) in good {
+        if heads.contains_key(&draft.key) {
+            continue;
+        }
+        let values = draft.values.into_iter();
+        let values = values
+            .filter_map(|(id, value)| Some((id, value?)))
+            .collect();
+        let missing = missing(declaration, &values);
+        if !missing.is_empty() {
+            refused.push((place, missing));
+        }
+    }
+    Ok(refused)
+}
+
+fn statement(
+    tx: &Tx,
+    declaration: &Declaration,
+    delivery: &Delivery,
+    record: &str,
+    draft: &Draft,
+) -> Statement {
+    let mut fields = Map::new();
+    for (id, value) in &draft.values {
+        if let Some(field) = declaration.field(id) {
+            let value = value.as_ref().map_or(Json::Null, |v| v.json(field));
+            fields.insert(id.clone(), value);
+        }
+    }
+    new_statement(tx, delivery, record, fields)
+}
+
+fn missing(declaration: &Declaration, values: &BTreeMap<String, Value>) -> Vec<Wrong> {
+    let required = declaration.fields.iter().filter(|f| f.is_required);
+    required
+        .filter(|f| !values.contains_key(&f.id))
+        .map(|f| (f.id.clone(), Text::new("registry-value-required")))
+        .collect()
+}
+
+async fn insert_new(
+    tx: &Tx,
+    declaration: &Declaration,
+    delivery: &Delivery,
+    drafts: Vec<(usize, Draft)>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Statement>> {
+    let (mut rows, mut statements) = (Vec::new(), Vec::new());
+    let mut spoken: HashSet<String> = HashSet::new();
+    for (place, draft) in drafts {
+        let id = ::store::event::new_id(tx.now());
+        let statement = statement(tx, declaration, delivery, &id, &draft);
+        // One statement says what it says: there is nothing to compute.
+        let values: BTreeMap<String, Value> = draft
+            .values
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value?)))
+            .collect();
+        let missing = missing(declaration, &values);
+        if !missing.is_empty() {
+            outcome.refused.push((place, missing));
+            continue;
+        }
+        spoken.extend(values.keys().cloned());
+        rows.push(Row {
+            id: id.clone(),
+            key: draft.key,
+            state: State::Open,
+            merged_into: None,
+            version: 1,
+            recorded_at: micros(tx.now()),
+            values,
+        });
+        outcome.written.push(Written {
+            record: id,
+            statement: statement.id.clone(),
+            stated: statement.fields.keys().cloned().collect(),
+            folded: None,
+        });
+        statements.push(statement);
+    }
+    outcome.inserted = rows.len();
+    // A delivery speaks of few of a registry's fields: the others need no place in the insert.
+    let fields: Vec<&Field> = declaration
+        .fields
+        .iter()
+        .filter(|f| spoken.contains(&f.id))
+        .collect();
+    store::insert_rows(tx, declaration, &fields, &rows).await?;
+    Ok(statements)
+}
+
+async fn change_old(
+    tx: &Tx,
+    declaration: &Declaration,
+    delivery: &Delivery,
+    drafts: Vec<(usize, Draft)>,
+    heads: &HashMap<String, store::Head>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Statement>> {
+    let records: Vec<String> = drafts
+        .iter()
+        .filter_map(|(_, draft)| Some(heads.get(&draft.key)?.id.clone()))
+        .collect();
+    let own = store::statements(&**tx, declaration, &records).await?;
+    let mut by_record: HashMap<&str, Vec<&Statement>> = HashMap::new();
+    for statement in &own {
+        by_record
+            .entry(&statement.record)
+            .or_default()
+            .push(statement);
+    }
+    let mut new = Vec::new();
+    for (place, draft) in drafts {
+        let Some(head) = heads.get(&draft.key) else {
+            continue;
+        };
+        let before = by_record
+            .get(head.id.as_str())
+            .map_or(&[][..], Vec::as_slice);
+        let statement = statement(tx, declaration, delivery, &head.id, &draft);
+        if says_nothing_new(before, &statement) {
+            outcome.unchanged += 1;
+            continue;
+        }
+        let shown = match head.merged_into {
+            Some(_) => shown_by(tx, declaration, &head.id).await?,
+            None => head.id.clone(),
+        };
+        let folded = refold(tx, declaration, &shown, std::slice::from_ref(&statement)).await?;
+        let missing = missing(declaration, &folded.values());
+        if !missing.is_empty() {
+            outcome.refused.push((place, missing));
+            continue;
+        }
+        write_folded(tx, declaration, &shown, &folded).await?;
+        outcome.updated += 1;
+        outcome.written.push(Written {
+            record: shown,
+            statement: statement.id.clone(),
+            stated: statement.fields.keys().cloned().collect(),
+            folded: Some(folded),
+        });
+        new.push(statement);
+    }
+    Ok(new)
+}
+
+/// Whether the source's latest words already say all of this.
+fn says_nothing_new(before: &[&Statement], statement: &Statement) -> bool {
+    let spoken = before
+        .iter()
+        .filter(|s| s.source == statement.source && s.valid_from <= statement.valid_from);
+    let mut latest: HashMap<&str, (NaiveDate, i64, &Json)> = HashMap::new();
+    for earlier in spoken {
+        for (field, value) in &earlier.fields {
+            let of = (earlier.valid_from, earlier.recorded_at, value);
+            let kept = latest.entry(field).or_insert(of);
+            if (kept.0, kept.1) <= (of.0, of.1) {
+                *kept = of;
+            }
+        }
+    }
+    let is_later_known = before
+        .iter()
+        .any(|s| s.source == statement.source && s.valid_from > statement.valid_from);
+    !is_later_known
+        && statement.act == Act::State
+        && statement.fields.iter().all(|(field, value)| {
+            let known = latest.get(field.as_str()).map(|(_, _, value)| *value);
+            known == Some(value) || (known.is_none() && value.is_null())
+        })
+}
+
+/// The record that shows what is stated of this one: itself, or the one it was merged into.
+pub async fn shown_by(tx: &Tx, declaration: &Declaration, record: &str) -> Result<String> {
+    let mut id = record.to_owned();
+    loop {
+        let row = store::lookup(&**tx, declaration, &id).await?;
+        let row = row.ok_or_else(|| Fault::new("a record was merged into nothing"))?;
+        match row.merged_into {
+            Some(into) => id = into,
+            None => return Ok(id),
+        }
+    }
+}
+
+/// What a record says with statements that are not written yet.
+pub async fn refold(
+    tx: &Tx,
+    declaration: &Declaration,
+    record: &str,
+    more: &[Statement],
+) -> Result<Folded> {
+    let records = [record.to_owned()];
+    let groups = store::groups(&**tx, &records, micros(tx.now())).await?;
+    let group = groups.into_values().next().unwrap_or_default();
+    let mut statements = store::statements(&**tx, declaration, &group).await?;
+    statements.extend(more.iter().cloned());
+    Ok(fold(declaration, record, &statements, local_date(tx.now())))
+}
+
+/// Brings the typed row of a record up to date.
+pub async fn write_folded(
+    tx: &Tx,
+    declaration: &Declaration,
+    record: &str,
+    folded: &Folded,
+) -> Result<()> {
+    let row = store::lookup(&**tx, declaration, record).await?;
+    let mut row = row.ok_or_else(|| Fault::new("a record has no row"))?;
+    row.values = folded.values();
+    row.state = match (&row.merged_into, folded.is_closed) {
+        (Some(_), _) => State::Merged,
+        (None, true) => State::Closed,
+        (None, false) => State::Open,
+    };
+    store::update_row(tx, declaration, &row).await
+}
+
+pub(crate) fn new_statement(
+    tx: &Tx,
+    delivery: &Delivery,
+    record: &str,
+    fields: Map<String, Json>,
+) -> Statement {
+    Statement {
+        id: ::store::event::new_id(tx.now()),
+        record: record.to_owned(),
+        source: delivery.source.clone(),
+        act: delivery.act,
+        valid_from: delivery.valid_from,
+        recorded_at: micros(tx.now()),
+        batch: delivery.batch.clone(),
+        actor: delivery.actor.clone(),
+        reason: delivery.reason.clone(),
+        fields,
+    }
+}

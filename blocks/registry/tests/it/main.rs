@@ -1,0 +1,12 @@
+//! Tests of registries, one binary.
+#![cfg(test)]
+
+mod declaring;
+mod doors;
+mod house;
+mod loading;
+mod objecting;
+mod reading;
+mod scale;
+mod stating;
+mod texts;

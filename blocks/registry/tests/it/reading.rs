@@ -1,0 +1,275 @@
+use std::fmt::Write;
+
+use registry::{
+    Registries,
+    batch::Mode,
+    log,
+    record::{act, store::search_query},
+    search::plans,
+};
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use store::{Db, Engine, db_test, page::PageRequest};
+
+use crate::{
+    house::{CIVIL, House, OTHER, PERSON, POLICE, citizen, findings, house, migrations, officer},
+    loading::{load, number},
+};
+
+/// The bodies of all events of a kind.
+pub async fn events(house: &House, kind: &str) -> Vec<Value> {
+    let backend = house.db.read().get_database_backend();
+    let sql = format!("SELECT data FROM store_event WHERE kind = '{kind}' ORDER BY seq");
+    let rows = house
+        .db
+        .read()
+        .query_all_raw(Statement::from_string(backend, sql))
+        .await
+        .unwrap();
+    let data = rows
+        .iter()
+        .map(|row| row.try_get::<String>("", "data").unwrap());
+    data.map(|text| serde_json::from_str(&text).unwrap())
+        .collect()
+}
+
+async fn find(house: &House, query: &str) -> Vec<String> {
+    let page = PageRequest::default();
+    let clerk = officer("clerk", CIVIL);
+    let found = act::find(&house.app, &clerk, "people", query, None, &page)
+        .await
+        .unwrap();
+    let field = found.declaration.field("xm").unwrap().clone();
+    let rows = found.page.items.iter();
+    rows.map(|row| row.values["xm"].text(&field)).collect()
+}
+
+#[db_test(migrations = migrations)]
+async fn people_are_found_by_number_name_pinyin_and_initials(db: Db) {
+    let house = house(db).await;
+    let mut file = "gmsfhm,xm\n".to_owned();
+    for (n, name) in [
+        "张小明",
+        "张小",
+        "曾国华",
+        "单红",
+        "欧阳娜娜",
+        "Zoe李",
+        "章晓明",
+        "吕布",
+        "示范1号店",
+    ]
+    .iter()
+    .enumerate()
+    {
+        writeln!(file, "{},{name}", number(u16::try_from(n).unwrap())).unwrap();
+    }
+    load(&house, "p", Mode::AllOrNothing, &file).await.unwrap();
+    assert_eq!(find(&house, "张小").await, ["张小", "张小明"]);
+    assert_eq!(find(&house, &number(2)).await, ["曾国华"]);
+    assert_eq!(find(&house, &number(2)[..17]).await, ["曾国华"]);
+    assert_eq!(
+        find(&house, "zengguo").await,
+        ["曾国华"],
+        "a family name has its own reading"
+    );
+    assert_eq!(find(&house, "shan").await, ["单红"]);
+    assert_eq!(find(&house, "ZXM").await, ["张小明", "章晓明"]);
+    assert_eq!(find(&house, "zhangxiaom").await, ["张小明", "章晓明"]);
+    assert_eq!(find(&house, "oynn").await, ["欧阳娜娜"]);
+    assert_eq!(find(&house, "zoeli").await, ["Zoe李"]);
+    assert_eq!(find(&house, "%").await, [""; 0]);
+    assert_eq!(find(&house, "lvb").await, ["吕布"]);
+    assert_eq!(find(&house, "LÜ").await, ["吕布"]);
+    assert_eq!(find(&house, "sf1hd").await, ["示范1号店"]);
+    assert_eq!(find(&house, "").await.len(), 9);
+    let page = PageRequest::default();
+    let clerk = officer("clerk", CIVIL);
+    let error = act::find(&house.app, &clerk, "people", "1", Some("csrq"), &page).await;
+    assert_eq!(
+        findings(&error.unwrap_err())[0].1,
+        "registry-field-not-searched"
+    );
+}
+
+#[db_test(migrations = migrations)]
+async fn pages_follow_one_another_through_equal_names(db: Db) {
+    let house = house(db).await;
+    let mut file = "gmsfhm,xm\n".to_owned();
+    for n in 0..23 {
+        let name = if n % 2 == 0 { "张伟" } else { "张伟明" };
+        writeln!(file, "{},{name}", number(n)).unwrap();
+    }
+    load(&house, "p", Mode::AllOrNothing, &file).await.unwrap();
+    let clerk = officer("clerk", CIVIL);
+    for query in ["张伟", "zhangw", "zw", "", "3200"] {
+        let (mut after, mut seen) = (None, std::collections::BTreeSet::new());
+        loop {
+            let page = PageRequest::new(after, Some(5));
+            let found = act::find(&house.app, &clerk, "people", query, None, &page)
+                .await
+                .unwrap();
+            for row in found.page.items {
+                assert!(seen.insert(row.id), "{query}: twice");
+            }
+            after = found.page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 23, "{query}");
+    }
+}
+
+/// The plan of a search as the database tells it.
+pub async fn explain(house: &House, query: &str, field: Option<&str>) -> String {
+    let registries = house.app.part::<Registries>().unwrap();
+    let db = house.db.read();
+    let declaration = registries.declaration(db, "people").await.unwrap();
+    let plan = &plans(&declaration, query, field).unwrap()[0];
+    let backend = db.get_database_backend();
+    let mut statement = backend.build(&search_query(&declaration, plan, 51));
+    let (word, column) = match house.db.engine() {
+        Engine::Sqlite => ("EXPLAIN QUERY PLAN", "detail"),
+        Engine::Postgres => ("EXPLAIN", "QUERY PLAN"),
+    };
+    statement.sql = format!("{word} {}", statement.sql);
+    let rows = db.query_all_raw(statement).await.unwrap();
+    let lines = rows
+        .iter()
+        .map(|row| row.try_get::<String>("", column).unwrap());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[db_test(migrations = migrations)]
+async fn every_search_is_served_by_an_index(db: Db) {
+    let house = house(db).await;
+    let mut file = "gmsfhm,xm,dh\n".to_owned();
+    let family: Vec<char> = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨".chars().collect();
+    for n in 0..20_000_u16 {
+        let name = family[usize::from(n) % family.len()];
+        writeln!(
+            file,
+            "{},{name}{},138{n:08}",
+            number(n),
+            char::from_u32(0x4e00 + u32::from(n) % 5000).unwrap()
+        )
+        .unwrap();
+    }
+    load(&house, "p", Mode::KeepGood, &file).await.unwrap();
+    house
+        .db
+        .write(|tx| async move {
+            tx.execute_unprepared("ANALYZE").await.unwrap();
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let cases = [
+        ("王五", None, "registry_people_xm"),
+        ("zhaoyi", None, "registry_people_record_pinyin"),
+        (PERSON, None, "registry_people_record_key"),
+        ("", None, "registry_people"),
+    ];
+    for (query, field, index) in cases {
+        let plan = explain(&house, query, field).await;
+        assert!(plan.contains(index), "{query}: {plan}");
+        // PostgreSQL may sort the few rows that its index found.
+        assert!(
+            !plan.contains("Seq Scan") && !plan.contains("TEMP B-TREE"),
+            "{query}: {plan}"
+        );
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn whole_values_need_a_purpose_and_leave_a_trace(db: Db) {
+    let house = house(db).await;
+    let fields =
+        json!({"gmsfhm": PERSON, "xm": "张小明", "csrq": "1990-01-01", "dh": "13800138000"});
+    let record = house
+        .state("police", "2026-01-01", fields)
+        .await
+        .unwrap()
+        .record;
+    let view = async |post: &str, purpose: &str, unmask: bool| {
+        let actor = officer(post, CIVIL);
+        let as_of = act::AsOf::default();
+        act::view(
+            &house.app, &actor, "people", &record, as_of, purpose, unmask,
+        )
+        .await
+    };
+    assert!(view("clerk", "", false).await.is_ok());
+    assert!(matches!(
+        view("clerk", "办证", true).await,
+        Err(kernel::Error::Forbidden { .. })
+    ));
+    let error = view("examiner", " ", true).await.unwrap_err();
+    assert_eq!(
+        findings(&error),
+        [("purpose".into(), "registry-purpose-needed")]
+    );
+    assert!(
+        view("examiner", "婚姻登记核验", true)
+            .await
+            .unwrap()
+            .is_unmasked
+    );
+
+    let read = events(&house, "registry.read.v1").await;
+    let read: Vec<_> = read
+        .iter()
+        .map(|e| (e["is_unmasked"].clone(), e["purpose"].clone()))
+        .collect();
+    assert_eq!(
+        read,
+        [
+            (json!(false), json!("")),
+            (json!(true), json!("婚姻登记核验"))
+        ]
+    );
+    // The person sees both looks, nobody else's.
+    let page = PageRequest::default();
+    let own = log::of_own(&house.app, &citizen(PERSON), &page)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(own.len(), 2);
+    assert_eq!(
+        (own[0].purpose.as_str(), own[0].reader_org.as_str()),
+        ("婚姻登记核验", CIVIL)
+    );
+    let other = log::of_own(&house.app, &citizen(OTHER), &page)
+        .await
+        .unwrap();
+    assert_eq!(other.items.len(), 0);
+    let clerk = officer("clerk", POLICE);
+    assert!(matches!(
+        log::of_record(&house.app, &clerk, "people", &record, &page).await,
+        Err(kernel::Error::Forbidden { .. })
+    ));
+    let watch = officer("supervisor", POLICE);
+    let all = log::of_record(&house.app, &watch, "people", &record, &page)
+        .await
+        .unwrap();
+    assert_eq!(all.items.len(), 2);
+}
+
+#[db_test(migrations = migrations)]
+async fn events_carry_no_personal_value(db: Db) {
+    let house = house(db).await;
+    let fields = json!({"gmsfhm": PERSON, "xm": "张小明"});
+    house.state("police", "2026-01-01", fields).await.unwrap();
+    find(&house, "张小明").await;
+    for kind in ["registry.stated.v1", "registry.searched.v1"] {
+        let all = events(&house, kind).await;
+        assert_eq!(all.len(), 1, "{kind}");
+        let text = all[0].to_string();
+        assert!(!text.contains(PERSON) && !text.contains("张小明"), "{text}");
+    }
+    assert_eq!(
+        events(&house, "registry.stated.v1").await[0]["fields"],
+        json!(["gmsfhm", "xm"])
+    );
+}
