@@ -43,6 +43,30 @@ pub fn foundation() -> web::module::Foundation {
     }
 }
 
+/// Tells registries where code tables and working days are.
+fn use_in_registries(app: &web::App, calendars: &Arc<Calendars>) {
+    struct Tables;
+
+    #[async_trait::async_trait]
+    impl registry::CodeTables for Tables {
+        async fn codes(
+            &self,
+            db: &store::Db,
+            table: &str,
+        ) -> kernel::Result<Vec<(String, String, String)>> {
+            base::codes(db, table).await
+        }
+    }
+
+    // A house without registries has nobody to tell.
+    let Ok(registries) = app.part::<registry::Registries>() else {
+        return;
+    };
+    registries.use_codes(Arc::new(Tables));
+    let shared = calendars.clone();
+    registries.use_calendar(Arc::new(move || Ok(shared.now())));
+}
+
 /// Puts [`Loaders`] and [`Calendars`] into the application, and the calendar itself
 /// (`kernel::calendar::Calendar`) as the executable carries it, for modules that read it while
 /// they are assembled.
@@ -63,6 +87,7 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
         let (kept, db) = (kept.clone(), db.clone());
         Box::pin(async move { kept.refresh(&db).await })
     }));
+    use_in_registries(app, &calendars);
     app.put(Loaders::of_blocks());
     kernel::code::citizen::use_history(history::Regions::embedded()?);
     Ok(web::Module {

@@ -2,6 +2,7 @@
 
 mod base;
 mod people;
+mod registry;
 mod work;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -46,6 +47,7 @@ impl Loaders {
     pub fn of_blocks() -> Self {
         let mut all = base::loaders();
         all.extend(people::loaders());
+        all.extend(registry::loaders());
         all.extend(work::loaders());
         Self(RwLock::new(all))
     }

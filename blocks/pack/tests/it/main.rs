@@ -12,6 +12,7 @@ use web::{App, Settings, Texts};
 
 fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
     let mut all = identity::migrations();
+    all.extend(registry::migrations());
     all.extend(pack::migrations());
     all
 }
@@ -213,6 +214,80 @@ async fn a_pack_with_a_mistake_leaves_nothing_behind(db: Db) {
     assert!(matches!(refused, Err(PackError::Mistakes(f)) if f.len() == 1));
     assert_eq!(installed(&db).await.unwrap(), []);
     assert!(pack::form(db.read(), "f").await.is_err());
+}
+
+/// Packs of base registries, in the order of installing.
+const REGISTRIES: [&str; 9] = [
+    "base-cn",
+    "demo-city",
+    "base-departments",
+    "base-population",
+    "base-entity",
+    "base-credit",
+    "base-economy",
+    "base-place",
+    "demo-data",
+];
+
+#[store::db_test(migrations = crate::migrations)]
+async fn base_registries_get_their_tables(db: Db) {
+    let app = app(db.clone());
+    for name in REGISTRIES {
+        let source = Source::embedded(name).unwrap();
+        assert_eq!(check(&app, &source).unwrap(), [], "{name}");
+        install(&app, &source).await.unwrap();
+    }
+    let titles = registry::titles(&app).await.unwrap();
+    assert_eq!(titles.len(), 15);
+    assert_eq!(titles["population"].zh, "人口基础信息库");
+    let sources = registry::source::list(db.read()).await.unwrap();
+    let police = sources.iter().find(|s| s.id == "police").unwrap();
+    assert_eq!(police.title_zh, "公安");
+    assert_eq!(police.org, "113210009900000767");
+}
+
+#[store::db_test(migrations = crate::migrations)]
+async fn mistakes_of_a_registry_are_told_on_their_lines(db: Db) {
+    assert_eq!(installed(&db).await.unwrap(), []);
+    let app = app(db);
+    let good = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "dogs", "title": "犬", "type": "object",
+  "x-tongban": { "title_en": "Dogs", "key": ["tag"] },
+  "required": ["tag"],
+  "properties": {
+    "tag": { "type": "string", "title": "牌号", "maxLength": 9,
+      "x-tongban": { "title_en": "Tag", "sensitivity": 1, "authority": ["nobody"] } },
+    "sex": { "type": "string", "title": "性别", "maxLength": 1,
+      "x-tongban": { "title_en": "Sex", "sensitivity": 1, "code_table": "none" } }
+  }
+}"#;
+    let dangling = found(&app, &[("registries/dogs.json", good)]);
+    assert_eq!(dangling.len(), 2, "{dangling:?}");
+    assert!(
+        dangling[0].starts_with("registries/dogs.json:8: there is no source \"nobody\""),
+        "{dangling:?}"
+    );
+    assert!(
+        dangling[1].starts_with("registries/dogs.json:10: there is no code table \"none\""),
+        "{dangling:?}"
+    );
+    let bad = good.replace("\"sensitivity\": 1, \"code_table\"", "\"code_table\"");
+    let told = found(&app, &[("registries/dogs.json", &bad)]);
+    assert_eq!(
+        told,
+        [
+            "registries/dogs.json:9: properties/sex: the field has no level of sensitivity; write \
+          \"sensitivity\": 1 public, 2 internal, 3 sensitive, 4 highly sensitive or 5 important"
+        ]
+    );
+    let named = found(&app, &[("registries/cats.json", good)]);
+    assert!(
+        named
+            .iter()
+            .any(|f| f.contains("name the file after its $id")),
+        "{named:?}"
+    );
 }
 
 #[test]
