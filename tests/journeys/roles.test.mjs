@@ -12,11 +12,11 @@ after(() => house?.stop());
 
 /** Account, and pages that its menu may not name. */
 const roles = {
-  zhang: ["/mine", "/wallet", "/messages", "/account", "/account/security", "/account/tokens", "/account/agents"],
+  zhang: ["/mine", "/mine/data", "/wallet", "/messages", "/account", "/account/security", "/account/tokens", "/account/agents"],
   clerk: ["/work", "/work?tab=all", "/work/window", "/messages", "/account"],
-  food: ["/work", "/work?tab=all"],
+  food: ["/work", "/work?tab=all", "/work/data/legal_entity"],
   supervisor: ["/supervise", "/supervise/cards", "/supervise/cases"],
-  steward: ["/work/matters"],
+  steward: ["/work/matters", "/work/data/population", "/work/data-objections?state=raised"],
   operator: ["/admin/users", "/admin/users/new"],
   security: ["/admin/users"],
   auditor: ["/admin/audit"],

@@ -18,12 +18,14 @@ fn foundations() -> Vec<Foundation> {
         web::foundation(),
         identity::foundation(),
         forms::foundation(),
+        registry::foundation(),
         workflow::foundation(),
         credential::foundation(),
         notify::foundation(),
         pack::foundation(),
         service::foundation(),
         supervise::foundation(),
+        datahub::foundation(),
     ]
 }
 
@@ -110,12 +112,14 @@ impl House {
         let modules = vec![
             identity::module(&app)?,
             forms::module(&app)?,
+            registry::module(&app)?,
             workflow::module(&app)?,
             credential::module(&app)?,
             notify::module(&app)?,
             pack::module(&app)?,
             service::module(&app)?,
             supervise::module(&app)?,
+            datahub::module(&app)?,
         ];
         load_policies(&app, &modules)?;
         let consumers = modules.iter().flat_map(|m| m.consumers.clone()).collect();

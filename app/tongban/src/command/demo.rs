@@ -43,6 +43,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(ShiftedClock::default());
     let house = House::open_at(&config, clock.clone()).await?;
     install(&house).await?;
+    datahub::demo::populate(&house.app)
+        .await
+        .context("cannot fill the demo city's registries")?;
     let accounts = service::demo::populate(&house.app, &clock, || house.settle())
         .await
         .context("cannot fill the demo city")?;
@@ -68,7 +71,8 @@ pub fn settings(data: &Path, database: Option<String>, address: &str) -> anyhow:
 
 /// Installs the packs of the city, unless that was done before.
 pub async fn install(house: &House) -> anyhow::Result<()> {
-    for name in ["base-cn", "restaurant", "demo-city"] {
+    let first = ["base-cn", "restaurant", "demo-city"];
+    for name in first.into_iter().chain(datahub::demo::PACKS) {
         let source = pack::Source::embedded(name)?;
         pack::install(&house.app, &source)
             .await

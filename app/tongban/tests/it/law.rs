@@ -16,7 +16,7 @@ const BLOCKS: [&str; 7] = [
     "notify",
     "pack",
 ];
-const APPS: [&str; 2] = ["service", "supervise"];
+const APPS: [&str; 3] = ["service", "supervise", "datahub"];
 const EXECUTABLE: &str = "tongban";
 
 fn height(name: &str) -> Option<(usize, usize)> {

@@ -91,6 +91,7 @@ pub(super) struct NewObjection {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Raised {
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     id: String,
 }
 

@@ -99,6 +99,7 @@ pub(super) struct NewStatement {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct StatedView {
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     record: String,
     /// Absent where the source had said all of it before.
     statement: Option<String>,
@@ -333,6 +334,7 @@ pub(super) struct Merging {
 #[derive(Serialize, ToSchema)]
 pub(super) struct MergedView {
     /// Undo it by this id.
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     id: String,
 }
 

@@ -1,0 +1,163 @@
+//! The base registries of the demo city: what its departments would deliver of the people and firms
+//! of the pack `demo-city`. Everything is made up.
+
+use std::{io::Write, path::Path};
+
+use chrono::Datelike;
+use identity::Actor;
+use kernel::{Error, Fault, Result, code::citizen};
+use registry::batch::{
+    Mode,
+    act::{self, Loading},
+};
+use serde::Deserialize;
+use web::App;
+
+/// Packs that the registries come with, in the order of installing, after `demo-city`.
+pub const PACKS: [&str; 7] = [
+    "base-departments",
+    "base-population",
+    "base-entity",
+    "base-credit",
+    "base-economy",
+    "base-place",
+    "demo-data",
+];
+
+#[derive(Deserialize)]
+struct Parties {
+    citizen: Vec<Citizen>,
+    firm: Vec<Firm>,
+}
+
+#[derive(Deserialize)]
+struct Citizen {
+    code: String,
+    name: String,
+    phone: String,
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct Firm {
+    code: String,
+    name: String,
+    phone: String,
+    address: String,
+    representative: String,
+}
+
+/// Loads what the departments deliver; does nothing where it was loaded before.
+pub async fn populate(app: &App) -> Result<()> {
+    let source = pack::Source::embedded("demo-city")?;
+    let file = source
+        .file("parties/city.toml")
+        .ok_or(Error::NotFound { what: "demo city" })?;
+    let parties: Parties =
+        toml::from_str(file.text()?).map_err(|e| Fault::caused_by("read the demo city", e))?;
+    deliver(app, "population", "police", &people(app, &parties)?).await?;
+    deliver(app, "population", "human-resources", &employed(&parties)).await?;
+    deliver(app, "legal_entity", "market-regulation", &firms(&parties)).await
+}
+
+fn people(app: &App, parties: &Parties) -> Result<Vec<Vec<String>>> {
+    let head = ["gmsfhm", "xm", "xbdm", "csrq", "hjdz", "lxdh", "hyzk"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for person in &parties.citizen {
+        let number = citizen::parse(&person.code, app.clock().today())
+            .map_err(|e| Fault::caused_by("read the demo city", e))?;
+        let birth = number.birth();
+        let is_married = birth.year() < 1995;
+        rows.push(vec![
+            person.code.clone(),
+            person.name.clone(),
+            number.sex().code().to_owned(),
+            birth.to_string(),
+            person.address.clone(),
+            person.phone.clone(),
+            if is_married { "20" } else { "10" }.to_owned(),
+        ]);
+    }
+    Ok(rows)
+}
+
+/// A second source that knows some of the people, one of them under another name.
+fn employed(parties: &Parties) -> Vec<Vec<String>> {
+    let head = ["gmsfhm", "xm", "cyzk", "lxdh"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (place, person) in parties.citizen.iter().take(12).enumerate() {
+        let name = match place {
+            2 => format!("{}儿", person.name),
+            _ => person.name.clone(),
+        };
+        rows.push(vec![
+            person.code.clone(),
+            name,
+            "24".to_owned(),
+            person.phone.clone(),
+        ]);
+    }
+    rows
+}
+
+fn firms(parties: &Parties) -> Vec<Vec<String>> {
+    let head = [
+        "uniscid", "entname", "entkind", "regstate", "dom", "tel", "name", "cerno",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for firm in &parties.firm {
+        let holder = parties
+            .citizen
+            .iter()
+            .find(|c| c.code == firm.representative);
+        let kind = if firm.code.starts_with("92") {
+            "11"
+        } else {
+            "10"
+        };
+        rows.push(vec![
+            firm.code.clone(),
+            firm.name.clone(),
+            kind.to_owned(),
+            "1".to_owned(),
+            firm.address.clone(),
+            firm.phone.clone(),
+            holder.map(|h| h.name.clone()).unwrap_or_default(),
+            firm.representative.clone(),
+        ]);
+    }
+    rows
+}
+
+async fn deliver(app: &App, registry: &str, source: &str, rows: &[Vec<String>]) -> Result<()> {
+    let unwritten = |e| Fault::caused_by("write a demo delivery", e);
+    let mut file = tempfile::NamedTempFile::new().map_err(unwritten)?;
+    for row in rows {
+        let cells: Vec<_> = row
+            .iter()
+            .map(|cell| format!("\"{}\"", cell.replace('"', "\"\"")))
+            .collect();
+        writeln!(file, "{}", cells.join(",")).map_err(unwritten)?;
+    }
+    file.flush().map_err(unwritten)?;
+    load(app, registry, source, file.path()).await
+}
+
+async fn load(app: &App, registry: &str, source: &str, file: &Path) -> Result<()> {
+    let loading = Loading {
+        registry: registry.to_owned(),
+        source: source.to_owned(),
+        batch: format!("demo-{source}"),
+        mode: Mode::AllOrNothing,
+        valid_from: None,
+    };
+    let batch = act::load(app, &Actor::system(), &loading, file).await?;
+    if batch.refused > 0 {
+        let what = format!(
+            "{} rows of the demo delivery {} are bad",
+            batch.refused, batch.id
+        );
+        return Err(Fault::new(what).into());
+    }
+    Ok(())
+}
