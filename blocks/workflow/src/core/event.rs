@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     Due, Effect, FrameKind, Instance, Owner, Process, Rejection, State, Status, Timer,
     run::{Run, Work},
-    timer,
+    timer::{self, Every},
 };
 use crate::{
     expr::Expr,
@@ -205,11 +205,18 @@ impl Run<'_> {
             }
             TimerSource::Cycle(source) => {
                 let text = self.text(source, frame)?;
-                let cycle = timer::cycle(&text).filter(|cycle| !cycle.span.is_zero());
-                let cycle = cycle.ok_or_else(|| wrong(source, &text))?;
+                let cycle = timer::cycle(&text).ok_or_else(|| wrong(source, &text))?;
                 armed.left = cycle.times.map(|times| times.saturating_sub(1));
-                armed.every = text.rsplit('/').next().map(str::to_owned);
-                cycle.start.unwrap_or_else(|| cycle.span.after(self.now))
+                // A cron line may hold a stroke itself, as `0/15`.
+                armed.every = match cycle.every {
+                    Every::Span(_) => text
+                        .split('/')
+                        .find(|part| timer::span(part).is_some())
+                        .map(str::to_owned),
+                    Every::Cron(_) => Some(text.clone()),
+                };
+                let first = cycle.start.or_else(|| cycle.every.next(self.now));
+                first.ok_or_else(|| wrong(source, &text))?
             }
             TimerSource::WorkingDays(source) => {
                 let value = self.value(source, frame)?;
@@ -250,10 +257,10 @@ impl Run<'_> {
         let next = fired
             .every
             .as_deref()
-            .and_then(timer::span)
-            .filter(|_| fired.left != Some(0));
-        if let Some(span) = next.filter(|_| !self.model[event].interrupts()) {
-            let due = span.after(fired.due.unwrap_or(self.now));
+            .and_then(timer::every)
+            .filter(|_| fired.left != Some(0))
+            .and_then(|every| every.next(fired.due.unwrap_or(self.now)));
+        if let Some(due) = next.filter(|_| !self.model[event].interrupts()) {
             let left = fired.left.map(|left| left.saturating_sub(1));
             self.add_timer(
                 Timer {

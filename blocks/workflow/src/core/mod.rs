@@ -237,7 +237,7 @@ pub struct Timer {
     /// Firings that remain after this one; `None` without end.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub left: Option<u32>,
-    /// ISO 8601 span between firings of a cycle.
+    /// ISO 8601 span between firings of a cycle, or its cron line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
 }

@@ -1,7 +1,11 @@
-//! ISO 8601 dates, durations and repetitions, as timers use them.
+//! ISO 8601 dates, durations and repetitions, and cron, as timers use them.
 
 use chrono::{
     DateTime, Days, Duration, FixedOffset, Months, NaiveDate, NaiveDateTime, TimeZone, Utc,
+};
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds},
 };
 
 /// A duration of calendar and clock parts, kept apart because a month has no fixed length.
@@ -12,13 +16,21 @@ pub struct Span {
     pub seconds: i64,
 }
 
-/// `R3/PT1H`, `R/2026-01-01T00:00:00Z/P1D`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `R3/PT1H`, `R/2026-01-01T00:00:00Z/P1D`, `0 0 9 ? * MON-FRI`.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cycle {
     /// `None` repeats without end.
     pub times: Option<u32>,
     pub start: Option<DateTime<Utc>>,
-    pub span: Span,
+    pub every: Every,
+}
+
+/// What lies between two firings of a cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Every {
+    Span(Span),
+    /// As other engines write it, Quartz: seconds first, Sunday is day 1, a year may follow.
+    Cron(Box<Cron>),
 }
 
 /// Whether the text is meant as ISO 8601 rather than as an expression.
@@ -75,7 +87,14 @@ pub fn date(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Some(moment.with_timezone(&Utc));
     }
-    let china = FixedOffset::east_opt(8 * 3600)?;
+    // ISO 8601's basic offset, as `+0800` or `+08`, which RFC 3339 left out.
+    let offset = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
+    let moment = offset
+        .iter()
+        .find_map(|format| DateTime::parse_from_str(text, format).ok());
+    if let Some(moment) = moment {
+        return Some(moment.with_timezone(&Utc));
+    }
     let local = [
         "%Y-%m-%dT%H:%M:%S",
         "%Y-%m-%dT%H:%M:%S%.f",
@@ -88,14 +107,45 @@ pub fn date(text: &str) -> Option<DateTime<Utc>> {
             .ok()?
             .and_hms_opt(0, 0, 0)
     })?;
-    china
+    china()?
         .from_local_datetime(&local)
         .single()
         .map(|moment| moment.with_timezone(&Utc))
 }
 
+fn china() -> Option<FixedOffset> {
+    FixedOffset::east_opt(8 * 3600)
+}
+
+/// A repetition of ISO 8601 or a cron line. One that would never move on is none.
 pub fn cycle(text: &str) -> Option<Cycle> {
-    let rest = text.trim().strip_prefix('R')?;
+    let cycle = match text.trim().strip_prefix('R') {
+        Some(rest) => repetition(rest)?,
+        None => Cycle {
+            times: None,
+            start: None,
+            every: every(text)?,
+        },
+    };
+    (cycle.every != Every::Span(Span::default())).then_some(cycle)
+}
+
+/// A span or a cron line.
+pub fn every(text: &str) -> Option<Every> {
+    if let Some(span) = span(text) {
+        return Some(Every::Span(span));
+    }
+    let parser = CronParser::builder()
+        .seconds(Seconds::Required)
+        .alternative_weekdays(true)
+        .sloppy_ranges(true)
+        .build();
+    // `@daily` and its like are no Quartz.
+    let text = Some(text.trim()).filter(|text| !text.contains('@'))?;
+    Some(Every::Cron(Box::new(parser.parse(text).ok()?)))
+}
+
+fn repetition(rest: &str) -> Option<Cycle> {
     let mut pieces = rest.split('/');
     let times = match pieces.next()? {
         "" => None,
@@ -106,18 +156,18 @@ pub fn cycle(text: &str) -> Option<Cycle> {
         [one] => Some(Cycle {
             times,
             start: None,
-            span: span(one)?,
+            every: Every::Span(span(one)?),
         }),
         [first, second] => match (date(first), span(second)) {
             (Some(start), Some(span)) => Some(Cycle {
                 times,
                 start: Some(start),
-                span,
+                every: Every::Span(span),
             }),
             _ => Some(Cycle {
                 times,
                 start: None,
-                span: span(first)?,
+                every: Every::Span(span(first)?),
             }),
         },
         _ => None,
@@ -132,10 +182,20 @@ impl Span {
             .and_then(|at| at.checked_add_signed(Duration::try_seconds(self.seconds)?));
         moved.unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
+}
 
-    /// Half a second at least would pass; guards against a cycle that never moves.
-    pub fn is_zero(self) -> bool {
-        self == Self::default()
+impl Every {
+    /// The next firing after that moment; none for a cron line that never comes again. Cron counts
+    /// in China's time.
+    pub fn next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Span(span) => Some(span.after(from)),
+            Self::Cron(cron) => {
+                let from = from.with_timezone(&china()?);
+                let next = cron.find_next_occurrence(&from, false).ok()?;
+                Some(next.with_timezone(&Utc))
+            }
+        }
     }
 }
 
@@ -183,6 +243,13 @@ mod tests {
             date("2026-10-01T09:00:00+08:00"),
             Some(at("2026-10-01T01:00:00Z"))
         );
+        for basic in [
+            "2026-10-01T09:00:00+0800",
+            "2026-10-01T09:00:00.000+08",
+            "2026-10-01T09:00+0800",
+        ] {
+            assert_eq!(date(basic), Some(at("2026-10-01T01:00:00Z")), "{basic}");
+        }
         assert_eq!(date("2026-13-01"), None);
     }
 
@@ -194,6 +261,22 @@ mod tests {
             cycle("R2/2026-01-01T00:00:00Z/P1D").unwrap().start,
             Some(at("2026-01-01T00:00:00Z"))
         );
-        assert_eq!(cycle("0 0 9-17 * * MON-FRI"), None);
+        assert_eq!(cycle("R/PT0S"), None);
+        assert_eq!(cycle("PT1H").unwrap().times, None);
+    }
+
+    #[test]
+    fn cron_lines_count_in_chinas_time() {
+        // 2026-11-27 is a Friday.
+        let from = at("2026-11-27T10:00:00Z");
+        let next = |line: &str| cycle(line).and_then(|cycle| cycle.every.next(from));
+        assert_eq!(next("0 0 9 ? * MON-FRI"), Some(at("2026-11-30T01:00:00Z")));
+        assert_eq!(next("0 0 9 ? * 2"), Some(at("2026-11-30T01:00:00Z")));
+        assert_eq!(next("0 0/15 * * * ?"), Some(at("2026-11-27T10:15:00Z")));
+        assert_eq!(next("0 0 0 1 1 ? 2030"), Some(at("2029-12-31T16:00:00Z")));
+        assert_eq!(next("0 0 0 1 1 ? 2020"), None);
+        for no_cron in ["@daily", "0 9 * * *", "a + b - c * d / e", "0 0 25 * * ?"] {
+            assert_eq!(cycle(no_cron), None, "{no_cron}");
+        }
     }
 }
