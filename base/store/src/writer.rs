@@ -1,12 +1,13 @@
 //! SQLite's one writer: group commit.
 //!
-//! One task owns the only writing connection. Writes that wait together share one
+//! One thread owns the only writing connection. Writes that wait together share one
 //! `BEGIN IMMEDIATE` transaction whose commit syncs once for all of them; callers are answered
-//! after that commit. The first write of a group runs in the transaction itself, the others each
-//! in a savepoint, so that a refusal undoes only its own rows.
+//! after that commit. Writes hardly ever refuse, so a group first runs without savepoints, which
+//! would be a fifth of its statements. If one refuses, the transaction is rolled back and the
+//! group runs again, each write in a savepoint, so that a refusal undoes only its own rows.
 //!
 //! SQLite may end a whole transaction by itself when the disk is full or fails. The savepoint is
-//! then gone too, so releasing it or rolling back to it fails: that is how the group notices. Then
+//! then gone too, so releasing it or rolling back fails: that is how the group notices. Then
 //! nothing of it is kept, and every write runs again on a new connection, alone.
 
 use std::{
@@ -35,6 +36,8 @@ const GROUP_SIZE: usize = 128;
 /// No write joins a group that is older, so that the first is not kept waiting by slow ones.
 const GROUP_AGE: Duration = Duration::from_millis(25);
 const QUEUE_LENGTH: usize = 1024;
+/// Groups that run with savepoints from the beginning after one with a refusal.
+const CAREFUL_GROUPS: u32 = 16;
 
 /// The queue in front of the writing connection.
 pub(crate) struct Writer {
@@ -44,15 +47,27 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) async fn start(url: &str, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         create_folder(url)?;
-        let connection = connect(writing(url)).await?;
         let (queue, requests) = mpsc::channel(QUEUE_LENGTH);
-        let task = Task {
-            url: url.to_owned(),
-            connection,
-            requests,
-            clock,
-        };
-        tokio::spawn(task.run());
+        let (reply, opened) = oneshot::channel();
+        let url = url.to_owned();
+        on_own_thread(async move {
+            let connection = match connect(writing(&url)).await {
+                Ok(connection) => connection,
+                Err(fault) => return drop(reply.send(Err(fault))),
+            };
+            let task = Task {
+                url,
+                connection,
+                requests,
+                clock,
+                careful: 0,
+            };
+            if reply.send(Ok(())).is_ok() {
+                task.run().await;
+            }
+        })?;
+        let stopped = |e| Fault::caused_by("open the database for writing", e);
+        opened.await.map_err(stopped)??;
         Ok(Self { queue })
     }
 
@@ -75,6 +90,41 @@ impl Writer {
             .map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
+}
+
+/// Runs the writer on a thread of its own that stays on one processor.
+///
+/// The library runs every statement on a second thread, which inherits the processor of the thread
+/// that opens the connection. Between two processors each statement would cost two wake-ups of
+/// another processor, which on small virtual machines take longer than the statement; on one they
+/// are two switches.
+fn on_own_thread(future: impl Future<Output = ()> + Send + 'static) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        if let Err(error) = stay_here() {
+            tracing::warn!(%error, "the database writer may move between processors");
+        }
+        runtime.block_on(future);
+    };
+    std::thread::Builder::new()
+        .name("database-writer".into())
+        .spawn(run)
+        .map_err(|e| Fault::caused_by("start the database writer", e))?;
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn stay_here() -> std::io::Result<()> {
+    use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
+    let mut here = CpuSet::new();
+    here.set(sched_getcpu());
+    Ok(sched_setaffinity(None, &here)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "the other systems' may fail")]
+fn stay_here() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// One waiting write of any type.
@@ -161,6 +211,8 @@ struct Task {
     connection: DatabaseConnection,
     requests: mpsc::Receiver<Box<dyn Request>>,
     clock: Arc<dyn Clock>,
+    /// Groups left to run with savepoints from the beginning.
+    careful: u32,
 }
 
 /// How a group ended.
@@ -216,37 +268,86 @@ impl Task {
 
     /// Runs the group's first write, and whatever else is waiting, in one transaction.
     async fn run_group(&mut self, group: &mut Vec<Box<dyn Request>>, limit: usize) -> Ending {
+        if self.careful > 0 && limit > 1 {
+            self.careful -= 1;
+            return self.run_carefully(group, limit).await;
+        }
+        let started = Instant::now();
+        let mut transaction = match self.begin().await {
+            Ok(transaction) => transaction,
+            Err(e) => return Ending::Failed(e),
+        };
+        let mut ran = 0;
+        while let Some(next) = self.next_of(group, ran, limit, started) {
+            transaction = match next.run(transaction, &*self.clock).await {
+                Some(transaction) => transaction,
+                None => return Ending::Leaked,
+            };
+            if !next.is_done() {
+                return self.after_refusal(transaction, group, limit).await;
+            }
+            ran += 1;
+        }
+        transaction
+            .commit()
+            .await
+            .map_or_else(Ending::Failed, |()| Ending::Committed)
+    }
+
+    /// Undoes a group whose last write refused; what succeeded before it runs again.
+    async fn after_refusal(
+        &mut self,
+        transaction: DatabaseTransaction,
+        group: &mut Vec<Box<dyn Request>>,
+        limit: usize,
+    ) -> Ending {
+        let undone = transaction.rollback().await;
+        if group.len() == 1 {
+            return undone.map_or_else(Ending::Failed, |()| Ending::Committed);
+        }
+        self.careful = CAREFUL_GROUPS;
+        match undone {
+            Ok(()) => self.run_carefully(group, limit).await,
+            Err(_) => Ending::Broken,
+        }
+    }
+
+    /// Runs the group, and whatever else is waiting, each write in a savepoint.
+    async fn run_carefully(&mut self, group: &mut Vec<Box<dyn Request>>, limit: usize) -> Ending {
         let started = Instant::now();
         let outer = match self.begin().await {
             Ok(transaction) => transaction,
             Err(e) => return Ending::Failed(e),
         };
-        let Some(first) = group.first_mut() else {
-            return Ending::Committed;
-        };
-        let Some(outer) = first.run(outer, &*self.clock).await else {
-            return Ending::Leaked;
-        };
-        if !first.is_done() {
-            return outer
-                .rollback()
-                .await
-                .map_or_else(Ending::Failed, |()| Ending::Committed);
-        }
-        while group.len() < limit && started.elapsed() < GROUP_AGE {
-            let Ok(mut next) = self.requests.try_recv() else {
-                break;
-            };
-            let trouble = run_in_savepoint(&outer, &mut *next, &*self.clock).await;
-            group.push(next);
-            if let Some(trouble) = trouble {
+        let mut ran = 0;
+        while let Some(next) = self.next_of(group, ran, limit, started) {
+            if let Some(trouble) = run_in_savepoint(&outer, &mut **next, &*self.clock).await {
+                // `serve` looks for a write that left a handle behind at the end.
+                let last = group.len().saturating_sub(1);
+                group.swap(ran, last);
                 return trouble;
             }
+            ran += 1;
         }
         outer
             .commit()
             .await
             .map_or_else(Ending::Failed, |()| Ending::Committed)
+    }
+
+    /// The group's write number `ran`, taken from the queue if the group has no more and is
+    /// neither full nor old.
+    fn next_of<'a>(
+        &mut self,
+        group: &'a mut Vec<Box<dyn Request>>,
+        ran: usize,
+        limit: usize,
+        started: Instant,
+    ) -> Option<&'a mut Box<dyn Request>> {
+        if ran == group.len() && ran < limit && started.elapsed() < GROUP_AGE {
+            group.push(self.requests.try_recv().ok()?);
+        }
+        group.get_mut(ran)
     }
 
     async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
@@ -300,6 +401,8 @@ fn create_folder(url: &str) -> Result<(), Fault> {
 fn writing(url: &str) -> ConnectOptions {
     let mut options = common(url, 1);
     options
+        // A pool that keeps connections open opens them on whatever thread is free.
+        .min_connections(0)
         .idle_timeout(None)
         .max_lifetime(None)
         .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite).create_if_missing(true));
