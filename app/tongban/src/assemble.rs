@@ -125,7 +125,9 @@ impl House {
         let consumers = modules.iter().flat_map(|m| m.consumers.clone()).collect();
         let handlers = modules.iter().flat_map(|m| m.jobs.clone()).collect();
         let layered = app.clone();
-        let router = web::server::router(&app, modules, |router| identity::layer(layered, router));
+        let router = web::server::router(&app, modules, |router| {
+            identity::layer(layered.clone(), notify::layer(layered, router))
+        });
         Ok(Self {
             app,
             router,

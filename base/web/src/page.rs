@@ -19,7 +19,7 @@ pub struct Viewer {
     pub name: String,
     /// The firm or person on whose behalf the viewer acts, shown in the head of every page.
     pub acting_for: Option<String>,
-    /// Unread messages.
+    /// Unread messages, a hundred at most; `notify` puts the number.
     pub unread: u32,
     /// Actions whose menu items the viewer sees.
     pub may: Arc<HashSet<String>>,

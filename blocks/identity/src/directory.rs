@@ -151,18 +151,6 @@ pub async fn officers_with_post(
     rows.into_iter().map(user_of).collect()
 }
 
-/// One more unread message for the head of the user's pages. Cheaper than counting them.
-pub async fn add_unread(tx: &store::Tx, user: UserId) -> Result<()> {
-    use sea_orm::{ExprTrait, sea_query::Expr};
-    user::Entity::update_many()
-        .col_expr(user::Column::Unread, Expr::col(user::Column::Unread).add(1))
-        .filter(user::Column::Id.eq(user.to_string()))
-        .exec(&**tx)
-        .await
-        .map_err(|e| fault("update a user", e))?;
-    Ok(())
-}
-
 /// Groups whose tasks an officer may take today, each as `post@org`; none for a disabled user.
 pub async fn groups_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>> {
     if crate::store::get_user(db, &user.to_string())
@@ -175,21 +163,4 @@ pub async fn groups_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<St
     let posts = crate::store::list_posts(db, &user.to_string()).await?;
     let group = |post: &crate::actor::Post| format!("{}@{}", post.post, post.org);
     Ok(posts.iter().map(group).collect())
-}
-
-/// Sets how many unread messages the head of the user's pages shows; `notify` keeps it.
-pub async fn set_unread(tx: &store::Tx, user: UserId, unread: i32) -> Result<()> {
-    use sea_orm::ActiveValue::Set;
-    let change = user::ActiveModel {
-        id: Set(user.to_string()),
-        unread: Set(unread),
-        ..user::ActiveModel::default()
-    };
-    user::Entity::update_many()
-        .set(change)
-        .filter(user::Column::Id.eq(user.to_string()))
-        .exec(&**tx)
-        .await
-        .map_err(|e| fault("update a user", e))?;
-    Ok(())
 }

@@ -129,7 +129,7 @@ async fn by_token(
         is_token: true,
     };
     let actor = identity.actor(&grounds, row.stamp).await?;
-    let viewer = viewer(identity, &actor, row.unread)?;
+    let viewer = viewer(identity, &actor)?;
     warn_if_unnoted(token::touch(identity, &row).await);
     Ok((actor, viewer, Ticket::Token(id(&row.id)?)))
 }
@@ -147,7 +147,7 @@ async fn by_session(identity: &Identity, secret: &str) -> Result<Option<(Actor, 
         is_token: false,
     };
     let actor = identity.actor(&grounds, row.stamp).await?;
-    let viewer = viewer(identity, &actor, row.unread)?;
+    let viewer = viewer(identity, &actor)?;
     warn_if_unnoted(session::touch(identity, &row).await);
     Ok(Some((actor, viewer, Ticket::Session(id(&row.id)?))))
 }
@@ -159,7 +159,7 @@ fn warn_if_unnoted(noted: Result<()>) {
     }
 }
 
-fn viewer(identity: &Identity, actor: &Actor, unread: i32) -> Result<Viewer> {
+fn viewer(identity: &Identity, actor: &Actor) -> Result<Viewer> {
     let kind = if actor.own.is_some() {
         ViewerKind::Citizen
     } else {
@@ -169,7 +169,7 @@ fn viewer(identity: &Identity, actor: &Actor, unread: i32) -> Result<Viewer> {
         kind,
         name: actor.name.clone(),
         acting_for: actor.acting_for.as_ref().map(|party| party.name.clone()),
-        unread: u32::try_from(unread).unwrap_or_default(),
+        unread: 0,
         may: identity.gate.may_see(actor)?,
     })
 }

@@ -52,7 +52,6 @@ pub(crate) struct Row {
     pub ended_at: Option<i64>,
     pub party_id: Option<String>,
     pub stamp: i64,
-    pub unread: i32,
     pub disabled_at: Option<i64>,
 }
 
@@ -94,7 +93,6 @@ pub(crate) async fn lookup(db: &impl ConnectionTrait, secret: &str) -> Result<Op
         .columns([
             user::Column::PartyId,
             user::Column::Stamp,
-            user::Column::Unread,
             user::Column::DisabledAt,
         ])
         .join(JoinType::InnerJoin, of_user)

@@ -210,7 +210,6 @@ pub(crate) async fn insert_user(tx: &Tx, new: NewUser) -> Result<()> {
         totp_last_step: Set(0),
         disabled_at: Set(None),
         stamp: Set(1),
-        unread: Set(0),
         created_at: Set(now),
     };
     user::Entity::insert(row)

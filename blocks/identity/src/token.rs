@@ -273,7 +273,6 @@ pub(crate) struct Row {
     pub revoked_at: Option<i64>,
     pub login: String,
     pub stamp: i64,
-    pub unread: i32,
     pub disabled_at: Option<i64>,
 }
 
@@ -308,7 +307,6 @@ pub(crate) async fn lookup(db: &impl ConnectionTrait, secret: &str) -> Result<Op
         .columns([
             user::Column::Login,
             user::Column::Stamp,
-            user::Column::Unread,
             user::Column::DisabledAt,
         ])
         .join(JoinType::InnerJoin, of_user)

@@ -9,6 +9,7 @@
 
 mod api;
 mod event;
+mod layer;
 mod mail;
 mod message;
 mod page;
@@ -20,6 +21,7 @@ mod settings;
 use std::sync::Arc;
 
 pub use event::MailSent;
+pub use layer::layer;
 pub use message::{Inbox, Message, Recipient, list, mark_all_read, mark_read, send};
 pub use preference::{Preference, change_preference, confirm_address, preference};
 pub use schema::migrations;

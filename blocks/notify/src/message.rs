@@ -1,8 +1,4 @@
 //! Messages in the house.
-//!
-//! The number of unread messages stands in the user's own row (`identity::directory::
-//! set_unread`), which every request reads anyway: so the head of each page knows it without a
-//! query, and `identity` knows nothing of messages.
 
 use chrono::{DateTime, Utc};
 use identity::{Actor, Gate, PartyId, Resource, UserId, directory};
@@ -84,7 +80,6 @@ pub async fn send(
     };
     for reader in readers {
         let id = insert(tx, reader, party, key, args, link).await?;
-        directory::add_unread(tx, reader).await?;
         if preference::lookup(&**tx, reader).await?.gets_mail() {
             tx.enqueue(&mail::SendMail { message: id })?;
         }
@@ -123,14 +118,16 @@ async fn insert(
     Ok(id)
 }
 
-async fn count_unread(tx: &Tx, reader: UserId) -> Result<i32> {
+/// How many messages a user has not read, counted up to `most`.
+pub(crate) async fn count_unread(db: &Db, reader: UserId, most: u64) -> Result<u64> {
     let unread = table::Entity::find()
         .filter(table::Column::UserId.eq(reader.to_string()))
         .filter(table::Column::ReadAt.is_null())
-        .count(&**tx)
+        .limit(most)
+        .count(db.read())
         .await
         .map_err(|e| fault("count unread messages", e))?;
-    Ok(i32::try_from(unread).unwrap_or(i32::MAX))
+    Ok(unread)
 }
 
 /// The actor's messages, newest first, older than the message `after`.
@@ -161,12 +158,7 @@ pub async fn list(
     let has_more = rows.len() as u64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = rows.last().filter(|_| has_more).map(|row| row.id.clone());
-    let unread = table::Entity::find()
-        .filter(mine)
-        .filter(unread)
-        .count(db.read())
-        .await
-        .map_err(|e| fault("count unread messages", e))?;
+    let unread = count_unread(db, actor.user, u64::MAX >> 1).await?;
     let messages = rows.into_iter().map(message_of).collect::<Result<_>>()?;
     Ok(Inbox {
         messages,
@@ -239,5 +231,5 @@ async fn mark(tx: &Tx, user: UserId, id: Option<&str>) -> Result<()> {
         .exec(&**tx)
         .await
         .map_err(|e| fault("mark a message", e))?;
-    directory::set_unread(tx, user, count_unread(tx, user).await?).await
+    Ok(())
 }

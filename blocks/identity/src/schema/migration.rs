@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 /// All migrations of this crate, oldest first.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tables)]
+    vec![Box::new(Tables), Box::new(NoUnread)]
 }
 
 struct Tables;
@@ -42,6 +42,27 @@ impl MigrationTrait for Tables {
             manager.create_index(index).await?;
         }
         Ok(())
+    }
+}
+
+/// `notify` counts unread messages by itself: a counter in the user's row made everybody who tells
+/// one user something wait for the others.
+struct NoUnread;
+
+impl MigrationName for NoUnread {
+    fn name(&self) -> &'static str {
+        "m20261125_01_identity_no_unread"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for NoUnread {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::alter()
+            .table("identity_user")
+            .drop_column("unread")
+            .take();
+        manager.alter_table(table).await
     }
 }
 

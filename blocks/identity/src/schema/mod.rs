@@ -83,8 +83,6 @@ pub mod user {
         pub totp_last_step: i64,
         pub disabled_at: Option<i64>,
         pub stamp: i64,
-        /// Unread messages, kept by `notify`.
-        pub unread: i32,
         pub created_at: i64,
     }
 

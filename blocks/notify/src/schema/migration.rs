@@ -4,7 +4,7 @@ use sea_orm_migration::prelude::*;
 
 /// All migrations of this crate, oldest first.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tables), Box::new(Confirmation)]
+    vec![Box::new(Tables), Box::new(Confirmation), Box::new(Unread)]
 }
 
 struct Tables;
@@ -59,6 +59,28 @@ impl MigrationTrait for Confirmation {
             manager.alter_table(table).await?;
         }
         Ok(())
+    }
+}
+
+/// Unread messages are few and are counted for the head of every page.
+struct Unread;
+
+impl MigrationName for Unread {
+    fn name(&self) -> &'static str {
+        "m20261125_01_notify_unread"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Unread {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let unread = Index::create()
+            .name("notify_message_unread")
+            .table("notify_message")
+            .col("user_id")
+            .cond_where(Expr::col("read_at").is_null())
+            .take();
+        manager.create_index(unread).await
     }
 }
 

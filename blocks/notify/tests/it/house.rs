@@ -59,7 +59,9 @@ pub async fn house(db: Db, clock: Arc<ManualClock>, settings: Settings) -> House
     let consumers = modules.iter().flat_map(|m| m.consumers.clone()).collect();
     let handlers = modules.iter().flat_map(|m| m.jobs.clone()).collect();
     let layered = app.clone();
-    let router = web::server::router(&app, modules, |router| identity::layer(layered, router));
+    let router = web::server::router(&app, modules, |router| {
+        identity::layer(layered.clone(), notify::layer(layered, router))
+    });
     let hash = identity::password::hash(PASSWORD.into()).await.unwrap();
     db.write(move |tx| {
         let hash = hash.clone();
