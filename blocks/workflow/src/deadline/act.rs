@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     InstanceId, TaskId,
-    core::Input,
+    core::{Input, Owner},
     engine::Engine,
     event,
     model::Definition,
@@ -33,6 +33,7 @@ const BATCH: u64 = 100;
 /// Whose clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
+    /// The task and the working-day timers on its border.
     Task(TaskId),
     /// The process and all its open tasks and working-day timers.
     Instance(InstanceId),
@@ -190,11 +191,18 @@ async fn clocks_of(tx: &Tx, of: Of) -> Result<Vec<Clock>> {
     match of {
         Of::Task(id) => {
             let task = rows::get_task(&**tx, id).await?;
-            let clock = tables::find(&**tx, &id_of(&task.instance, task.token)).await?;
-            Ok(clock
-                .into_iter()
-                .filter(|row| row.state != "over")
-                .collect())
+            let instance =
+                step::read_state(&rows::get_instance(&**tx, parse(&task.instance)?).await?)?;
+            let owner = u32::try_from(task.token).map(Owner::Token);
+            let timers = instance.timers.iter();
+            let on_border = timers
+                .filter(|(_, timer)| Ok(timer.owner) == owner)
+                .map(|(number, _)| i64::from(*number));
+            let numbers = std::iter::once(task.token).chain(on_border);
+            let ids: Vec<String> = numbers
+                .map(|number| id_of(&task.instance, number))
+                .collect();
+            tables::find_open(&**tx, &ids).await
         }
         Of::Instance(id) => tables::of_instance(&**tx, &id.to_string()).await,
     }
@@ -241,7 +249,8 @@ pub async fn resume(tx: &Tx, engine: &Engine, of: Of, by: &str) -> Result<()> {
 /// Adds days or hours, whichever the task is counted in. One without a deadline is left alone;
 /// whether it may be extended is the caller's to decide.
 pub async fn extend(tx: &Tx, engine: &Engine, task: TaskId, more: u32, by: &str) -> Result<()> {
-    for mut row in clocks_of(tx, Of::Task(task)).await? {
+    let clocks = clocks_of(tx, Of::Task(task)).await?;
+    for mut row in clocks.into_iter().filter(|row| row.kind == "task") {
         row.extended += i64::from(more);
         set(tx, engine, row, "extended", by).await?;
     }

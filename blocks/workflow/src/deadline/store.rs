@@ -84,6 +84,18 @@ pub(crate) async fn find<C: ConnectionTrait>(db: &C, id: &str) -> Result<Option<
     Ok(found.map_err(|e| fault("find a clock", e))?)
 }
 
+/// Those of the named clocks that are not over.
+pub(super) async fn find_open<C: ConnectionTrait>(db: &C, ids: &[String]) -> Result<Vec<Clock>> {
+    let query = clock::Entity::find()
+        .filter(clock::Column::Id.is_in(ids))
+        .filter(clock::Column::State.ne("over"))
+        .order_by_asc(clock::Column::Id);
+    Ok(query
+        .all(db)
+        .await
+        .map_err(|e| fault("list the clocks of a task", e))?)
+}
+
 /// Clocks of an instance that are not over.
 pub(super) async fn of_instance<C: ConnectionTrait>(db: &C, instance: &str) -> Result<Vec<Clock>> {
     let query = clock::Entity::find()
