@@ -126,6 +126,7 @@ impl House {
         let handlers = modules.iter().flat_map(|m| m.jobs.clone()).collect();
         let layered = app.clone();
         let router = web::server::router(&app, modules, |router| {
+            let router = workflow::layer(layered.clone(), router);
             identity::layer(layered.clone(), notify::layer(layered, router))
         });
         Ok(Self {

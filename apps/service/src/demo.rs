@@ -265,6 +265,7 @@ async fn officer(app: &App, login: &str, post: &str, org: &str) -> Result<Actor>
             org: org.to_owned(),
             org_name: body.name_zh,
             region: body.region,
+            held_for: None,
         }],
         assurance: 4,
         second_factor: true,

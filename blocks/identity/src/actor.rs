@@ -36,6 +36,24 @@ pub struct Post {
     pub org_name: String,
     /// Region of the organisation, 6 digits.
     pub region: String,
+    /// The absent officer in whose place it is held today; none for one's own. `workflow` knows
+    /// who stands in for whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<Colleague>,
+}
+
+/// An officer, as others name him.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Colleague {
+    pub user: UserId,
+    pub name: String,
+}
+
+impl Post {
+    /// `post@org`, as processes name who may take a task.
+    pub fn group(&self) -> String {
+        format!("{}@{}", self.post, self.org)
+    }
 }
 
 /// Somebody who is signed in, or the system itself.
@@ -97,12 +115,15 @@ impl Actor {
         !self.posts.is_empty()
     }
 
-    /// Groups whose tasks the actor may take, each as `post@org`.
+    /// Groups whose tasks the actor may take in his own name, each as `post@org`.
     pub fn groups(&self) -> Vec<String> {
-        self.posts
-            .iter()
-            .map(|p| format!("{}@{}", p.post, p.org))
-            .collect()
+        let own = self.posts.iter().filter(|post| post.held_for.is_none());
+        own.map(Post::group).collect()
+    }
+
+    /// His own groups and those of the colleagues in whose place he acts today.
+    pub fn all_groups(&self) -> Vec<String> {
+        self.posts.iter().map(Post::group).collect()
     }
 
     /// How events name the actor: `user:…`, or `user:… for party:…`.

@@ -151,16 +151,17 @@ pub async fn officers_with_post(
     rows.into_iter().map(user_of).collect()
 }
 
-/// Groups whose tasks an officer may take today, each as `post@org`; none for a disabled user.
-pub async fn groups_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>> {
-    if crate::store::get_user(db, &user.to_string())
-        .await?
-        .disabled_at
-        .is_some()
-    {
+/// An officer's posts today; none for a disabled user.
+pub async fn posts_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<crate::Post>> {
+    let row = crate::store::get_user(db, &user.to_string()).await?;
+    if row.disabled_at.is_some() {
         return Ok(Vec::new());
     }
-    let posts = crate::store::list_posts(db, &user.to_string()).await?;
-    let group = |post: &crate::actor::Post| format!("{}@{}", post.post, post.org);
-    Ok(posts.iter().map(group).collect())
+    crate::store::list_posts(db, &row.id).await
+}
+
+/// Groups whose tasks an officer may take today, each as `post@org`; none for a disabled user.
+pub async fn groups_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>> {
+    let posts = posts_of(db, user).await?;
+    Ok(posts.iter().map(crate::Post::group).collect())
 }

@@ -31,7 +31,7 @@ mod store;
 mod throttle;
 pub mod token;
 
-pub use actor::{Actor, MaybeActor, Party, PartyKind, Post};
+pub use actor::{Actor, Colleague, MaybeActor, Party, PartyKind, Post};
 pub use directory::Organisation;
 pub use layer::{Ticket, layer};
 pub use part::Identity;

@@ -223,7 +223,7 @@ impl Loaded {
 
 /// What of an actor can change the answer for the system as a whole.
 fn menu_key(actor: &Actor) -> String {
-    let mut groups = actor.groups();
+    let mut groups = actor.all_groups();
     groups.sort();
     let acting = actor.acting_for.as_ref().map(|p| p.kind);
     format!(
@@ -358,7 +358,7 @@ fn parties(actor: &Actor) -> Vec<String> {
 }
 
 fn entities(actor: &Actor, resource: &Resource) -> Result<Entities, Fault> {
-    let groups = actor.groups();
+    let groups = actor.all_groups();
     let parties = parties(actor);
     let principal = HashMap::from([
         ("kind".to_owned(), text(actor.kind())),

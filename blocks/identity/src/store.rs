@@ -146,6 +146,7 @@ pub(crate) async fn list_posts(db: &impl ConnectionTrait, user: &str) -> Result<
             org: org.code.clone(),
             org_name: org.name_zh.clone(),
             region: org.region.clone(),
+            held_for: None,
         })
     });
     Ok(posts.collect())

@@ -37,7 +37,11 @@ impl From<&identity::Actor> for Officer {
     fn from(actor: &identity::Actor) -> Self {
         Self {
             id: actor.user.to_string(),
-            groups: actor.groups(),
+            groups: [
+                actor.groups(),
+                vec![who::own_group(&actor.user.to_string())],
+            ]
+            .concat(),
             trace: actor.trace(),
         }
     }

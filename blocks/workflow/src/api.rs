@@ -115,7 +115,7 @@ async fn list_tasks(
         groups: if of == "mine" {
             Vec::new()
         } else {
-            actor.groups()
+            Officer::from(&actor).groups
         },
         assignee: (of != "free" || actor.groups().is_empty()).then(|| actor.user.to_string()),
         subject: query.subject,

@@ -19,6 +19,7 @@ pub mod expr;
 pub mod external;
 mod ignored;
 mod juel;
+mod layer;
 pub mod migrate;
 pub mod model;
 mod page;
@@ -47,6 +48,7 @@ pub use engine::{
     Calendars, Call, Engine, Outcome, RefreshCalendars, ServiceHandler, TaskListener,
 };
 pub use external::ExternalTaskId;
+pub use layer::layer;
 pub use schema::migrations;
 pub use store::{Absent, Filter, Task};
 pub use trail::{Stay, Trail, picture, trail, trail_of};

@@ -557,10 +557,12 @@ impl<'a> Step<'a> {
                 .unwrap_or_default()
                 .to_owned(),
         };
-        let groups = match groups(&get("candidates"), &org) {
+        let mut groups = match groups(&get("candidates"), &org) {
             Ok(groups) => groups,
             Err(reason) => return Ok(Err(reason)),
         };
+        let named = tables::list(&get("users"));
+        groups.extend(named.iter().map(|officer| verb::who::own_group(officer)));
         let terms = match Terms::of(&filled) {
             Ok(terms) => terms,
             Err(reason) => return Ok(Err(reason)),

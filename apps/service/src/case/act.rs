@@ -71,16 +71,23 @@ impl Who {
     }
 
     /// The actor, for officers in the post that concerns the case: one at the handling
-    /// organisation before one elsewhere.
+    /// organisation before one elsewhere. Who stands in for an absent colleague says so.
     pub fn of(actor: &Actor, case: &Case) -> Self {
         let at_org = actor.posts.iter().find(|post| post.org == case.org);
         let post = at_org.or(actor.posts.first());
+        let absent = post.and_then(|post| post.held_for.as_ref());
         Self {
             id: actor.user.to_string(),
-            name: actor.name.clone(),
+            name: match absent {
+                Some(absent) => format!("{}（代{}）", actor.name, absent.name),
+                None => actor.name.clone(),
+            },
             post: post.map(|p| p.post.clone()).unwrap_or_default(),
             org_name: post.map(|p| p.org_name.clone()).unwrap_or_default(),
-            trace: actor.trace(),
+            trace: match absent {
+                Some(absent) => format!("{} for user:{}", actor.trace(), absent.user),
+                None => actor.trace(),
+            },
         }
     }
 }

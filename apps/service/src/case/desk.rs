@@ -383,9 +383,10 @@ async fn task_views(
 }
 
 fn task_view(p: &Page, actor: &Actor, task: &Task, case: &Case) -> TaskView {
-    let groups = actor.groups();
-    let is_of_group = task.groups.iter().any(|group| groups.contains(group));
-    let is_mine = task.assignee.as_deref() == Some(&actor.user.to_string());
+    let is_of_group = task.is_for(actor);
+    let has = |user: identity::UserId| task.assignee.as_deref() == Some(&user.to_string());
+    let mut absent = actor.posts.iter().filter_map(|post| post.held_for.as_ref());
+    let is_mine = has(actor.user) || is_of_group && absent.any(|colleague| has(colleague.user));
     let outcomes = work::outcomes(task, case);
     TaskView {
         id: task.id.clone(),

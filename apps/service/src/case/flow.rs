@@ -77,6 +77,14 @@ pub struct Task {
     pub version: i64,
 }
 
+impl Task {
+    /// Whether the actor may take it, in his own name or in that of an absent colleague.
+    pub(crate) fn is_for(&self, actor: &Actor) -> bool {
+        let groups = [actor.all_groups(), Officer::from(actor).groups].concat();
+        self.groups.iter().any(|group| groups.contains(group))
+    }
+}
+
 fn task_of(task: &workflow::Task) -> Option<Task> {
     let facts = &task.facts;
     let attribute = |name: &str| {
@@ -441,10 +449,13 @@ pub async fn list_tasks(
     let mut filter = Filter::default();
     match whose {
         Whose::Mine => filter.assignee = Some(actor.user.to_string()),
-        Whose::Groups => filter.groups = actor.groups(),
+        Whose::Groups => filter.groups = Officer::from(actor).groups,
     }
-    if whose == Whose::Groups && filter.groups.is_empty() {
-        return Ok((Vec::new(), None));
+    if whose == Whose::Groups {
+        filter = workflow::with_absent(&desk.db, &actor.user.to_string(), filter).await?;
+        if filter.groups.is_empty() && filter.absent.is_empty() {
+            return Ok((Vec::new(), None));
+        }
     }
     let after = Some(after.to_owned()).filter(|key| !key.is_empty());
     let page = PageRequest::new(after, u32::try_from(limit).ok());

@@ -265,9 +265,8 @@ pub async fn transfer(
 pub async fn open(desk: &Desk, actor: &Actor, task: &str) -> Result<(Task, Case)> {
     let task = flow::get_task(desk, task).await?;
     let case = super::act::view(desk, actor, flow::task_case(&task)?).await?;
-    let groups = actor.groups();
     let is_mine = task.assignee.as_deref() == Some(&actor.user.to_string());
-    if !is_mine && !task.groups.iter().any(|group| groups.contains(group)) {
+    if !is_mine && !task.is_for(actor) {
         return Err(Error::Forbidden {
             action: "service.work.task".to_owned(),
         });

@@ -24,6 +24,7 @@ fn an_officer(post: &str) -> Actor {
             org: "12441500196720244T".into(),
             org_name: "示范局（合成）".into(),
             region: "441500".into(),
+            held_for: None,
         }],
         ..Actor::system()
     }

@@ -1,4 +1,4 @@
-//! A task goes to a colleague of the same post, with a reason.
+//! A task goes to a colleague of the same post, or is done in the place of one who is absent.
 
 use std::sync::Arc;
 
@@ -6,8 +6,12 @@ use identity::{
     Actor,
     load::{self, OfficerSeed, OrganisationSeed},
 };
-use kernel::ManualClock;
-use service::case::{State, flow, store as rows, submit::Receipt};
+use kernel::{Error, ManualClock};
+use service::case::{
+    State, flow, store as rows,
+    submit::Receipt,
+    work::{self, Done},
+};
 use store::{Db, db_test};
 
 use crate::{
@@ -113,4 +117,74 @@ async fn a_task_goes_to_a_colleague_of_the_same_post(db: Db, clock: Arc<ManualCl
     assert_ne!(status.as_u16(), 303);
     let state = rows::get(db.read(), receipt.case).await.unwrap().state();
     assert_eq!(state, State::Submitted);
+}
+
+async fn stand_in(db: &Db, absent: &Actor, substitute: &Actor) -> Vec<identity::Post> {
+    let today = db.clock().today();
+    let named = workflow::verb::Substitute {
+        id: String::new(),
+        officer: absent.user.to_string(),
+        substitute: substitute.user.to_string(),
+        posts: Vec::new(),
+        from: today,
+        until: today,
+        reason: "出差".into(),
+        is_ended: false,
+    };
+    let officer = workflow::Officer::from(absent);
+    db.write(move |tx| {
+        let (named, officer) = (named.clone(), officer.clone());
+        async move { workflow::verb::name_substitute(&tx, &officer, false, &named).await }
+    })
+    .await
+    .unwrap();
+    let substitute = substitute.user.to_string();
+    workflow::verb::held_for_absent(db, &substitute)
+        .await
+        .unwrap()
+}
+
+#[db_test(migrations = migrations)]
+async fn a_substitute_handles_the_case_in_the_absent_ones_name(db: Db, clock: Arc<ManualClock>) {
+    let w = World::new(&db, &clock);
+    let [ann, _, mut eve] = <[Actor; 3]>::try_from(clerks(&db).await).unwrap();
+    // An examiner of another body: nothing of this case is hers.
+    eve.posts = officer(&db, "eve", &[("examiner", "11321000000000002B")]).posts;
+    let receipt = handed_in(&w).await;
+    let case = rows::get(db.read(), receipt.case).await.unwrap();
+    let task = flow::tasks_of(&w.desk, &case).await.unwrap().remove(0);
+    let accept = || Done {
+        outcome: "accept".into(),
+        ..Done::default()
+    };
+    let refused = work::complete(&w.desk, &eve, &task.id, accept()).await;
+    assert!(
+        matches!(refused, Err(Error::NotFound { .. })),
+        "{refused:?}"
+    );
+
+    let held = stand_in(&db, &ann, &eve).await;
+    assert_eq!(held.len(), 1);
+    eve.posts.extend(held);
+    let (listed, _) = flow::list_tasks(&w.desk, &eve, flow::Whose::Groups, "", 10)
+        .await
+        .unwrap();
+    assert_eq!(listed.len(), 1);
+    let case = work::complete(&w.desk, &eve, &task.id, accept())
+        .await
+        .unwrap();
+    assert_eq!(case.state(), State::Accepted);
+    let entries = rows::list_entries(db.read(), case.id, false).await.unwrap();
+    let accepted = entries
+        .iter()
+        .find(|entry| entry.event == "accepted")
+        .unwrap();
+    assert_eq!(accepted.actor_name, "eve（代合成ann）");
+    assert_eq!(accepted.actor, eve.user.to_string());
+
+    // Only for as long as she stands in, and never for those who keep the system.
+    w.later(1);
+    let eve = eve.user.to_string();
+    let held = workflow::verb::held_for_absent(&db, &eve).await.unwrap();
+    assert_eq!(held, []);
 }

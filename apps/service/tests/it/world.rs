@@ -157,6 +157,7 @@ pub fn officer(db: &Db, name: &str, posts: &[(&str, &str)]) -> Actor {
         org: (*org).to_owned(),
         org_name: format!("示范机关 {org}（合成）"),
         region: REGION.to_owned(),
+        held_for: None,
     });
     Actor {
         user: UserId::new(db.clock()),

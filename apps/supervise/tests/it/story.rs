@@ -90,6 +90,7 @@ fn officer(post: &str, org: &str, region: &str) -> Actor {
         org: org.into(),
         org_name: String::new(),
         region: region.into(),
+        held_for: None,
     };
     let user = identity::UserId::new(&kernel::SystemClock);
     Actor {

@@ -189,6 +189,7 @@ pub fn officer(post: &str, org: &str) -> Actor {
         org: org.into(),
         org_name: "示范市场监督管理局（合成）".into(),
         region: "321002".into(),
+        held_for: None,
     };
     Actor {
         user: UserId::new(&kernel::SystemClock),

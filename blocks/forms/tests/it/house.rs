@@ -157,6 +157,7 @@ pub fn an_officer(org: &str) -> Actor {
         org: org.into(),
         org_name: "示范局（合成）".into(),
         region: "321002".into(),
+        held_for: None,
     };
     Actor {
         user: UserId::new(&kernel::SystemClock),

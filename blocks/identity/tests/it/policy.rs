@@ -41,6 +41,7 @@ fn officer(post: &str, org: &str, region: &str) -> Actor {
         org: org.into(),
         org_name: "示范局".into(),
         region: region.into(),
+        held_for: None,
     };
     Actor {
         user: UserId::new(&SystemClock),

@@ -269,6 +269,7 @@ pub fn officer(post: &str, org: &str) -> Actor {
         org: org.into(),
         org_name: "示范机构（合成）".into(),
         region: "321002".into(),
+        held_for: None,
     };
     Actor {
         user: UserId::new(&kernel::SystemClock),

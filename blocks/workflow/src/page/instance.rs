@@ -368,10 +368,28 @@ fn timers(p: &Page, state: &Instance, model: &crate::model::Model) -> Vec<TimerL
         .collect()
 }
 
+/// Candidates that are officers and not posts.
+fn in_person(candidates: &str) -> impl Iterator<Item = &str> {
+    candidates.split(',').filter(|one| one.starts_with("user:"))
+}
+
+fn candidates(candidates: &str, names: &Names) -> String {
+    let shown = candidates
+        .split(',')
+        .map(|one| match one.strip_prefix("user:") {
+            Some(_) => names.get(one),
+            None => one.to_owned(),
+        });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
 async fn task_lines(app: &App, p: &Page, instance: &str) -> Result<Vec<TaskLine>> {
     let now = kernel::clock::micros(app.clock().now());
     let rows = store::tasks_of(app.db(), instance, MOST_STAYS as u64).await?;
-    let holders = rows.iter().filter_map(|row| row.assignee.as_deref());
+    let holders = rows.iter().flat_map(|row| match &row.assignee {
+        Some(assignee) => vec![assignee.as_str()],
+        None => in_person(&row.candidates).collect(),
+    });
     let names = Names::of(app, p, holders).await;
     Ok(rows
         .into_iter()
@@ -380,7 +398,7 @@ async fn task_lines(app: &App, p: &Page, instance: &str) -> Result<Vec<TaskLine>
             TaskLine {
                 who: match &row.assignee {
                     Some(assignee) => names.get(assignee),
-                    None => row.candidates.replace(',', ", "),
+                    None => candidates(&row.candidates, &names),
                 },
                 is_overdue: is_open && row.due_at.is_some_and(|due| due < now),
                 name: row.name,

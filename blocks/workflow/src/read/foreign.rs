@@ -136,7 +136,11 @@ fn from_zeebe(child: &Element, found: &mut BTreeMap<String, String>) -> bool {
     let taken: &[(&str, &str)] = match child.name.as_str() {
         "taskDefinition" => &[("type", "topic")],
         "formDefinition" => &[("formKey", "form"), ("formId", "form")],
-        "assignmentDefinition" => &[("assignee", "assignee"), ("candidateGroups", "candidates")],
+        "assignmentDefinition" => &[
+            ("assignee", "assignee"),
+            ("candidateGroups", "candidates"),
+            ("candidateUsers", "users"),
+        ],
         "taskSchedule" => &[("dueDate", "due")],
         "calledDecision" => &[("decisionId", "decision"), ("resultVariable", "result")],
         "script" => &[("resultVariable", "result")],
@@ -182,6 +186,7 @@ pub(super) fn foreign(
         let ours = match attribute.name.as_str() {
             "assignee" => "assignee",
             "candidateGroups" => "candidates",
+            "candidateUsers" => "users",
             "formKey" => "form",
             "dueDate" => "due",
             "decisionRef" | "decisionTableReferenceKey" => "decision",

@@ -32,7 +32,9 @@ pub use self::{
     intervene::{Intervention, intervene},
     sign::{Place, add_signers, remove_signer},
     store::{Deed, deeds},
-    substitute::{Substitute, end_substitute, name_substitute, substitutes_of, with_absent},
+    substitute::{
+        Substitute, end_substitute, held_for_absent, name_substitute, substitutes_of, with_absent,
+    },
     view::{Part, TaskDetail, detail},
     who::Acting,
     work::{Completion, Progress, complete_choosing, delegate, foresee, save},

@@ -2,6 +2,7 @@
 
 use ::store::{Db, Tx};
 use chrono::NaiveDate;
+use identity::{Colleague, Post, UserId, directory};
 use kernel::{
     Error, Result, Text,
     clock::{local_date, micros},
@@ -11,6 +12,9 @@ use utoipa::ToSchema;
 
 use super::{need_reason, store, who};
 use crate::{Filter, Officer, act, event, schema::substitute, store as tables};
+
+/// Posts of those who keep the system: they check one another, and a substitute could join two.
+const NOT_HANDED_ON: [&str; 3] = ["operator", "security", "auditor"];
 
 /// Days at the most; whoever is away longer hands his post over.
 const MAX_DAYS: i64 = 366;
@@ -142,4 +146,26 @@ pub async fn with_absent(db: &Db, officer: &str, mut filter: Filter) -> Result<F
         });
     }
     Ok(filter)
+}
+
+/// Posts that an officer holds today in the place of absent colleagues.
+pub async fn held_for_absent(db: &Db, officer: &str) -> Result<Vec<Post>> {
+    let today = local_date(db.clock().now());
+    let mut held = Vec::new();
+    for row in store::standing_in(db.read(), officer, today).await? {
+        let Ok(user) = row.officer.parse::<UserId>() else {
+            continue;
+        };
+        let chosen = tables::list(&row.posts);
+        let name = directory::user(db.read(), user).await?.name;
+        for post in directory::posts_of(db.read(), user).await? {
+            let is_chosen = chosen.is_empty() || chosen.contains(&post.group());
+            if is_chosen && !NOT_HANDED_ON.contains(&post.post.as_str()) {
+                let name = name.clone();
+                let held_for = Some(Colleague { user, name });
+                held.push(Post { held_for, ..post });
+            }
+        }
+    }
+    Ok(held)
 }

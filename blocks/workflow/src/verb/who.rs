@@ -97,9 +97,18 @@ pub(super) async fn groups_of<C: ConnectionTrait>(db: &C, officer: &str) -> Resu
         return Ok(Vec::new());
     };
     match directory::groups_of(db, user).await {
+        Ok(mut groups) if !groups.is_empty() => {
+            groups.push(own_group(officer));
+            Ok(groups)
+        }
         Err(Error::NotFound { .. }) => Ok(Vec::new()),
         groups => groups,
     }
+}
+
+/// The group of one officer alone, for tasks whose candidates are named in person.
+pub(crate) fn own_group(officer: &str) -> String {
+    format!("user:{officer}")
 }
 
 /// Refuses an officer who holds none of the task's posts.

@@ -380,3 +380,28 @@ fn basic(login: &str, secret: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     format!("Basic {}", STANDARD.encode(format!("{login}:{secret}")))
 }
+
+#[store::db_test(migrations = migrations)]
+async fn a_model_comes_back_as_it_was_sent(db: Db) {
+    let house = House::open(db).await;
+    let administrator = house.program("administrator").await;
+    // Prefixes, comments, foreign extensions, a diagram and odd spaces of another maker.
+    let sent = r#"<?xml version="1.0" encoding="UTF-8"?>
+<!-- made elsewhere -->
+<b:definitions xmlns:b="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:di="http://www.omg.org/spec/BPMN/20100524/DI"
+  xmlns:dc="http://www.omg.org/spec/DD/20100524/DC" xmlns:x="urn:foreign"   targetNamespace='urn:t' id="d" x:tool="&quot;A&quot;">
+	<b:process id="foreign" name="外来 &amp; 原样" isExecutable="true">
+		<b:extensionElements><x:note kind="a">  two  spaces <![CDATA[<raw>]]></x:note></b:extensionElements>
+		<b:startEvent id="s"/><b:endEvent id="e"/>
+		<b:sequenceFlow id="f" sourceRef="s" targetRef="e"/>
+	</b:process>
+	<di:BPMNDiagram id="g"><di:BPMNPlane id="p" bpmnElement="foreign"><di:BPMNShape id="sh" bpmnElement="s"><dc:Bounds x="1.5" y="2" width="36" height="36"/></di:BPMNShape></di:BPMNPlane></di:BPMNDiagram>
+</b:definitions>
+"#;
+    let deployed = deploy(&administrator, sent.to_owned()).await;
+    let id = deployed["id"].as_str().unwrap();
+    let back = administrator
+        .get(&format!("/api/process/definitions/{id}/xml"))
+        .await;
+    assert_eq!(back.text, sent);
+}

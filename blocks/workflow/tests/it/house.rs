@@ -74,7 +74,9 @@ impl House {
             .collect();
         app.part::<Gate>().unwrap().load(policies).unwrap();
         let layered = app.clone();
-        let router = web::server::router(&app, modules, |router| identity::layer(layered, router));
+        let router = web::server::router(&app, modules, |router| {
+            identity::layer(layered.clone(), workflow::layer(layered, router))
+        });
         people(&db).await;
         Self {
             db,

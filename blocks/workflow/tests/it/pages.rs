@@ -56,6 +56,7 @@ pub fn officer(post: &str) -> Actor {
             org: "11330000000000000A".into(),
             org_name: "示范局（合成）".into(),
             region: "321002".into(),
+            held_for: None,
         }],
         ..Actor::system()
     }

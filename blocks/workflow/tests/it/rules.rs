@@ -454,15 +454,15 @@ fn a_refused_model_is_not_simulated() {
 #[test]
 fn foreign_attributes_are_taken_over_or_reported() {
     let xml = process(&format!(
-        r#"<startEvent id="s"/><userTask id="t" camunda:candidateGroups="examiner" camunda:formKey="f1" camunda:taskListener="x"/><endEvent id="e"/>{}"#,
+        r#"<startEvent id="s"/><userTask id="t" camunda:candidateGroups="examiner" camunda:candidateUsers="${{who}}" camunda:formKey="f1" camunda:taskListener="x"/><endEvent id="e"/>{}"#,
         flows("s>t>e")
     ));
     let (model, findings) = read_and_check(xml.as_bytes());
     let model = model.unwrap();
     let node = &model[model.lookup("t").unwrap()];
     assert_eq!(
-        (node.attribute("candidates"), node.attribute("form")),
-        (Some("examiner"), Some("f1"))
+        ["candidates", "users", "form"].map(|name| node.attribute(name)),
+        [Some("examiner"), Some("${who}"), Some("f1")]
     );
     assert_eq!(model.ignored[0].what, "camunda:taskListener=\"x\"");
     assert!(

@@ -9,7 +9,7 @@ use kernel::{
     calendar::{Calendar, Year},
 };
 use serde_json::{Map, Value, json};
-use store::{Db, page::PageRequest};
+use store::{Db, Worker, page::PageRequest};
 use workflow::{
     Completion, Engine, Filter, InstanceId, Officer, Progress, Task, TaskId,
     core::Mode,
@@ -87,8 +87,8 @@ impl Desk {
             .unwrap();
         let officer = |(id, post): (String, &str)| Officer {
             trace: format!("user:{id}"),
+            groups: vec![format!("{post}@{ORG}"), format!("user:{id}")],
             id,
-            groups: vec![format!("{post}@{ORG}")],
         };
         Self {
             db,
@@ -1027,6 +1027,89 @@ async fn a_suspended_task_waits_and_its_term_moves_by_working_days(
     assert_eq!(refused(extend(1).await), "workflow-extended-already");
     desk.complete_by(id, "a", json!({})).await.unwrap();
     assert_eq!(desk.verbs(instance).await, ["extend", "resume", "suspend"]);
+}
+
+#[store::db_test(migrations = migrations)]
+async fn candidates_named_in_person_take_the_task(db: Db) {
+    let desk = Desk::set_up(db).await;
+    let vars = json!({"who": [desk.id("b"), desk.id("c")]});
+    desk.start(
+        r#"<userTask id="x" tongban:users="${who}"/>"#,
+        "s>x>e",
+        vars,
+    )
+    .await;
+    let id = desk.task("x", None).await;
+    assert_eq!(
+        refused(desk.complete_by(id, "a", json!({})).await),
+        "workflow.task.complete"
+    );
+    let filter = Filter {
+        groups: desk.officer("b").groups,
+        ..Filter::default()
+    };
+    let page = PageRequest::default();
+    let listed = workflow::tasks(&desk.db, &filter, &page).await.unwrap();
+    assert_eq!(listed.items.len(), 1);
+    desk.complete_by(id, "c", json!({})).await.unwrap();
+}
+
+#[store::db_test(migrations = migrations)]
+async fn working_day_timers_on_a_suspended_tasks_border_stand_too(db: Db, clock: Arc<ManualClock>) {
+    let desk = Desk::set_up(db).await;
+    let calendar = calendar();
+    desk.engine
+        .use_calendars(Arc::new(move |_: &str| Ok(calendar.clone())));
+    clock.set("2026-01-05T01:00:00Z".parse().unwrap());
+    let timer = |id: &str, time: &str| {
+        format!(
+            r#"<boundaryEvent id="{id}" attachedToRef="x" cancelActivity="false">{time}</boundaryEvent>"#
+        )
+    };
+    let legal = timer(
+        "legal",
+        r#"<timerEventDefinition tongban:workingDays="5"/>"#,
+    );
+    let plain = timer(
+        "plain",
+        "<timerEventDefinition><timeDuration>P7D</timeDuration></timerEventDefinition>",
+    );
+    let nodes = format!(
+        r#"<userTask id="x" tongban:candidates="examiner"/>{legal}{plain}<userTask id="urge" tongban:candidates="examiner"/><userTask id="call" tongban:candidates="examiner"/><endEvent id="e2"/>"#
+    );
+    desk.start(&nodes, "s>x>e; legal>urge>e2; plain>call>e2", json!({}))
+        .await;
+    let (id, officer) = (desk.task("x", None).await, desk.officer("a"));
+    clock.advance(Duration::days(1));
+    act!(desk, |tx, engine| {
+        let officer = officer.clone();
+        async move { verb::suspend(&tx, id, &officer, "听证", "当事人申请").await }
+    })
+    .unwrap();
+    let worker = Worker::new(&workflow::jobs(&desk.db, &desk.engine));
+    let open = async || {
+        while worker.run_due(&desk.db).await.unwrap() > 0 {}
+        let mut open: Vec<String> = desk
+            .tasks()
+            .await
+            .into_iter()
+            .map(|t| t.facts.element)
+            .collect();
+        open.sort();
+        open
+    };
+    // The fifth working day is over, and seven days of any kind.
+    clock.set("2026-01-13T01:00:00Z".parse().unwrap());
+    assert_eq!(open().await, ["call", "x"]);
+    let officer = desk.officer("a");
+    act!(desk, |tx, engine| {
+        let officer = officer.clone();
+        async move { verb::resume(&tx, &engine, id, &officer).await }
+    })
+    .unwrap();
+    assert_eq!(open().await, ["call", "x"]);
+    clock.set("2026-01-21T01:00:00Z".parse().unwrap());
+    assert_eq!(open().await, ["call", "urge", "x"]);
 }
 
 impl Desk {
