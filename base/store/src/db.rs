@@ -14,7 +14,7 @@ use kernel::{Clock, Fault};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, IsolationLevel, TransactionTrait,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{
     Tx,
@@ -60,6 +60,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// `None` on `PostgreSQL`, where every write has its connection.
     writer: Option<Writer>,
+    /// Turns of serializable writes on `PostgreSQL`: one for each that runs beside others, all of
+    /// them for one that conflicted before.
+    turns: Semaphore,
     /// Rung after every write that left events or jobs.
     changes: watch::Sender<u64>,
     /// Rung after every write that left jobs.
@@ -119,6 +122,7 @@ impl Db {
             engine,
             clock,
             writer,
+            turns: Semaphore::new(turns(settings) as usize),
             changes,
             jobs,
             sealed,
@@ -235,6 +239,7 @@ impl Db {
         let started = Instant::now();
         let (mut conflicts, mut breaks, mut unbegun) = (0_u32, 0, 0);
         loop {
+            let turn = self.turn(isolation, conflicts > 0).await?;
             let fault = match self.write_once(isolation, &body).await {
                 Ok(written) => return Ok(written),
                 Err(End::Before(kernel::Error::Fault(fault))) => {
@@ -267,10 +272,37 @@ impl Db {
             if started.elapsed() > CONFLICT_PATIENCE {
                 return Err(fault.transient().into());
             }
+            drop(turn);
             conflicts += 1;
-            let pause = rand::random_range(0..(2_u64 << conflicts.min(6)));
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            if conflicts > 1 {
+                // Alone it can only meet writes of other processes.
+                let pause = rand::random_range(0..(2_u64 << conflicts.min(6)));
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
         }
+    }
+
+    /// Waits for the turn of a write.
+    ///
+    /// Conflicts grow with the square of what runs at once, and the server sees many that are
+    /// none: it watches pages of indexes, and new identifiers all go to the last one. So only half
+    /// of the connections write at once, and a write that conflicted runs again with no other of
+    /// this process beside it, instead of losing again and again.
+    async fn turn(
+        &self,
+        isolation: Isolation,
+        is_alone: bool,
+    ) -> kernel::Result<Option<SemaphorePermit<'_>>> {
+        let number = match isolation {
+            // Its row locks are enough.
+            Isolation::ReadCommitted => return Ok(None),
+            Isolation::Serializable if is_alone => turns(&self.0.settings),
+            Isolation::Serializable => 1,
+        };
+        let turn = self.0.turns.acquire_many(number).await;
+        Ok(Some(
+            turn.map_err(|e| Fault::caused_by("wait to write", e))?,
+        ))
     }
 
     async fn write_once<T, F, Fut>(&self, isolation: Isolation, body: &F) -> Result<Written<T>, End>
@@ -305,6 +337,11 @@ impl Db {
             }
         }
     }
+}
+
+/// How many serializable writes run at once.
+fn turns(settings: &Settings) -> u32 {
+    (settings.connections / 2).max(1)
 }
 
 /// A value that is durable, and what came with it.
