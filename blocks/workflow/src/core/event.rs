@@ -165,9 +165,13 @@ impl Run<'_> {
     pub(super) fn arm(&mut self, owner: Owner, frame: u32, event: NodeIx) -> Result<(), String> {
         let model = self.model;
         for (nth, definition) in model[event].definitions().iter().enumerate() {
-            if let Definition::Timer(source) = definition {
-                let nth = u32::try_from(nth).unwrap_or(u32::MAX);
-                self.arm_timer(owner, frame, (event, nth), source)?;
+            match definition {
+                Definition::Timer(source) => {
+                    let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+                    self.arm_timer(owner, frame, (event, nth), source)?;
+                }
+                Definition::Conditional { .. } => self.conditions_armed = true,
+                _ => {}
             }
         }
         Ok(())

@@ -57,6 +57,8 @@ pub(super) struct Run<'a> {
     /// Tokens at joins by frame, found once in a step; some may be gone since.
     joining: Option<HashMap<u32, Vec<u32>>>,
     pub changed: bool,
+    /// A conditional event began to wait and was not looked at yet.
+    pub conditions_armed: bool,
     /// What the next token to rest remembers: see [`Token::back`].
     back: Vec<Id>,
     moves: u32,
@@ -75,6 +77,7 @@ impl<'a> Run<'a> {
             late: VecDeque::new(),
             joining: None,
             changed: false,
+            conditions_armed: false,
             back: Vec::new(),
             moves: 0,
             recursions: 0,
@@ -145,6 +148,7 @@ impl<'a> Run<'a> {
 
     /// Makes moves until nothing more happens by itself.
     pub fn settle(&mut self) {
+        self.look_at_new_conditions();
         loop {
             while let Some(work) = self.next_work() {
                 match work {
@@ -157,6 +161,7 @@ impl<'a> Run<'a> {
                     Work::Iterate { token, frame, node } => self.go_on(token, frame, node),
                     Work::Check(frame) => self.check(frame),
                 }
+                self.look_at_new_conditions();
             }
             let changed = std::mem::take(&mut self.changed);
             if changed && self.conditions() {
@@ -165,6 +170,14 @@ impl<'a> Run<'a> {
             if !self.joins() {
                 return;
             }
+        }
+    }
+
+    /// A condition that holds when its event begins to wait fires before what it guards moves on,
+    /// which may never wait itself.
+    fn look_at_new_conditions(&mut self) {
+        if std::mem::take(&mut self.conditions_armed) {
+            self.conditions();
         }
     }
 
@@ -696,7 +709,7 @@ impl<'a> Run<'a> {
         let item = &model[node];
         self.left(&item.id, frame);
         let mut ways = 0_usize;
-        let mut conditional = false;
+        let (mut conditional, mut is_any_true) = (false, false);
         for &flow in &item.outgoing {
             if Some(flow) == item.default {
                 continue;
@@ -705,7 +718,9 @@ impl<'a> Run<'a> {
             let goes = match &edge.condition {
                 Some(condition) => {
                     conditional = true;
-                    self.holds(condition, frame)
+                    let holds = self.holds(condition, frame);
+                    is_any_true |= holds;
+                    holds
                 }
                 None => true,
             };
@@ -716,21 +731,23 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        if ways == 0 {
-            if let Some(default) = item.default {
-                for _ in 0..item.quantity.1 {
-                    self.send(frame, model[default].to, Some(default));
-                }
-            } else if conditional {
+        // Flows without a condition do not matter to the default: it is for when none of the
+        // conditions holds (BPMN 2.0.2, 8.4.13).
+        let default = item.default.filter(|_| !is_any_true);
+        if let Some(default) = default {
+            for _ in 0..item.quantity.1 {
+                self.send(frame, model[default].to, Some(default));
+            }
+        } else if ways == 0 {
+            if conditional {
                 let token = self.rest(frame, node, State::Task);
                 self.stop_silently(
                     token,
                     "no condition of an outgoing flow is true, and none is the default".to_owned(),
                 );
                 return;
-            } else {
-                self.after_last(frame, node);
             }
+            self.after_last(frame, node);
         }
         if item.is_activity() {
             self.after_ad_hoc(frame);

@@ -53,20 +53,24 @@ impl Run<'_> {
         nodes.find(|&ix| self.model[ix].is_start())
     }
 
-    /// The frame in which a throwing event looks for things to undo: an event sub-process acts
-    /// on the scope around it, one that undoes on what that scope did.
-    fn undo_frame(&self, frame: u32) -> u32 {
-        let Some(inner) = self.instance.frames.get(&frame) else {
-            return frame;
-        };
-        let sub = self.model.lookup(&inner.of);
-        let undoes = sub.is_some_and(|sub| self.starts_by_compensation(sub));
-        match inner.kind {
-            FrameKind::EventSub if inner.undo.is_empty() && !undoes => {
-                inner.parent.unwrap_or(frame)
+    /// The frames in which a throwing event looks for things to undo, the oldest first: an event
+    /// sub-process acts on itself and on the scope around it, one that undoes on what that scope
+    /// did.
+    fn undo_frames(&self, frame: u32) -> Vec<u32> {
+        let mut frames = vec![frame];
+        let mut next = self.instance.frames.get(&frame);
+        while let Some(inner) = next.filter(|inner| inner.kind == FrameKind::EventSub) {
+            let sub = self.model.lookup(&inner.of);
+            if sub.is_some_and(|sub| self.starts_by_compensation(sub)) {
+                break;
             }
-            _ => frame,
+            frames.extend(inner.parent);
+            next = inner
+                .parent
+                .and_then(|parent| self.instance.frames.get(&parent));
         }
+        frames.reverse();
+        frames
     }
 
     /// The token at `node` waits while handlers run one after another; where it need not wait,
@@ -78,15 +82,16 @@ impl Run<'_> {
         activity: Option<&str>,
         waits: bool,
     ) {
-        let source = self.undo_frame(frame);
         let mut held = Vec::new();
-        if let Some(inner) = self.instance.frames.get_mut(&source) {
-            let all = std::mem::take(&mut inner.undo);
-            let (chosen, kept) = all
-                .into_iter()
-                .partition(|undo| activity.is_none_or(|name| *undo.of == *name));
-            held = chosen;
-            inner.undo = kept;
+        for source in self.undo_frames(frame) {
+            if let Some(inner) = self.instance.frames.get_mut(&source) {
+                let all = std::mem::take(&mut inner.undo);
+                let (chosen, kept): (Vec<_>, _) = all
+                    .into_iter()
+                    .partition(|undo| activity.is_none_or(|name| *undo.of == *name));
+                held.extend(chosen);
+                inner.undo = kept;
+            }
         }
         let mut steps = Vec::new();
         flatten(held, &mut steps);

@@ -8,6 +8,7 @@ mod data;
 mod event;
 mod foreign;
 mod rules;
+mod schema;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

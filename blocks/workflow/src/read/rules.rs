@@ -88,8 +88,10 @@ const EXPRESSIONS: &[&str] = &[
 const SUB_PROCESSES: &[&str] = &["subProcess", "transaction", "adHocSubProcess"];
 const CHOREOGRAPHY: &[&str] = &["choreographyTask", "subChoreography", "callChoreography"];
 
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     ids: HashMap<&'a str, &'a Element>,
+    /// Data that is handed to a process from outside.
+    process_inputs: HashSet<&'a str>,
     /// Whether names from elsewhere cannot be looked up.
     is_open: bool,
     problems: Vec<Problem>,
@@ -97,15 +99,16 @@ struct Walk<'a> {
 
 /// Where the walk stands: the element around, and whether the process is meant to run.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    parent: Option<&'a Element>,
-    is_executable: bool,
+pub(super) struct Place<'a> {
+    pub parent: Option<&'a Element>,
+    pub is_executable: bool,
 }
 
 impl Reader<'_> {
     pub(super) fn rules(&mut self, root: &Element, imported: &[(Element, Model)], is_open: bool) {
         let mut walk = Walk {
             ids: HashMap::new(),
+            process_inputs: HashSet::new(),
             is_open,
             problems: Vec::new(),
         };
@@ -132,11 +135,18 @@ impl<'a> Walk<'a> {
         let mut waiting = vec![root];
         while let Some(element) = waiting.pop() {
             self.ids.extend(element.get("id").map(|id| (id, element)));
+            if element.name == "process"
+                && let Some(data) = element.child("ioSpecification")
+            {
+                let inputs = data.children_named("dataInput");
+                self.process_inputs
+                    .extend(inputs.filter_map(|input| input.get("id")));
+            }
             waiting.extend(&element.children);
         }
     }
 
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         is_error: bool,
         rule: &'static str,
@@ -166,6 +176,7 @@ impl<'a> Walk<'a> {
             is_executable,
             ..place
         };
+        self.schema(element, place);
         self.references(element);
         self.numbers(element);
         self.processes(element, place);
@@ -196,6 +207,14 @@ impl<'a> Walk<'a> {
             for reference in element.children_named(child) {
                 self.reference(element, child, &reference.text, kinds);
             }
+        }
+        let target = element.child("targetRef").map(|target| target.text.trim());
+        if element.name.ends_with("Association")
+            && let Some(input) = target.filter(|target| self.process_inputs.contains(target))
+        {
+            let text = format!("`{input}` is what the process was given, and is written to");
+            let remedy = "write into a data object or a property";
+            self.tell(true, "process-input-written", element, &text, remedy);
         }
     }
 

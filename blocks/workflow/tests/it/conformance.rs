@@ -52,6 +52,34 @@ fn between(middle: &str, list: &str) -> String {
 const MESSAGE: &str = r#"<message id="m" name="paid"/><message id="m2" name="sent"/><signal id="sg" name="storm"/>
     <error id="er" errorCode="BAD"/><error id="bare"/><escalation id="es" escalationCode="UP"/><escalation id="low"/>"#;
 
+/// A task that as many handlers undo.
+fn undone_by(events: &[&str]) -> String {
+    let handler = |event: &&str| {
+        format!(
+            r#"<boundaryEvent id="{event}" attachedToRef="t"><compensateEventDefinition/></boundaryEvent><userTask id="u{event}" isForCompensation="true"/><association id="a{event}" sourceRef="{event}" targetRef="u{event}"/>"#
+        )
+    };
+    let handlers: String = events.iter().map(handler).collect();
+    format!(r#"<userTask id="t"/>{handlers}"#)
+}
+
+fn timed(text: &str) -> String {
+    format!(
+        r#"<timerEventDefinition id="d"><timeDuration>{text}</timeDuration></timerEventDefinition>"#
+    )
+}
+
+/// A process with data from outside, whose task writes into `target`.
+fn written_to(target: &str) -> String {
+    between(
+        &format!(
+            r#"<ioSpecification><dataInput id="given" name="given"/><inputSet><dataInputRefs>given</dataInputRefs></inputSet><outputSet/></ioSpecification><property id="kept" name="kept"/>
+            <userTask id="t"><ioSpecification><dataOutput id="out" name="out"/><inputSet/><outputSet><dataOutputRefs>out</dataOutputRefs></outputSet></ioSpecification><dataOutputAssociation id="a"><sourceRef>out</sourceRef><targetRef>{target}</targetRef></dataOutputAssociation></userTask>"#
+        ),
+        "s>t>e",
+    )
+}
+
 /// As [`between`], in a file that declares messages, signals, errors and escalations.
 fn declared(middle: &str, list: &str) -> String {
     file(&format!(
@@ -159,6 +187,48 @@ fn events() -> Vec<Case> {
                 on_way,
             ),
             &between(&two("intermediateCatchEvent", timer), on_way),
+        ),
+        case(
+            "element-unknown",
+            "x",
+            &between(r#"<userTask id="t"/><fooTask id="x"/>"#, "s>t>e"),
+            &between(r#"<userTask id="t"/><task id="x"/>"#, "s>t>x>e"),
+        ),
+        case(
+            "value-unknown",
+            "t",
+            &between(r#"<userTask id="t" isForCompensation="no"/>"#, "s>t>e"),
+            &between(r#"<userTask id="t" isForCompensation="false"/>"#, "s>t>e"),
+        ),
+        case(
+            "element-twice",
+            "t",
+            &between(
+                r#"<userTask id="t"><standardLoopCharacteristics/><multiInstanceLoopCharacteristics><loopCardinality>2</loopCardinality></multiInstanceLoopCharacteristics></userTask>"#,
+                "s>t>e",
+            ),
+            &between(
+                r#"<userTask id="t"><multiInstanceLoopCharacteristics><loopCardinality>2</loopCardinality></multiInstanceLoopCharacteristics></userTask>"#,
+                "s>t>e",
+            ),
+        ),
+        case(
+            "compensation-twice",
+            "b2",
+            &between(&undone_by(&["b1", "b2"]), "s>t>e"),
+            &between(&undone_by(&["b1"]), "s>t>e"),
+        ),
+        case(
+            "timer-unreadable",
+            "d",
+            &between(&two("intermediateCatchEvent", &timed("PT5X")), on_way),
+            &between(&two("intermediateCatchEvent", &timed("PT5M")), on_way),
+        ),
+        case(
+            "process-input-written",
+            "a",
+            &written_to("given"),
+            &written_to("kept"),
         ),
         case(
             "timer-with-two-times",

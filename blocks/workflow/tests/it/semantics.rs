@@ -517,3 +517,75 @@ fn a_script_of_steps_names_what_is_wrong() {
             .contains("the file has: p")
     );
 }
+
+#[test]
+fn a_default_flow_is_for_when_no_condition_holds() {
+    // One flow without condition, one with a condition, one default.
+    let xml = |when: &str| {
+        process(&format!(
+            r#"{ENDS}<scriptTask id="a" default="d"><script>a</script></scriptTask>{}{}{}<sequenceFlow id="s-a" sourceRef="s" targetRef="a"/>
+            <sequenceFlow id="u" sourceRef="a" targetRef="always"/><sequenceFlow id="d" sourceRef="a" targetRef="otherwise"/>
+            <sequenceFlow id="c" sourceRef="a" targetRef="when"><conditionExpression>{when}</conditionExpression></sequenceFlow>{}"#,
+            script("always"),
+            script("when"),
+            script("otherwise"),
+            flows("always>e; when>e; otherwise>e"),
+        ))
+    };
+    assert_eq!(
+        scripts(auto(&xml("false"), json!({}))),
+        ["a", "always", "otherwise"]
+    );
+    assert_eq!(
+        scripts(auto(&xml("true"), json!({}))),
+        ["a", "always", "when"]
+    );
+}
+
+#[test]
+fn an_event_sub_process_undoes_what_the_scope_around_it_did() {
+    for (reference, expected) in [
+        ("", vec!["a", "b", "ub", "ua"]),
+        (r#" activityRef="a""#, vec!["a", "b", "ua"]),
+    ] {
+        let xml = process(&format!(
+            r#"{ENDS}{}<subProcess id="sub" triggeredByEvent="true"><startEvent id="s2"><errorEventDefinition/></startEvent><endEvent id="e2"/>{}
+            <intermediateThrowEvent id="w"><compensateEventDefinition{reference}/></intermediateThrowEvent>{}</subProcess>
+            <endEvent id="bad"><errorEventDefinition errorRef="er"/></endEvent>{}"#,
+            undone("a"),
+            undone("b"),
+            flows("s2>b>w>e2"),
+            flows("s>a>bad")
+        ));
+        let xml = xml.replace(r#"<endEvent id="e"/>"#, "").replacen(
+            "<process ",
+            r#"<error id="er" errorCode="BAD"/><process "#,
+            1,
+        );
+        assert_eq!(scripts(auto(&xml, json!({}))), expected, "{reference}");
+    }
+}
+
+#[test]
+fn a_condition_that_holds_from_the_beginning_comes_before_what_never_waits() {
+    let xml = |interrupts: bool| {
+        simple(
+            &format!(
+                r#"<subProcess id="sub"><startEvent id="s2"/>{}<endEvent id="e2"/>{}</subProcess>
+                <boundaryEvent id="b" attachedToRef="sub" cancelActivity="{interrupts}"><conditionalEventDefinition><condition>ready</condition></conditionalEventDefinition></boundaryEvent>{}"#,
+                script("inside"),
+                flows("s2>inside>e2"),
+                script("guard")
+            ),
+            "s>sub>e; b>guard>e",
+        )
+    };
+    let ran = |interrupts: bool, ready: bool| {
+        let mut ran = scripts(auto(&xml(interrupts), json!({"ready": ready})));
+        ran.sort();
+        ran
+    };
+    assert_eq!(ran(true, true), ["guard"]);
+    assert_eq!(ran(false, true), ["guard", "inside"]);
+    assert_eq!(ran(true, false), ["inside"]);
+}
