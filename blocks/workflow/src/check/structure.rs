@@ -564,7 +564,8 @@ impl Check<'_> {
             .nodes
             .iter()
             .any(|other| other.undone_by == Some(ix));
-        if !is_named {
+        // One that undoes the sub-process around it has its event inside.
+        if !is_named && !node.is_event_sub() {
             let text = "no compensation event is associated with it";
             self.push(
                 Severity::Warning,
