@@ -45,6 +45,7 @@ pub fn texts() -> Texts {
             .iter()
             .copied()
             .chain(kernel::TEXTS.iter().copied())
+            .chain(sheet::TEXTS.iter().copied())
             .chain(words),
     )
 }

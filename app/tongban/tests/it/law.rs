@@ -6,7 +6,7 @@ use std::{collections::HashMap, process::Command};
 use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
-const BASE: [&str; 4] = ["kernel", "store_macros", "store", "web"];
+const BASE: [&str; 5] = ["kernel", "sheet", "store_macros", "store", "web"];
 const BLOCKS: [&str; 7] = [
     "identity",
     "forms",

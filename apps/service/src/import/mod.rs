@@ -6,7 +6,6 @@
 
 pub mod event;
 pub mod page;
-mod read;
 
 use std::{
     collections::HashMap,
@@ -24,7 +23,7 @@ use crate::matter::{
     State, TaskType,
     store::{self as rows, Listed},
 };
-use read::RawRow;
+use sheet::RawRow;
 
 /// How to import.
 #[derive(Clone, Debug, Default)]
@@ -275,7 +274,7 @@ fn read_all(
 ) -> Result<Report> {
     let total_bytes = std::fs::metadata(path).map_or(0, |m| m.len());
     let mut reading = Reading::default();
-    read::rows(path, &mut |row, bytes| {
+    sheet::rows(path, &mut |row, bytes| {
         reading.take(row)?;
         if reading.batch.len() >= BATCH {
             progress(Progress {

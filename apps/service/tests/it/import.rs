@@ -155,10 +155,10 @@ async fn chinese_titles_below_a_title_line_are_understood(db: Db) {
 #[store::db_test(migrations = service::matter::migrations)]
 async fn what_is_no_list_is_refused_with_a_reason(db: Db) {
     for (content, key) in [
-        (&b""[..], "service-import-empty"),
+        (&b""[..], "sheet-empty"),
         (b"a,b,c\n1,2,3\n", "service-import-no-header"),
-        (b"\xd0\xcf\x11\xe0 old", "service-import-old-excel"),
-        (b"PK\x03\x04 no zip", "service-import-not-a-workbook"),
+        (b"\xd0\xcf\x11\xe0 old", "sheet-old-excel"),
+        (b"PK\x03\x04 no zip", "sheet-not-a-workbook"),
         (
             "部门,部门名称,事项名称,事项编码\n".as_bytes(),
             "service-import-column-twice",

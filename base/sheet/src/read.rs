@@ -36,17 +36,14 @@ pub fn rows(path: &Path, take: &mut dyn FnMut(RawRow, u64) -> Result<bool>) -> R
     let mut head = [0; 4];
     let length = file.read(&mut head).map_err(unreadable)?;
     if length == 0 {
-        return Err(Error::invalid("file", Text::new("service-import-empty")));
+        return Err(Error::invalid("file", Text::new("sheet-empty")));
     }
     if head.starts_with(b"PK\x03\x04") {
         return xlsx_rows(path, take);
     }
     // The container of .xls and of encrypted workbooks.
     if head == [0xd0, 0xcf, 0x11, 0xe0] {
-        return Err(Error::invalid(
-            "file",
-            Text::new("service-import-old-excel"),
-        ));
+        return Err(Error::invalid("file", Text::new("sheet-old-excel")));
     }
     csv_rows(path, take)
 }
@@ -166,7 +163,7 @@ fn xlsx_rows(path: &Path, take: &mut dyn FnMut(RawRow, u64) -> Result<bool>) -> 
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let wrong = |e| {
         tracing::info!(error = %e, "not a workbook");
-        Error::invalid("file", Text::new("service-import-not-a-workbook"))
+        Error::invalid("file", Text::new("sheet-not-a-workbook"))
     };
     let mut book: Xlsx<_> =
         Xlsx::new(BufReader::new(file)).map_err(|e: calamine::XlsxError| wrong(e))?;
@@ -174,7 +171,7 @@ fn xlsx_rows(path: &Path, take: &mut dyn FnMut(RawRow, u64) -> Result<bool>) -> 
         .sheet_names()
         .first()
         .cloned()
-        .ok_or_else(|| Error::invalid("file", Text::new("service-import-empty")))?;
+        .ok_or_else(|| Error::invalid("file", Text::new("sheet-empty")))?;
     let merged = book.merge_cells_by_sheet_name(&sheet).map_err(broken)?;
     let mut merged = Merged::new(merged);
     let mut cells = book.worksheet_cells_reader(&sheet).map_err(broken)?;
@@ -189,7 +186,7 @@ fn xlsx_rows(path: &Path, take: &mut dyn FnMut(RawRow, u64) -> Result<bool>) -> 
         }
         let (_, cells) = row.get_or_insert_with(|| (at, Vec::new()));
         let column = column as usize;
-        // Excel has 16,384 columns; a list of matters has a few.
+        // Excel has 16,384 columns; a list has a few.
         if column < MAX_COLUMNS {
             if cells.len() <= column {
                 cells.resize(column + 1, String::new());
