@@ -14,13 +14,14 @@ use serde::Deserialize;
 use web::App;
 
 /// Packs that the registries come with, in the order of installing, after `demo-city`.
-pub const PACKS: [&str; 7] = [
+pub const PACKS: [&str; 8] = [
     "base-departments",
     "base-population",
     "base-entity",
     "base-credit",
     "base-economy",
     "base-place",
+    "base-catalog",
     "demo-data",
 ];
 

@@ -78,6 +78,12 @@ impl Credentials {
             .map_err(|e| Fault::caused_by("write the metadata key", e))
     }
 
+    /// Signs a text of the house with SM2, by the key of [`Credentials::metadata_key_pem`]; the
+    /// signature is DER.
+    pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.seal.sign_metadata(text)
+    }
+
     /// Whether the certificate's row still is what this house signed.
     pub(crate) fn is_signed(&self, certificate: &Certificate) -> bool {
         let signature = hex::decode(&certificate.signature).unwrap_or_default();

@@ -7,13 +7,14 @@ use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
 const BASE: [&str; 5] = ["kernel", "sheet", "store_macros", "store", "web"];
-const BLOCKS: [&str; 7] = [
+const BLOCKS: [&str; 8] = [
     "identity",
     "forms",
     "registry",
     "workflow",
     "credential",
     "notify",
+    "catalog",
     "pack",
 ];
 const APPS: [&str; 3] = ["service", "supervise", "datahub"];

@@ -1,6 +1,7 @@
 //! Loaders: who reads which folder of a pack.
 
 mod base;
+mod catalog;
 mod people;
 mod registry;
 mod work;
@@ -46,6 +47,7 @@ impl Loaders {
     /// The loaders of the blocks below this one.
     pub fn of_blocks() -> Self {
         let mut all = base::loaders();
+        all.extend(catalog::loaders());
         all.extend(people::loaders());
         all.extend(registry::loaders());
         all.extend(work::loaders());

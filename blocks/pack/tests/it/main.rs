@@ -13,6 +13,8 @@ use web::{App, Settings, Texts};
 fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
     let mut all = identity::migrations();
     all.extend(registry::migrations());
+    all.extend(workflow::migrations());
+    all.extend(catalog::migrations());
     all.extend(pack::migrations());
     all
 }
@@ -217,7 +219,7 @@ async fn a_pack_with_a_mistake_leaves_nothing_behind(db: Db) {
 }
 
 /// Packs of base registries, in the order of installing.
-const REGISTRIES: [&str; 9] = [
+const REGISTRIES: [&str; 10] = [
     "base-cn",
     "demo-city",
     "base-departments",
@@ -226,6 +228,7 @@ const REGISTRIES: [&str; 9] = [
     "base-credit",
     "base-economy",
     "base-place",
+    "base-catalog",
     "demo-data",
 ];
 
@@ -244,6 +247,14 @@ async fn base_registries_get_their_tables(db: Db) {
     let police = sources.iter().find(|s| s.id == "police").unwrap();
     assert_eq!(police.title_zh, "公安");
     assert_eq!(police.org, "113210009900000767");
+    let enterprises = catalog::resource::store::of_code(db.read(), "102001/000001").await;
+    assert_eq!(
+        enterprises.unwrap().unwrap().number,
+        1,
+        "published by its pack"
+    );
+    let installed = install(&app, &Source::embedded("demo-data").unwrap()).await;
+    installed.unwrap();
 }
 
 #[store::db_test(migrations = crate::migrations)]
@@ -328,4 +339,32 @@ async fn a_table_of_old_regions_is_checked_line_by_line(db: Db) {
     let table = "code,name,from,until\n110103,崇文区,1981,2010\n1101,x,1981,\n";
     let found = found(&app(db), &[("history/regions.csv", table)]);
     assert!(found[0].starts_with("history/regions.csv:3: "), "{found:?}");
+}
+
+#[store::db_test(migrations = crate::migrations)]
+async fn mistakes_of_a_catalog_are_told_on_their_lines(db: Db) {
+    let app = app(db);
+    let resource = "publish = true\n[resource]\nname = \"甲\"\nclass = \"101009\"\nprovider = \"113210009900000767\"\n";
+    let files = [
+        ("catalog/50-city.toml", "centre = \"nobody\"\n"),
+        (
+            "catalog/60-cycles.toml",
+            "cycles = [\n{ code = \"1\", zh = \"甲\", interval = \"1D\" },\n]\n",
+        ),
+        ("classes/city.csv", "code,name_zh,name_en\n12,甲,A\n"),
+        ("resources/one.toml", resource),
+        ("resources/two.toml", "[resource]\nnmae = \"甲\"\n"),
+    ];
+    let mut told = found(&app, &files);
+    told.sort();
+    let has = |place: &str| told.iter().any(|line| line.starts_with(place));
+    for place in [
+        "catalog/50-city.toml:1:",
+        "catalog/60-cycles.toml:2:",
+        "classes/city.csv:2:",
+        "resources/one.toml:4:",
+        "resources/two.toml:2:",
+    ] {
+        assert!(has(place), "{place}: {told:#?}");
+    }
 }

@@ -1,0 +1,247 @@
+//! The lists beside the catalog: what departments need (需求清单), what they must provide by their
+//! duties (责任清单), and what is not shared by law (负面清单).
+
+use ::store::{
+    Tx, fault,
+    page::{PageOf, PageRequest},
+};
+use identity::{Actor, Gate, Resource, directory};
+use kernel::{Error, Result, Text, clock::micros};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use serde::{Deserialize, Serialize};
+use web::App;
+
+pub use crate::schema::list::Model as Line;
+use crate::{
+    event::ListChanged,
+    metadata::unfit,
+    resource,
+    schema::list::{Column, Entity},
+};
+
+/// Which list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CatalogListKind)]
+pub enum Kind {
+    #[default]
+    Need,
+    Duty,
+    Negative,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Need, Self::Duty, Self::Negative];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Need => "need",
+            Self::Duty => "duty",
+            Self::Negative => "negative",
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.unwrap_or_default()
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Negative => "catalog.list.negative",
+            _ => "catalog.list.edit",
+        }
+    }
+}
+
+/// A line to add.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewCatalogLine)]
+pub struct NewLine {
+    pub kind: Kind,
+    /// Social credit code of the department that needs, must provide, or does not share.
+    #[schema(example = "11321000990000041L")]
+    pub org: String,
+    /// The data.
+    #[schema(example = "企业注销信息")]
+    pub name: String,
+    /// Law, duty or matter.
+    #[schema(example = "《某条例》第二条")]
+    pub basis: String,
+    #[serde(default)]
+    pub note: String,
+    /// The resource that answers it, where there is one already.
+    #[serde(default)]
+    #[schema(example = "102001/000001")]
+    pub resource_code: String,
+}
+
+fn org_of(org: &str) -> Resource {
+    Resource::new("CatalogLine", "").org(org)
+}
+
+fn text(field: &str, text: &str, longest: usize, is_needed: bool) -> Result<String> {
+    let text = text.trim();
+    if is_needed && text.is_empty() {
+        return Err(Error::invalid(field, Text::new("catalog-request-needed")));
+    }
+    match unfit(text, longest) {
+        Some(wrong) => Err(Error::invalid(field, wrong)),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Adds a line; answers its id.
+pub async fn add(app: &App, actor: &Actor, new: &NewLine) -> Result<String> {
+    let gate = app.part::<Gate>()?;
+    let org = kernel::code::normalise(&new.org);
+    actor.may(&gate, new.kind.action(), &org_of(&org))?;
+    let organisation = directory::organisation(app.db().read(), &org).await?;
+    let organisation =
+        organisation.ok_or_else(|| Error::invalid("org", Text::new("catalog-rule-provider")))?;
+    let code = need_resource(app, &new.resource_code).await?;
+    let now = app.clock().now();
+    let state = if code.is_empty() { "open" } else { "answered" };
+    let row = Line {
+        id: ::store::event::new_id(now),
+        kind: new.kind.name().to_owned(),
+        org,
+        org_name: organisation.name_zh,
+        name: text("name", &new.name, 200, true)?,
+        basis: text("basis", &new.basis, 1000, true)?,
+        resource_code: code,
+        note: text("note", &new.note, 1000, false)?,
+        state: state.to_owned(),
+        created_at: micros(now),
+        created_by: actor.trace(),
+        version: 1,
+    };
+    let who = actor.trace();
+    app.db()
+        .write(move |tx| {
+            let (row, who) = (row.clone(), who.clone());
+            async move {
+                let active = row.clone().into_active_model();
+                Entity::insert(active)
+                    .exec_without_returning(&*tx)
+                    .await
+                    .map_err(|e| fault("write a line", e))?;
+                tell(&tx, &row, &who)?;
+                Ok(row.id)
+            }
+        })
+        .await
+}
+
+/// Blank, or the code of a published resource.
+async fn need_resource(app: &App, code: &str) -> Result<String> {
+    let code = code.trim();
+    if code.is_empty() {
+        return Ok(String::new());
+    }
+    match resource::store::of_code(app.db().read(), code).await? {
+        Some(row) if row.is_public() => Ok(code.to_owned()),
+        _ => {
+            let text = Text::new("catalog-rule-related").with("codes", code);
+            Err(Error::invalid("resource_code", text))
+        }
+    }
+}
+
+fn tell(tx: &Tx, row: &Line, who: &str) -> Result<()> {
+    let body = ListChanged {
+        line: row.id.clone(),
+        kind: row.kind.clone(),
+        org: row.org.clone(),
+        name: row.name.clone(),
+        state: row.state.clone(),
+    };
+    tx.emit(format!("catalog-line:{}", row.id), who, &body)
+}
+
+/// Answers a line by a resource, or closes it with a note and no code.
+pub async fn answer(
+    app: &App,
+    actor: &Actor,
+    id: &str,
+    version: i64,
+    resource_code: &str,
+    note: &str,
+) -> Result<Line> {
+    let found = Entity::find_by_id(id).one(app.db().read()).await;
+    let found = found.map_err(|e| fault("look up a line", e))?;
+    let row = found.ok_or(Error::NotFound { what: "line" })?;
+    let code = need_resource(app, resource_code).await?;
+    let action = Kind::of_name(&row.kind).action();
+    let gate = app.part::<Gate>()?;
+    // Whose line it is, or whoever provides what answers it.
+    let mut orgs = vec![row.org.clone()];
+    if !code.is_empty() {
+        let entry = resource::store::of_code(app.db().read(), &code).await?;
+        orgs.extend(entry.map(|entry| entry.provider));
+    }
+    if !orgs
+        .iter()
+        .any(|org| actor.may(&gate, action, &org_of(org)).is_ok())
+    {
+        return Err(Error::Forbidden {
+            action: action.to_owned(),
+        });
+    }
+    let note = text("note", note, 1000, code.is_empty())?;
+    let who = actor.trace();
+    app.db()
+        .write(move |tx| {
+            let (mut row, code, note, who) = (row.clone(), code.clone(), note.clone(), who.clone());
+            async move {
+                let state = if code.is_empty() {
+                    "closed"
+                } else {
+                    "answered"
+                };
+                state.clone_into(&mut row.state);
+                row.resource_code = code;
+                if !note.is_empty() {
+                    row.note = note;
+                }
+                row.version = version + 1;
+                let done = Entity::update_many()
+                    .set(row.clone().into_active_model().reset_all())
+                    .filter(Column::Id.eq(&row.id))
+                    .filter(Column::Version.eq(version))
+                    .exec(&*tx)
+                    .await
+                    .map_err(|e| fault("change a line", e))?;
+                if done.rows_affected == 0 {
+                    return Err(Error::refused("catalog-changed"));
+                }
+                tell(&tx, &row, &who)?;
+                Ok(row)
+            }
+        })
+        .await
+}
+
+/// The lines of a list, the newest first.
+pub async fn list(
+    app: &App,
+    actor: &Actor,
+    kind: Kind,
+    page: &PageRequest,
+) -> Result<PageOf<Line>> {
+    actor.may(&*app.part::<Gate>()?, "catalog.read", &Resource::system())?;
+    let mut query = Entity::find()
+        .filter(Column::Kind.eq(kind.name()))
+        .order_by_desc(Column::Id)
+        .limit(page.fetch());
+    if let Some(before) = &page.after {
+        query = query.filter(Column::Id.lt(before));
+    }
+    let rows = query.all(app.db().read()).await;
+    let rows = rows.map_err(|e| fault("list lines", e))?;
+    Ok(page.cut(rows, |row| row.id.clone()))
+}

@@ -1,0 +1,271 @@
+//! Requests and grants.
+
+use std::sync::Arc;
+
+use catalog::{
+    Metadata,
+    request::{
+        Ask, State,
+        act::{self, Move},
+    },
+};
+use kernel::ManualClock;
+use serde_json::json;
+use store::{Db, db_test};
+
+use crate::house::{House, MARKET, URBAN, findings, good, house, migrations};
+
+fn scope() -> Ask {
+    Ask {
+        items: vec!["编号".into(), "名称".into()],
+        basis: "《某条例》第二条".into(),
+        purpose: "户外招牌审批核验".into(),
+        users: "招牌审批系统，审查岗".into(),
+        mode: "1".into(),
+        per_day: 500,
+        starts_on: Some("2026-03-02".parse().unwrap()),
+        ends_on: Some("2026-12-31".parse().unwrap()),
+        responsible: "王明（合成）".into(),
+        contact: "13800138000".into(),
+        ..Ask::default()
+    }
+}
+
+async fn state(house: &House, id: &str) -> State {
+    let steward = house.actor("steward").await;
+    act::get(&house.app, &steward, id)
+        .await
+        .unwrap()
+        .row
+        .standing()
+}
+
+async fn asked(house: &House, code: &str) -> String {
+    let asker = house.actor("asker").await;
+    act::ask(&house.app, &asker, code, URBAN, &scope())
+        .await
+        .unwrap()
+}
+
+#[db_test(migrations = migrations)]
+async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db: Db) {
+    let house = house(db).await;
+    let entry = house.published(good("企业登记")).await;
+    let id = asked(&house, entry.code.as_deref().unwrap()).await;
+    let subject = format!("catalog-request:{id}");
+    assert_eq!(state(&house, &id).await, State::DepartmentReview);
+    house
+        .decide("asker-chief", &subject, "agree", "")
+        .await
+        .unwrap();
+    assert_eq!(state(&house, &id).await, State::AuthorityCheck);
+    house
+        .decide("steward", &subject, "agree", "")
+        .await
+        .unwrap();
+    assert_eq!(state(&house, &id).await, State::ProviderReview);
+    let silent = house.decide("chief", &subject, "supplement", " ").await;
+    assert_eq!(
+        findings(&silent.unwrap_err()),
+        [("opinion".into(), "catalog-must-say")]
+    );
+    house
+        .decide("chief", &subject, "supplement", "请写明系统名称")
+        .await
+        .unwrap();
+
+    let asker = house.actor("asker").await;
+    let seen = act::get(&house.app, &asker, &id).await.unwrap();
+    assert_eq!(seen.row.standing(), State::Supplement);
+    let more = Ask {
+        users: "云港市招牌审批系统（合成）".into(),
+        ..scope()
+    };
+    act::supplement(&house.app, &asker, &id, seen.row.version, &more)
+        .await
+        .unwrap();
+    house.decide("asker", &subject, "sent", "").await.unwrap();
+    house.decide("chief", &subject, "agree", "").await.unwrap();
+    assert_eq!(state(&house, &id).await, State::Active);
+
+    let day = "2026-06-01".parse().unwrap();
+    let grant = async || {
+        act::grant(house.db.read(), &entry.id, URBAN, day)
+            .await
+            .unwrap()
+    };
+    assert_eq!(grant().await.unwrap().ask().unwrap().users, more.users);
+    assert!(
+        act::grant(house.db.read(), &entry.id, MARKET, day)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let chief = house.actor("chief").await;
+    let step = async |actor: &identity::Actor, step: Move, why: &str| {
+        let version = act::get(&house.app, actor, &id).await.unwrap().row.version;
+        act::advance(&house.app, actor, &id, version, step, why).await
+    };
+    assert!(step(&asker, Move::Suspend, "不行").await.is_err());
+    step(&chief, Move::Suspend, "发现超范围使用").await.unwrap();
+    assert!(grant().await.is_none(), "at once");
+    step(&chief, Move::Resume, "已整改").await.unwrap();
+    assert!(grant().await.is_some());
+    step(&chief, Move::Revoke, "职责变更").await.unwrap();
+    assert!(grant().await.is_none());
+    let over = step(&chief, Move::Resume, "再来").await.unwrap_err();
+    assert_eq!(findings(&over)[0].1, "catalog-request-unfit");
+}
+
+#[db_test(migrations = migrations)]
+async fn what_is_shared_without_condition_needs_no_answer_of_the_provider(db: Db) {
+    let house = house(db).await;
+    let entry = Metadata {
+        share_type: "1".into(),
+        ..good("企业登记")
+    };
+    let entry = house.published(entry).await;
+    let id = asked(&house, &entry.id).await;
+    let subject = format!("catalog-request:{id}");
+    house
+        .decide("asker-chief", &subject, "agree", "")
+        .await
+        .unwrap();
+    house
+        .decide("steward", &subject, "agree", "")
+        .await
+        .unwrap();
+    assert_eq!(state(&house, &id).await, State::Active);
+}
+
+#[db_test(migrations = migrations)]
+async fn refusals_are_reasoned_and_what_is_not_shared_is_refused_at_once(db: Db) {
+    let house = house(db).await;
+    let entry = house.published(good("企业登记")).await;
+    let id = asked(&house, &entry.id).await;
+    let subject = format!("catalog-request:{id}");
+    house
+        .decide("asker-chief", &subject, "agree", "")
+        .await
+        .unwrap();
+    house
+        .decide("steward", &subject, "agree", "")
+        .await
+        .unwrap();
+    house
+        .decide("chief", &subject, "refuse", "超出履职需要")
+        .await
+        .unwrap();
+    let steward = house.actor("steward").await;
+    let view = act::get(&house.app, &steward, &id).await.unwrap();
+    assert_eq!(
+        (view.row.standing(), view.row.reason.as_str()),
+        (State::Refused, "超出履职需要")
+    );
+
+    let closed = Metadata {
+        share_type: "3".into(),
+        share_condition: "《某法》第九条".into(),
+        ..good("举报线索")
+    };
+    let closed = house.published(closed).await;
+    let asker = house.actor("asker").await;
+    let error = act::ask(&house.app, &asker, &closed.id, URBAN, &scope())
+        .await
+        .unwrap_err();
+    assert_eq!(findings(&error)[0].1, "catalog-request-not-shared");
+    let nothing = act::ask(&house.app, &asker, &entry.id, URBAN, &Ask::default()).await;
+    let fields: Vec<_> = findings(&nothing.unwrap_err())
+        .into_iter()
+        .map(|(f, _)| f)
+        .collect();
+    let all = [
+        "basis",
+        "purpose",
+        "users",
+        "responsible",
+        "contact",
+        "items",
+        "starts_on",
+    ];
+    assert_eq!(fields, all, "everything missing is told at once");
+    let foreign = act::ask(&house.app, &asker, &entry.id, MARKET, &scope()).await;
+    assert!(matches!(foreign, Err(kernel::Error::Forbidden { .. })));
+}
+
+#[db_test(migrations = migrations)]
+async fn a_grant_ends_on_its_day_and_with_its_resource(db: Db, clock: Arc<ManualClock>) {
+    let house = house(db).await;
+    let free = |name: &str| Metadata {
+        share_type: "1".into(),
+        ..good(name)
+    };
+    let (one, two) = (
+        house.published(free("企业登记")).await,
+        house.published(free("企业年报")).await,
+    );
+    let mut ids = Vec::new();
+    for entry in [&one, &two] {
+        let id = asked(&house, &entry.id).await;
+        let subject = format!("catalog-request:{id}");
+        house
+            .decide("asker-chief", &subject, "agree", "")
+            .await
+            .unwrap();
+        house
+            .decide("steward", &subject, "agree", "")
+            .await
+            .unwrap();
+        ids.push(id);
+    }
+    let writer = house.actor("writer").await;
+    let version = house.row(&two.id).await.version;
+    catalog::resource::act::withdraw(&house.app, &writer, &two.id, version, "停用")
+        .await
+        .unwrap();
+    let subject = format!("catalog:{}", two.id);
+    house.decide("chief", &subject, "agree", "").await.unwrap();
+    house
+        .decide("steward", &subject, "agree", "")
+        .await
+        .unwrap();
+    assert_eq!(state(&house, &ids[1]).await, State::Revoked);
+    clock.set("2026-12-31T15:00:00Z".parse().unwrap());
+    house.settle().await;
+    assert_eq!(
+        state(&house, &ids[0]).await,
+        State::Active,
+        "the last evening"
+    );
+    clock.set("2026-12-31T16:00:01Z".parse().unwrap());
+    house.settle().await;
+    assert_eq!(state(&house, &ids[0]).await, State::Expired);
+}
+
+#[db_test(migrations = migrations)]
+async fn a_request_is_seen_by_its_two_sides_only(db: Db) {
+    let house = house(db).await;
+    let entry = house.published(good("企业登记")).await;
+    let asker = house.actor("asker").await;
+    let scope = serde_json::to_value(scope()).unwrap();
+    let body = json!({"resource": entry.code, "applicant": URBAN, "scope": scope});
+    let (status, made) = house.post(&asker, "/api/catalog/requests", body).await;
+    assert_eq!(status, 200, "{made}");
+    let path = format!("/api/catalog/requests/{}", made["id"].as_str().unwrap());
+    for (login, expected) in [("writer", 200), ("clerk", 200), ("steward", 200)] {
+        let actor = house.actor(login).await;
+        assert_eq!(house.get(&actor, &path).await.0, expected, "{login}");
+    }
+    let mut stranger = house.actor("writer").await;
+    stranger.posts[0].org = "1132100099000005XC".into();
+    assert_eq!(house.get(&stranger, &path).await.0, 404);
+    let (_, list) = house.get(&stranger, "/api/catalog/requests").await;
+    assert_eq!(list["items"], json!([]));
+    let step = json!({"step": "cancel", "version": 3, "reason": "不再需要"});
+    let (status, done) = house.post(&asker, &format!("{path}/steps"), step).await;
+    assert_eq!(
+        (status, &done["state"]),
+        (200, &json!("cancelled")),
+        "{done}"
+    );
+}
