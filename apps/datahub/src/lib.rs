@@ -1,8 +1,9 @@
 //! The pages of data stewards, and everybody's page about his own data.
 //!
-//! Owns no table: what it shows and does are acts of the blocks below. Today that is the registry;
-//! the catalog, the exchange and the lake follow.
+//! Owns no table: what it shows and does are acts of the blocks below. Today those are the registry
+//! and the catalog; the exchange and the lake follow.
 
+mod catalog;
 pub mod demo;
 mod registry;
 
@@ -25,19 +26,37 @@ pub fn foundation() -> Foundation {
 
 /// Pages.
 pub fn module(_: &App) -> kernel::Result<Module> {
-    let work = |key, href, order| MenuItem {
+    let work = |key, href, order, action| MenuItem {
         key,
         href,
         place: MenuPlace::Workbench,
         order,
-        action: "registry.list",
+        action,
     };
     Ok(Module {
         name: "datahub",
-        routes: registry::routes(),
+        routes: registry::routes().merge(catalog::routes()),
         menu: vec![
-            work("datahub-menu-registries", "/work/data", 70),
-            work("datahub-menu-objections", "/work/data-objections", 71),
+            work("datahub-menu-registries", "/work/data", 70, "registry.list"),
+            work(
+                "datahub-menu-objections",
+                "/work/data-objections",
+                71,
+                "registry.list",
+            ),
+            work("datahub-menu-catalog", "/work/catalog", 72, "catalog.read"),
+            work(
+                "datahub-menu-requests",
+                "/work/catalog-requests",
+                73,
+                "catalog.read",
+            ),
+            work(
+                "datahub-menu-lists",
+                "/work/catalog-lists",
+                74,
+                "catalog.read",
+            ),
             MenuItem {
                 key: "datahub-menu-mine",
                 href: "/mine/data",
