@@ -60,7 +60,7 @@ function pages() {
     }
   };
   const collect = (text) => {
-    for (const [, path, rest] of text.matchAll(/\.route\(\s*"([^"]+)",([^;]*?)\)\s*(?=\.route\(|\.|;|\n\s*\})/g)) {
+    for (const [, path, rest] of text.matchAll(/\.route\(\s*"([^"]+)",([^;]*?)\)\s*(?=\.(?!(?:get|post|put|delete)\()|;|\n\s*\})/g)) {
       for (const method of ["get", "post", "put", "delete"]) {
         if (new RegExp(`\\b${method}\\(`).test(rest)) found.add(`${method.toUpperCase()} ${path}`);
       }
