@@ -301,3 +301,6 @@ datahub-item-code_table = Code table
 datahub-item-level = Sensitivity
 datahub-item-standard = Data element
 datahub-system = The system
+datahub-submit = Submit all drafts that pass
+datahub-submit-lead = After an import: what passes goes to review, what breaks rules stays; 200 at a time.
+datahub-submitted = { $submitted } were submitted; { $faulty } break rules and stay; { $left } are left for another time.

@@ -301,3 +301,6 @@ datahub-item-code_table = 代码表
 datahub-item-level = 敏感级别
 datahub-item-standard = 数据元标准号
 datahub-system = 系统
+datahub-submit = 提交全部合格的草稿
+datahub-submit-lead = 导入后可以一次提交：合格的进入审核，有错误的留下，每次最多 200 条。
+datahub-submitted = 已提交 { $submitted } 条；{ $faulty } 条有错误未提交；还剩 { $left } 条，请再提交一次。

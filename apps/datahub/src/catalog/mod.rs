@@ -22,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
             "/work/catalog/import",
             get(tables::form).post(tables::upload),
         )
+        .route("/work/catalog/submit", post(tables::submit))
         .route("/work/catalog/{id}", get(entry::show))
         .route("/work/catalog/{id}/edit", get(edit::show).post(edit::save))
         .route("/work/catalog/{id}/step", post(entry::step))

@@ -1,6 +1,10 @@
 //! Lists of resources that departments fill in: upload and report.
 
-use ::catalog::{api::files::receive, table::import::Report};
+use ::catalog::{
+    api::files::receive,
+    resource::act::{self, Submissions},
+    table::import::Report,
+};
 use askama::Template;
 use axum::{
     extract::{Multipart, State as From},
@@ -19,6 +23,7 @@ struct ImportPage<'a> {
     p: &'a Page,
     providers: Vec<Choice>,
     report: Option<Report>,
+    submitted: Option<Submissions>,
     f: Fields,
 }
 
@@ -33,6 +38,7 @@ fn page<'a>(p: &'a Page, actor: &Actor, report: Option<Report>, f: Fields) -> Im
         p,
         providers,
         report,
+        submitted: None,
         f,
     }
 }
@@ -46,6 +52,21 @@ pub(super) async fn form(From(app): From<App>, p: Page, actor: Actor) -> Result<
     let first = actor.posts.first().map(|post| post.org.clone());
     let f = Fields::new().with("provider", first.unwrap_or_default());
     Html::page(&page(&p, &actor, None, f))
+}
+
+/// Submits what passes, as after an import.
+pub(super) async fn submit(
+    From(app): From<App>,
+    p: Page,
+    actor: Actor,
+    f: Fields,
+) -> Result<Html, WebError> {
+    let submitted = act::submit_all(&app, &actor, f.value("provider")).await?;
+    let page = ImportPage {
+        submitted: Some(submitted),
+        ..page(&p, &actor, None, f)
+    };
+    Html::page(&page)
 }
 
 pub(super) async fn upload(

@@ -15,6 +15,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(resources::findings))
         .routes(routes!(resources::differences))
         .routes(routes!(resources::advance))
+        .routes(routes!(resources::submit_all))
         .routes(routes!(resources::facets))
         .routes(routes!(resources::quality))
         .routes(routes!(resources::classes))

@@ -19,7 +19,7 @@ use crate::{
     metadata::Metadata,
     resource::{
         Entry, State,
-        act::{self, Quality},
+        act::{self, Quality, Submissions},
         store::{Facets, Filter},
     },
 };
@@ -423,4 +423,24 @@ pub(super) async fn classes(From(app): From<App>, actor: Actor) -> Answer<Vec<Cl
     let gate = app.part::<Gate>()?;
     actor.may(&gate, "catalog.read", &Resource::system())?;
     Ok(Json(class::list(app.db().read()).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CatalogSubmission)]
+pub(super) struct Submitting {
+    /// Whose drafts; social credit code.
+    #[schema(example = "11321000990000033R")]
+    provider: String,
+}
+
+/// Submits the drafts and revisions of a provider that pass the check, 200 at a time.
+#[utoipa::path(post, path = "/api/catalog/submissions", tag = "catalog", request_body = Submitting,
+    responses((status = 200, body = Submissions), (status = 403)))]
+pub(super) async fn submit_all(
+    From(app): From<App>,
+    actor: Actor,
+    Json(body): Json<Submitting>,
+) -> Answer<Submissions> {
+    Ok(Json(act::submit_all(&app, &actor, &body.provider).await?))
 }

@@ -47,13 +47,14 @@ pub async fn ask(
     applicant: &str,
     ask: &Ask,
 ) -> Result<String> {
+    let gate = app.part::<Gate>()?;
+    actor.may(&gate, "catalog.read", &Resource::system())?;
     if applicant.is_empty() {
         return Err(Error::invalid(
             "applicant",
             Text::new("catalog-request-needed"),
         ));
     }
-    let gate = app.part::<Gate>()?;
     actor.may(
         &gate,
         "catalog.request",

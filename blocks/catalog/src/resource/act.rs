@@ -148,6 +148,13 @@ pub(crate) fn tell(tx: &Tx, row: &Entry, who: &str, act: &str) -> Result<()> {
 pub async fn create(app: &App, actor: &Actor, entry: Metadata) -> Result<String> {
     let mut entry = entry.tidy();
     let gate = app.part::<Gate>()?;
+    actor.may(&gate, "catalog.read", &Resource::system())?;
+    if entry.provider.is_empty() {
+        return Err(Error::invalid(
+            "provider",
+            Text::new("catalog-request-needed"),
+        ));
+    }
     actor.may(&gate, "catalog.edit", &resource("", &entry.provider))?;
     entry.need_fit()?;
     if entry.name.is_empty() {
@@ -328,6 +335,63 @@ pub async fn submit(app: &App, actor: &Actor, id: &str, version: i64) -> Result<
         return Err(Error::Invalid(findings.collect()));
     }
     flow::begin(app, actor, id, version, flow::Aim::Publish, "").await
+}
+
+/// What became of drafts that were submitted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = CatalogSubmissions)]
+pub struct Submissions {
+    #[schema(example = 200)]
+    pub submitted: u64,
+    /// Drafts that break rules; the page of each tells which.
+    #[schema(example = 3)]
+    pub faulty: u64,
+    /// Drafts that are left, because one time takes [`MOST_SUBMITTED`].
+    pub left: u64,
+}
+
+/// Entries submitted at one time; each starts a process.
+pub const MOST_SUBMITTED: u32 = 200;
+
+/// Submits the working copies of a provider that pass, as after an import; each in its own write.
+pub async fn submit_all(app: &App, actor: &Actor, provider: &str) -> Result<Submissions> {
+    let gate = app.part::<Gate>()?;
+    actor.may(&gate, "catalog.edit", &resource("", provider))?;
+    let mut done = Submissions::default();
+    for state in [State::Draft, State::Changing] {
+        let filter = Filter {
+            state: Some(state),
+            provider: provider.to_owned(),
+            ..Filter::default()
+        };
+        let mut page = PageRequest::new(None, Some(MOST_SUBMITTED));
+        loop {
+            let found = store::list(app.db(), &filter, &page).await?;
+            for row in &found.items {
+                submit_one(app, actor, row, &mut done).await?;
+            }
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(done)
+}
+
+async fn submit_one(app: &App, actor: &Actor, row: &Entry, done: &mut Submissions) -> Result<()> {
+    if done.submitted >= u64::from(MOST_SUBMITTED) {
+        done.left += 1;
+        return Ok(());
+    }
+    match submit(app, actor, &row.id, row.version).await {
+        Ok(_) => done.submitted += 1,
+        Err(Error::Invalid(_)) => done.faulty += 1,
+        // Somebody was faster.
+        Err(Error::Refused(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Asks that a published entry shall hold no longer.

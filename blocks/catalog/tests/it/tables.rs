@@ -108,6 +108,24 @@ async fn a_list_is_taken_in_resource_by_resource_with_a_report(db: Db) {
     let kept = all.items[1].working().unwrap();
     assert_eq!(kept.items.len(), 2);
     assert_eq!((kept.share_type.as_str(), kept.cycle.as_str()), ("2", "2"));
+    submitted_together(&house).await;
+}
+
+/// What was taken in can be submitted at once; a draft with a mistake cannot.
+async fn submitted_together(house: &House) {
+    let writer = house.actor("writer").await;
+    let bad = catalog::Metadata {
+        cycle: "99".into(),
+        ..good("有错")
+    };
+    act::create(&house.app, &writer, bad).await.unwrap();
+    let body = serde_json::json!({"provider": MARKET});
+    let clerk = house.actor("clerk").await;
+    let path = "/api/catalog/submissions";
+    assert_eq!(house.post(&clerk, path, body.clone()).await.0, 403);
+    let (_, done) = house.post(&writer, path, body).await;
+    let expected = serde_json::json!({"submitted": 2, "faulty": 1, "left": 0});
+    assert_eq!(done, expected);
 }
 
 #[db_test(migrations = migrations)]
