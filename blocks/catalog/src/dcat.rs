@@ -90,67 +90,69 @@ fn dataset(
     profile: &Profile,
     classes: &[Class],
 ) -> Value {
+    let mut titles = vec![words(&entry.name, "zh-CN")];
+    if !entry.name_en.is_empty() {
+        titles.push(words(&entry.name_en, "en"));
+    }
+    let mut node = json!({
+        "@id": address(base, row),
+        "@type": "dcat:Dataset",
+        "dct:identifier": entry.code,
+        "dct:title": titles,
+        "dct:description": words(&entry.summary, "zh-CN"),
+        "dct:publisher": {
+            "@type": "foaf:Agent",
+            "foaf:name": entry.provider_name,
+            "dct:identifier": entry.provider,
+        },
+        "dcat:theme": themes(&entry.class, classes),
+        "dct:accessRights": {"@id": access(entry)},
+        "dcat:version": row.number.to_string(),
+        "dcat:distribution": {"@type": "dcat:Distribution", "dct:format": entry.format_type},
+    });
+    if let Some(node) = node.as_object_mut() {
+        put_optional(node, entry, profile);
+    }
+    node
+}
+
+fn access(entry: &Metadata) -> String {
     let access = match (entry.is_open, entry.share_type.as_str()) {
         (true, _) => "PUBLIC",
         (false, "3") => "NON_PUBLIC",
         (false, _) => "RESTRICTED",
     };
-    let rights = "http://publications.europa.eu/resource/authority/access-right";
-    let mut node = Map::new();
+    format!("http://publications.europa.eu/resource/authority/access-right/{access}")
+}
+
+/// What an entry may lack.
+fn put_optional(node: &mut Map<String, Value>, entry: &Metadata, profile: &Profile) {
     let mut put = |key: &str, value: Value| {
         node.insert(key.to_owned(), value);
     };
-    put("@id", json!(address(base, row)));
-    put("@type", json!("dcat:Dataset"));
-    put("dct:identifier", json!(entry.code));
-    let mut titles = vec![words(&entry.name, "zh-CN")];
-    if !entry.name_en.is_empty() {
-        titles.push(words(&entry.name_en, "en"));
-    }
-    put("dct:title", json!(titles));
-    put("dct:description", words(&entry.summary, "zh-CN"));
-    put(
-        "dct:publisher",
-        json!({"@type": "foaf:Agent", "foaf:name": entry.provider_name, "dct:identifier": entry.provider}),
-    );
     if !entry.inner_department.is_empty() {
         let contact = json!({"@type": "vcard:Organization", "vcard:fn": entry.inner_department});
         put("dcat:contactPoint", contact);
     }
-    put("dcat:theme", themes(&entry.class, classes));
     if !entry.theme.is_empty() {
         put("dcat:keyword", words(&entry.theme, "zh-CN"));
     }
-    if let Some(cycle) = of_code(&profile.cycles, &entry.cycle).filter(|c| !c.frequency.is_empty())
-    {
+    let cycle = of_code(&profile.cycles, &entry.cycle);
+    if let Some(cycle) = cycle.filter(|cycle| !cycle.frequency.is_empty()) {
         let frequencies = "http://publications.europa.eu/resource/authority/frequency";
-        put(
-            "dct:accrualPeriodicity",
-            json!({"@id": format!("{frequencies}/{}", cycle.frequency)}),
-        );
+        let frequency = json!({"@id": format!("{frequencies}/{}", cycle.frequency)});
+        put("dct:accrualPeriodicity", frequency);
     }
     if let Some(day) = entry.published_on {
-        put(
-            "dct:issued",
-            json!({"@value": day.to_string(), "@type": "xsd:date"}),
-        );
+        let day = json!({"@value": day.to_string(), "@type": "xsd:date"});
+        put("dct:issued", day);
     }
-    put(
-        "dct:accessRights",
-        json!({"@id": format!("{rights}/{access}")}),
-    );
     if !entry.open_condition.is_empty() {
         put("dct:rights", words(&entry.open_condition, "zh-CN"));
     }
-    put("dcat:version", json!(row.number.to_string()));
     if !entry.related.is_empty() {
         put("dct:relation", json!(entry.related));
     }
-    put(
-        "dcat:distribution",
-        json!({"@type": "dcat:Distribution", "dct:format": entry.format_type}),
-    );
-    Value::Object(node)
 }
 
 /// The class and those above it.

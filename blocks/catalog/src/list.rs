@@ -193,37 +193,43 @@ pub async fn answer(
         });
     }
     let note = text("note", note, 1000, code.is_empty())?;
+    if row.version != version {
+        return Err(Error::refused("catalog-changed"));
+    }
+    let state = if code.is_empty() {
+        "closed"
+    } else {
+        "answered"
+    };
+    let next = Line {
+        state: state.to_owned(),
+        resource_code: code,
+        note: if note.is_empty() { row.note } else { note },
+        version: version + 1,
+        ..row
+    };
     let who = actor.trace();
     app.db()
         .write(move |tx| {
-            let (mut row, code, note, who) = (row.clone(), code.clone(), note.clone(), who.clone());
-            async move {
-                let state = if code.is_empty() {
-                    "closed"
-                } else {
-                    "answered"
-                };
-                state.clone_into(&mut row.state);
-                row.resource_code = code;
-                if !note.is_empty() {
-                    row.note = note;
-                }
-                row.version = version + 1;
-                let done = Entity::update_many()
-                    .set(row.clone().into_active_model().reset_all())
-                    .filter(Column::Id.eq(&row.id))
-                    .filter(Column::Version.eq(version))
-                    .exec(&*tx)
-                    .await
-                    .map_err(|e| fault("change a line", e))?;
-                if done.rows_affected == 0 {
-                    return Err(Error::refused("catalog-changed"));
-                }
-                tell(&tx, &row, &who)?;
-                Ok(row)
-            }
+            let (next, who) = (next.clone(), who.clone());
+            async move { update(&tx, next, version, &who).await }
         })
         .await
+}
+
+async fn update(tx: &Tx, row: Line, seen: i64, who: &str) -> Result<Line> {
+    let done = Entity::update_many()
+        .set(row.clone().into_active_model().reset_all())
+        .filter(Column::Id.eq(&row.id))
+        .filter(Column::Version.eq(seen))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("change a line", e))?;
+    if done.rows_affected == 0 {
+        return Err(Error::refused("catalog-changed"));
+    }
+    tell(tx, &row, who)?;
+    Ok(row)
 }
 
 /// The lines of a list, the newest first.

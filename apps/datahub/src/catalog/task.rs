@@ -10,19 +10,22 @@ use web::{
 };
 use workflow::{Completion, Engine, Filter, Officer, Task};
 
-fn filter(actor: &Actor, subject: Option<&str>) -> Filter {
-    Filter {
+/// Tasks of the actor, and of those for whom he stands in.
+async fn filter(app: &App, actor: &Actor, subject: Option<&str>) -> Result<Filter> {
+    let own = Filter {
         groups: actor.groups(),
         assignee: Some(actor.user.to_string()),
         subject: subject.map(str::to_owned),
         ..Filter::default()
-    }
+    };
+    workflow::with_absent(app.db(), &actor.user.to_string(), own).await
 }
 
 /// The open task about a subject that the actor may take.
 pub(super) async fn open(app: &App, actor: &Actor, subject: &str) -> Result<Option<Task>> {
     let page = PageRequest::new(None, Some(1));
-    let tasks = workflow::tasks(app.db(), &filter(actor, Some(subject)), &page).await?;
+    let filter = filter(app, actor, Some(subject)).await?;
+    let tasks = workflow::tasks(app.db(), &filter, &page).await?;
     Ok(tasks.items.into_iter().next())
 }
 
@@ -35,7 +38,8 @@ pub(super) struct Waiting {
 /// Tasks of the catalog that wait for the actor.
 pub(super) async fn waiting(app: &App, actor: &Actor) -> Result<Vec<Waiting>> {
     let page = PageRequest::new(None, Some(200));
-    let tasks = workflow::tasks(app.db(), &filter(actor, None), &page).await?;
+    let filter = filter(app, actor, None).await?;
+    let tasks = workflow::tasks(app.db(), &filter, &page).await?;
     let waiting = tasks.items.into_iter().filter_map(|task| {
         let subject = task.facts.subject;
         let href = if let Some(id) = subject.strip_prefix("catalog:") {

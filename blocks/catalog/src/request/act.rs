@@ -4,7 +4,7 @@ use ::store::{
     Tx,
     page::{PageOf, PageRequest},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use identity::{Actor, Gate, Resource, directory};
 use kernel::{Error, Fault, Result, Text, clock::micros};
 use sea_orm::ConnectionTrait;
@@ -61,6 +61,26 @@ pub async fn ask(
         &Resource::new("CatalogRequest", "").org(applicant),
     )?;
     let view = resource::act::get(app, actor, code).await?;
+    need_shared(&view, applicant)?;
+    let mistakes = ask.mistakes(&view.metadata, app.clock().today());
+    if !mistakes.is_empty() {
+        return Err(Error::Invalid(mistakes));
+    }
+    let organisation = directory::organisation(app.db().read(), applicant).await?;
+    let organisation = organisation.ok_or(Error::NotFound {
+        what: "organisation",
+    })?;
+    let row = Request {
+        applicant: applicant.to_owned(),
+        applicant_name: organisation.name_zh,
+        created_by: actor.trace(),
+        ..of_entry(&view, ask, app.clock().now())?
+    };
+    flow::begin(app, row, &view.row.share_type).await
+}
+
+/// Refuses what needs no request, or cannot be asked for.
+fn need_shared(view: &resource::act::View, applicant: &str) -> Result<()> {
     if !view.row.is_public() {
         return Err(Error::refused("catalog-not-published"));
     }
@@ -73,27 +93,23 @@ pub async fn ask(
             Text::new("catalog-request-not-shared").with("basis", basis),
         ));
     }
-    let mistakes = ask.mistakes(&view.metadata, app.clock().today());
-    if !mistakes.is_empty() {
-        return Err(Error::Invalid(mistakes));
-    }
-    let organisation = directory::organisation(app.db().read(), applicant).await?;
-    let organisation = organisation.ok_or(Error::NotFound {
-        what: "organisation",
-    })?;
-    let now = app.clock().now();
+    Ok(())
+}
+
+/// A request for an entry, of nobody yet.
+fn of_entry(view: &resource::act::View, ask: &Ask, now: DateTime<Utc>) -> Result<Request> {
     let (Some(starts_on), Some(ends_on)) = (ask.starts_on, ask.ends_on) else {
         return Err(Fault::new("a request without a period").into());
     };
-    let row = Request {
+    Ok(Request {
         id: ::store::event::new_id(now),
         resource: view.row.id.clone(),
         resource_code: view.metadata.code.clone(),
         resource_name: view.metadata.name.clone(),
         provider: view.row.provider.clone(),
         provider_name: view.row.provider_name.clone(),
-        applicant: applicant.to_owned(),
-        applicant_name: organisation.name_zh,
+        applicant: String::new(),
+        applicant_name: String::new(),
         document: document(ask)?,
         state: State::DepartmentReview.name().to_owned(),
         instance: None,
@@ -101,12 +117,11 @@ pub async fn ask(
         ends_on,
         reason: String::new(),
         created_at: micros(now),
-        created_by: actor.trace(),
+        created_by: String::new(),
         updated_at: micros(now),
         decided_at: None,
         version: 1,
-    };
-    flow::begin(app, row, &view.row.share_type).await
+    })
 }
 
 /// A request with what was done to it.

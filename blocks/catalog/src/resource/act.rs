@@ -356,6 +356,14 @@ pub const MOST_SUBMITTED: u32 = 200;
 /// Submits the working copies of a provider that pass, as after an import; each in its own write.
 pub async fn submit_all(app: &App, actor: &Actor, provider: &str) -> Result<Submissions> {
     let gate = app.part::<Gate>()?;
+    actor.may(&gate, "catalog.read", &Resource::system())?;
+    // A blank one would narrow nothing.
+    if provider.is_empty() {
+        return Err(Error::invalid(
+            "provider",
+            Text::new("catalog-request-needed"),
+        ));
+    }
     actor.may(&gate, "catalog.edit", &resource("", provider))?;
     let mut done = Submissions::default();
     for state in [State::Draft, State::Changing] {

@@ -19,6 +19,7 @@ use web::App;
 
 use super::{COLUMNS, Column, Lists, column_of, meaning};
 use crate::{
+    check::Report as Checked,
     class, event,
     metadata::Metadata,
     profile::{self, Profile},
@@ -440,54 +441,73 @@ async fn take(
         .map(|(_, row, entry)| (row.map_or("", |row| row.id.as_str()), entry))
         .collect();
     let reports = act::checked_within(app, &**tx, profile, &pairs, codes).await?;
-    let (mut taken, mut new, mut notes) = (Taken::default(), Vec::new(), Vec::new());
+    let (mut taken, mut new, mut changed) = (Taken::default(), Vec::new(), Vec::new());
     for ((each, row, entry), report) in entries.iter().zip(&reports) {
-        let wrong: Vec<_> = report
-            .errors()
-            .map(|defect| each.finding(&defect.place, defect.text.clone()))
-            .collect();
-        if !wrong.is_empty() {
-            taken.refused.push(wrong);
-            continue;
-        }
-        let mut next = match row {
-            None => act::blank(tx.now(), &entry.provider, who),
-            Some(row) if row.working()? == *entry => {
-                taken.unchanged += 1;
-                continue;
-            }
-            Some(row) if can_write(row) => (*row).clone(),
-            Some(_) => {
-                let text = Text::new("catalog-import-in-review");
-                taken.refused.push(vec![each.finding("name", text)]);
-                continue;
-            }
-        };
-        if next.standing() == State::Published {
-            State::Changing.name().clone_into(&mut next.state);
-        }
-        next.work_on(entry, report)?;
-        who.clone_into(&mut next.updated_by);
-        let act = if row.is_none() { "drafted" } else { "saved" };
-        notes.push((next.id.clone(), act));
-        if !dry_run {
-            act::tell(tx, &next, who, act)?;
-        }
-        if row.is_none() {
-            taken.inserted += 1;
-            new.push(next);
-        } else {
-            taken.updated += 1;
-            if !dry_run {
-                rows::update(tx, next).await?;
-            }
+        let blank = || act::blank(tx.now(), &entry.provider, who);
+        match fate(each, *row, entry, report)? {
+            Fate::Refused(findings) => taken.refused.push(findings),
+            Fate::Unchanged => taken.unchanged += 1,
+            Fate::New => new.push(worked(blank(), entry, report, who)?),
+            Fate::Changed(row) => changed.push(worked(*row, entry, report, who)?),
         }
     }
+    taken.inserted = new.len() as u64;
+    taken.updated = changed.len() as u64;
     if !dry_run {
-        rows::insert(tx, new).await?;
-        rows::note_all(tx, &notes, who, "import").await?;
+        write(tx, who, new, changed).await?;
     }
     Ok(taken)
+}
+
+/// What becomes of a resource of the file.
+enum Fate {
+    Refused(Vec<RowFinding>),
+    Unchanged,
+    New,
+    Changed(Box<Entry>),
+}
+
+fn fate(each: &Found, row: Option<&Entry>, entry: &Metadata, report: &Checked) -> Result<Fate> {
+    let wrong: Vec<_> = report
+        .errors()
+        .map(|defect| each.finding(&defect.place, defect.text.clone()))
+        .collect();
+    if !wrong.is_empty() {
+        return Ok(Fate::Refused(wrong));
+    }
+    Ok(match row {
+        None => Fate::New,
+        Some(row) if row.working()? == *entry => Fate::Unchanged,
+        Some(row) if can_write(row) => Fate::Changed(Box::new(row.clone())),
+        Some(_) => {
+            let text = Text::new("catalog-import-in-review");
+            Fate::Refused(vec![each.finding("name", text)])
+        }
+    })
+}
+
+fn worked(mut row: Entry, entry: &Metadata, report: &Checked, who: &str) -> Result<Entry> {
+    if row.standing() == State::Published {
+        State::Changing.name().clone_into(&mut row.state);
+    }
+    row.work_on(entry, report)?;
+    who.clone_into(&mut row.updated_by);
+    Ok(row)
+}
+
+async fn write(tx: &Tx, who: &str, new: Vec<Entry>, changed: Vec<Entry>) -> Result<()> {
+    let mut notes = Vec::new();
+    for (rows, act) in [(&new, "drafted"), (&changed, "saved")] {
+        for row in rows {
+            notes.push((row.id.clone(), act));
+            act::tell(tx, row, who, act)?;
+        }
+    }
+    for row in changed {
+        rows::update(tx, row).await?;
+    }
+    rows::insert(tx, new).await?;
+    rows::note_all(tx, &notes, who, "import").await
 }
 
 fn can_write(row: &Entry) -> bool {

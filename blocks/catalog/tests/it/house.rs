@@ -291,6 +291,7 @@ fn officer(user: UserId, post: &str, org: &str) -> Actor {
         org: org.into(),
         org_name: "示范机构（合成）".into(),
         region: "321000".into(),
+        held_for: None,
     };
     Actor {
         user,
