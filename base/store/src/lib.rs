@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod event;
 mod fault;
 pub mod job;
+pub mod key_file;
 mod log;
 mod migrate;
 pub mod page;

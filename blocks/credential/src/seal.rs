@@ -5,8 +5,7 @@
 //! verifies, and SM2 for the metadata, as national interfaces ask.
 
 use std::{
-    io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
     time::{Duration, SystemTime},
 };
@@ -32,6 +31,8 @@ use x509_cert::{
     spki::{SubjectPublicKeyInfo, SubjectPublicKeyInfoRef},
     time::{Time, Validity},
 };
+
+use store::key_file::{key, write_once};
 
 /// Older than any document this key signs, even on a clock that a demo has turned back.
 const BACKDATED_DAYS: u64 = 2 * 366;
@@ -133,22 +134,6 @@ fn p256_of(key: &PrivateKey) -> Result<SigningKey, Fault> {
         .ok_or_else(|| Fault::new("the seal's key file holds a key of another kind"))
 }
 
-/// The key in that file, made and written if there is none.
-fn key(dir: &Path, file: &str, suite_name: &str) -> Result<PrivateKey, Fault> {
-    let path = dir.join(file);
-    if !path.exists() {
-        let suite = suite(suite_name).ok_or_else(|| Fault::new("unknown suite of algorithms"))?;
-        let pem = suite
-            .generate_key()
-            .and_then(|key| key.to_pem())
-            .map_err(|e| Fault::caused_by(format!("make {file}"), e))?;
-        write_once(&path, pem.as_bytes())?;
-    }
-    let pem =
-        std::fs::read_to_string(&path).map_err(|e| Fault::caused_by(format!("read {file}"), e))?;
-    PrivateKey::from_pem(&pem).map_err(|e| Fault::caused_by(format!("read {file}"), e))
-}
-
 fn certificate(
     dir: &Path,
     file: &str,
@@ -163,32 +148,6 @@ fn certificate(
     }
     let pem = std::fs::read(&path).map_err(|e| Fault::caused_by(format!("read {file}"), e))?;
     Certificate::from_pem(pem).map_err(|e| Fault::caused_by(format!("read {file}"), e))
-}
-
-/// Writes a file that appears whole, for its owner alone, and never over another: two starting
-/// processes end with the same key.
-fn write_once(path: &Path, content: &[u8]) -> Result<(), Fault> {
-    let what = || format!("write {}", path.display());
-    let mut draft: PathBuf = path.to_owned();
-    draft.set_extension(format!("{}.new", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let written = options.open(&draft).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()?;
-        match std::fs::hard_link(&draft, path) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
-        }
-    });
-    // Whatever happened, the draft must not stay; that it cannot be removed changes nothing.
-    drop(std::fs::remove_file(&draft));
-    written.map_err(|e| Fault::caused_by(what(), e))
 }
 
 fn name(common: &str) -> Result<Name, Fault> {
