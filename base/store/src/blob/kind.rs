@@ -21,9 +21,11 @@ pub enum Kind {
     Zip,
     /// Text without control characters: CSV and plain text, in any encoding.
     Text,
+    /// Rows as an Arrow IPC stream.
+    Arrow,
 }
 
-const ALL: [Kind; 9] = [
+const ALL: [Kind; 10] = [
     Kind::Pdf,
     Kind::Ofd,
     Kind::Png,
@@ -33,6 +35,7 @@ const ALL: [Kind; 9] = [
     Kind::OldOffice,
     Kind::Zip,
     Kind::Text,
+    Kind::Arrow,
 ];
 
 impl Kind {
@@ -48,6 +51,7 @@ impl Kind {
             Self::OldOffice => &["doc", "xls", "ppt", "wps", "et"],
             Self::Zip => &["zip"],
             Self::Text => &["csv", "txt"],
+            Self::Arrow => &["arrows"],
         }
     }
 
@@ -62,6 +66,7 @@ impl Kind {
             Self::OldOffice => "application/x-ole-storage",
             Self::Zip => "application/zip",
             Self::Text => "text/plain",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
 
@@ -113,6 +118,7 @@ async fn sniff(
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Kind::Png),
         [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
         [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => Some(Kind::OldOffice),
+        [0xff, 0xff, 0xff, 0xff, ..] => Some(Kind::Arrow),
         [b'P', b'K', 3, 4, ..] => kind_of_zip(&zip_names(store, place, arrived.size).await?),
         _ if start.iter().all(|b| *b >= 0x20 || b"\t\r\n".contains(b)) => Some(Kind::Text),
         _ => None,
