@@ -6,8 +6,8 @@ use std::{collections::HashMap, process::Command};
 use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
-const BASE: [&str; 5] = ["kernel", "sheet", "store_macros", "store", "web"];
-const BLOCKS: [&str; 8] = [
+const BASE: [&str; 6] = ["kernel", "sheet", "odbc_loader", "store_macros", "store", "web"];
+const BLOCKS: [&str; 9] = [
     "identity",
     "forms",
     "registry",
@@ -15,6 +15,7 @@ const BLOCKS: [&str; 8] = [
     "credential",
     "notify",
     "catalog",
+    "exchange",
     "pack",
 ];
 const APPS: [&str; 3] = ["service", "supervise", "datahub"];

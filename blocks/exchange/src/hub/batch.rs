@@ -1,0 +1,575 @@
+//! Batches on their way in: offered by a signed manifest, brought chunk by chunk, taken once.
+
+use ::store::{
+    Tx,
+    page::{PageOf, PageRequest},
+};
+use bytes::Bytes;
+use identity::Actor;
+use kernel::{Error, Fault, Result, Text, clock::micros};
+use serde::Serialize;
+use web::App;
+
+use super::{Hub, Peer, may, publication, store, subscription};
+use crate::{
+    data::{
+        Shape,
+        checksum::Checksum,
+        chunk::{self, Kind, LARGEST, Mark},
+    },
+    event,
+    schema::{
+        batch, chunk as chunk_table, delivery, publication as publication_table, refused_row,
+        subscription as subscription_table,
+    },
+    wire::{
+        self, BatchKind, Manifest, Offered, PublicationState, Receipt, Refusals, RefusedRow, Signed,
+    },
+};
+
+/// Chunks of a batch at the most.
+const MOST_CHUNKS: usize = 100_000;
+/// Refused rows of a batch that are kept; more of them are only counted.
+pub const REFUSALS_KEPT: i64 = 10_000;
+
+/// Takes a manifest. The same one again is answered by what is missing still; another one for a
+/// batch, or a sequence that was there, is refused.
+pub async fn offer(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Offered> {
+    let manifest = read_manifest(hub, peer, offered)?;
+    let (peer, offered) = (peer.clone(), offered.clone());
+    hub.db
+        .write(move |tx| {
+            let (peer, offered, manifest) = (peer.clone(), offered.clone(), manifest.clone());
+            async move { note(&tx, &peer, &offered, manifest).await }
+        })
+        .await
+}
+
+fn read_manifest(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Manifest> {
+    let unproven = || Error::refused("exchange-manifest-signature");
+    let key = kernel::crypto::PublicKey::from_pem(&peer.0.signing_key).map_err(|_| unproven())?;
+    let manifest: Manifest = offered.open(&key).map_err(|_| unproven())?;
+    if manifest.node != peer.code() {
+        return Err(Error::refused("exchange-manifest-foreign"));
+    }
+    hub.must_be_past(manifest.read_at, hub.now())?;
+    let total = |kind| -> u64 {
+        let of_kind = manifest.chunks.iter().filter(|mark| mark.kind == kind);
+        of_kind.map(|mark| mark.rows).sum()
+    };
+    let is_sound = manifest.batch.parse::<kernel::id::Uuid>().is_ok()
+        && manifest.chunks.len() <= MOST_CHUNKS
+        && manifest
+            .chunks
+            .iter()
+            .all(|mark| mark.bytes <= LARGEST as u64)
+        && total(Kind::Rows) == manifest.rows
+        && total(Kind::Deletes) == manifest.deletes;
+    if is_sound {
+        Ok(manifest)
+    } else {
+        Err(Error::refused("exchange-manifest-unsound"))
+    }
+}
+
+async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Result<Offered> {
+    if let Some(known) = store::lookup::<batch::Entity>(&**tx, manifest.batch.clone()).await? {
+        if known.manifest != offered.text {
+            return Err(Error::refused("exchange-batch-reused"));
+        }
+        return standing(tx, &known).await;
+    }
+    let code = manifest.publication.clone();
+    let publication = store::get::<publication_table::Entity>(&**tx, "publication", code).await?;
+    must_be_open(peer, &publication, &manifest)?;
+    // A node that lost its notes reads again: what it began and did not finish is forgotten.
+    for given_up in store::receiving(&**tx, &publication.code).await? {
+        store::forget_batch(tx, &given_up.id).await?;
+    }
+    let chunks = manifest
+        .chunks
+        .iter()
+        .enumerate()
+        .map(|(place, mark)| chunk_table::Model {
+            batch: manifest.batch.clone(),
+            place: number(place as u64),
+            kind: if mark.kind == Kind::Rows {
+                "rows"
+            } else {
+                "deletes"
+            }
+            .into(),
+            row_count: number(mark.rows),
+            byte_count: number(mark.bytes),
+            digest: mark.digest.clone(),
+            checksum: None,
+            arrived_at: None,
+        });
+    let row = batch::Model {
+        id: manifest.batch.clone(),
+        publication: publication.code,
+        node: publication.node,
+        org: publication.org,
+        sequence: manifest.sequence,
+        kind: manifest.kind.name().into(),
+        state: "receiving".into(),
+        manifest: offered.text.clone(),
+        manifest_signature: offered.signature.clone(),
+        receipt: None,
+        receipt_signature: None,
+        row_count: number(manifest.rows),
+        delete_count: number(manifest.deletes),
+        refused_count: number(manifest.refused),
+        byte_count: number(manifest.chunks.iter().map(|mark| mark.bytes).sum()),
+        chunk_count: number(manifest.chunks.len() as u64),
+        checksum: manifest.checksum.to_string(),
+        read_at: manifest.read_at,
+        offered_at: micros(tx.now()),
+        accepted_at: None,
+        pruned_at: None,
+    };
+    store::insert_all(tx, chunks.collect()).await?;
+    store::insert(tx, row.clone()).await?;
+    standing(tx, &row).await
+}
+
+fn must_be_open(
+    peer: &Peer,
+    publication: &publication_table::Model,
+    manifest: &Manifest,
+) -> Result<()> {
+    if publication.node != peer.code() {
+        return Err(Error::refused("exchange-publication-foreign"));
+    }
+    if publication::state(publication)? != PublicationState::Open {
+        return Err(Error::refused("exchange-publication-closed"));
+    }
+    if manifest.sequence != publication.next_sequence {
+        let text = Text::new("exchange-sequence").with("next", publication.next_sequence);
+        return Err(Error::Refused(text));
+    }
+    if manifest.shape != wire::shape_digest(&publication::shape(publication)?)? {
+        return Err(Error::refused("exchange-shape-changed"));
+    }
+    Ok(())
+}
+
+pub(super) fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// What is missing of a batch, or its receipt.
+async fn standing(tx: &Tx, row: &batch::Model) -> Result<Offered> {
+    let receipt = receipt(row);
+    let chunks = if receipt.is_some() {
+        Vec::new()
+    } else {
+        store::chunks(&**tx, &row.id).await?
+    };
+    let missing = chunks.iter().filter(|chunk| chunk.arrived_at.is_none());
+    Ok(Offered {
+        missing: missing
+            .filter_map(|chunk| u32::try_from(chunk.place).ok())
+            .collect(),
+        receipt,
+    })
+}
+
+pub(super) fn receipt(row: &batch::Model) -> Option<Signed> {
+    Some(Signed {
+        text: row.receipt.clone()?,
+        signature: row.receipt_signature.clone()?,
+    })
+}
+
+/// Takes one chunk. It has to be what the manifest says, to the byte, and its rows have to be of
+/// the publication's columns. A chunk that is here already is taken and forgotten.
+pub async fn receive(hub: &Hub, peer: &Peer, batch: &str, place: u32, bytes: Bytes) -> Result<()> {
+    let row = own(hub.db.read(), peer, batch).await?;
+    let known = store::get::<chunk_table::Entity>(
+        hub.db.read(),
+        "chunk",
+        (batch.to_owned(), i64::from(place)),
+    )
+    .await?;
+    if known.arrived_at.is_some() || row.state != "receiving" {
+        return Ok(());
+    }
+    let shape = shape_of(hub.db.read(), &row.publication).await?;
+    let mark = known.clone();
+    let body = bytes.clone();
+    let checked = tokio::task::spawn_blocking(move || check(&mark, &shape, &body));
+    let checksum = checked
+        .await
+        .map_err(|e| Fault::caused_by("check a chunk", e))??;
+    let upload = hub.landing.put(bytes).await?;
+    let landing = hub.landing.clone();
+    hub.db
+        .write(move |tx| {
+            let (known, upload, landing) = (known.clone(), upload.clone(), landing.clone());
+            async move {
+                landing.keep(&tx, &known.batch, &upload).await?;
+                let arrived = chunk_table::Model {
+                    checksum: Some(checksum.to_string()),
+                    arrived_at: Some(micros(tx.now())),
+                    ..known
+                };
+                store::update(&tx, arrived).await
+            }
+        })
+        .await
+}
+
+fn check(known: &chunk_table::Model, shape: &Shape, bytes: &[u8]) -> Result<Checksum> {
+    let tampered = || Error::Refused(Text::new("exchange-chunk-digest").with("place", known.place));
+    if bytes.len() > LARGEST || chunk::digest(bytes) != known.digest {
+        return Err(tampered());
+    }
+    let schema = match kind(known) {
+        Kind::Rows => shape.schema(),
+        Kind::Deletes => shape.key_schema(),
+    };
+    let unreadable =
+        |_| Error::Refused(Text::new("exchange-chunk-unreadable").with("place", known.place));
+    let batches = chunk::read(bytes, &schema).map_err(unreadable)?;
+    let mut checksum = Checksum::default();
+    for batch in &batches {
+        checksum.add(batch)?;
+    }
+    let rows: usize = batches
+        .iter()
+        .map(arrow::array::RecordBatch::num_rows)
+        .sum();
+    if number(rows as u64) == known.row_count {
+        Ok(checksum)
+    } else {
+        Err(tampered())
+    }
+}
+
+pub(super) fn kind(chunk: &chunk_table::Model) -> Kind {
+    if chunk.kind == "rows" {
+        Kind::Rows
+    } else {
+        Kind::Deletes
+    }
+}
+
+pub(super) fn mark(chunk: &chunk_table::Model) -> Mark {
+    Mark {
+        kind: kind(chunk),
+        rows: chunk.row_count.unsigned_abs(),
+        bytes: chunk.byte_count.unsigned_abs(),
+        digest: chunk.digest.clone(),
+    }
+}
+
+pub(super) async fn shape_of(db: &impl sea_orm::ConnectionTrait, code: &str) -> Result<Shape> {
+    let row = store::get::<publication_table::Entity>(db, "publication", code.to_owned()).await?;
+    publication::shape(&row)
+}
+
+/// A batch of that node's.
+async fn own(db: &impl sea_orm::ConnectionTrait, peer: &Peer, id: &str) -> Result<batch::Model> {
+    let row = store::get::<batch::Entity>(db, "batch", id.to_owned()).await?;
+    if row.node == peer.code() {
+        Ok(row)
+    } else {
+        Err(Error::NotFound { what: "batch" })
+    }
+}
+
+/// Keeps refused rows of a batch that is on its way; sent again they are there once.
+pub async fn refusals(hub: &Hub, peer: &Peer, asked: Refusals) -> Result<()> {
+    let batch = own(hub.db.read(), peer, &asked.batch).await?;
+    if batch.state != "receiving" {
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    for refused in asked.rows {
+        if refused.row > 0 {
+            rows.push(refused_row::Model {
+                batch: batch.id.clone(),
+                row_number: refused.row,
+                field: refused.column,
+                reason: refused.reason,
+                content: serde_json::to_string(&refused.values)
+                    .map_err(|e| Fault::caused_by("write a refused row", e))?,
+            });
+        }
+    }
+    hub.db
+        .write(move |tx| {
+            let rows = rows.clone();
+            async move { store::insert_all(&tx, rows).await }
+        })
+        .await
+}
+
+/// Takes a batch whose chunks are all here: one write makes it count, asks for its deliveries and
+/// keeps the receipt, which is answered however often it is asked for.
+pub async fn commit(hub: &Hub, peer: &Peer, id: &str) -> Result<Signed> {
+    let row = own(hub.db.read(), peer, id).await?;
+    if let Some(receipt) = receipt(&row) {
+        return Ok(receipt);
+    }
+    let now = micros(hub.now());
+    let said = Receipt {
+        batch: row.id.clone(),
+        node: row.node.clone(),
+        publication: row.publication.clone(),
+        sequence: row.sequence,
+        manifest: chunk::digest(row.manifest.as_bytes()),
+        rows: row.row_count.unsigned_abs(),
+        deletes: row.delete_count.unsigned_abs(),
+        checksum: row
+            .checksum
+            .parse()
+            .map_err(|e| Fault::caused_by("read a checksum", e))?,
+        accepted_at: now,
+    };
+    let signed = hub.authority.sign(&said)?;
+    let (peer, today) = (peer.clone(), hub.db.clock().today());
+    hub.db
+        .write(move |tx| {
+            let (peer, signed, said) = (peer.clone(), signed.clone(), said.clone());
+            async move { accept(&tx, &peer, signed, said, today).await }
+        })
+        .await
+}
+
+async fn accept(
+    tx: &Tx,
+    peer: &Peer,
+    signed: Signed,
+    said: Receipt,
+    today: chrono::NaiveDate,
+) -> Result<Signed> {
+    let row = own(&**tx, peer, &said.batch).await?;
+    // Two commits at one time: the first one's receipt is the receipt.
+    if let Some(receipt) = receipt(&row) {
+        return Ok(receipt);
+    }
+    let code = row.publication.clone();
+    let publication = store::get::<publication_table::Entity>(&**tx, "publication", code).await?;
+    if publication::state(&publication)? != PublicationState::Open {
+        return Err(Error::refused("exchange-publication-closed"));
+    }
+    must_be_whole(tx, &row, &said).await?;
+    let is_full = BatchKind::of_name(&row.kind) == BatchKind::Full;
+    let accepted = batch::Model {
+        state: "accepted".into(),
+        receipt: Some(signed.text.clone()),
+        receipt_signature: Some(signed.signature.clone()),
+        accepted_at: Some(said.accepted_at),
+        ..row
+    };
+    store::update(tx, accepted.clone()).await?;
+    let body = event::BatchAccepted {
+        batch: said.batch.clone(),
+        publication: publication.code.clone(),
+        resource: publication.resource.clone(),
+        node: publication.node.clone(),
+        sequence: said.sequence,
+        kind: accepted.kind.clone(),
+        rows: said.rows,
+        deletes: said.deletes,
+        refused: accepted.refused_count.unsigned_abs(),
+        checksum: said.checksum.to_string(),
+        manifest: said.manifest,
+    };
+    tx.emit(&format!("batch:{}", said.batch), &peer.trace(), &body)?;
+    deliver(tx, &accepted, is_full, today).await?;
+    let next = publication_table::Model {
+        next_sequence: said.sequence + 1,
+        wants_full: publication.wants_full && !is_full,
+        ..publication
+    };
+    store::update(tx, next).await?;
+    Ok(signed)
+}
+
+/// The chunks are all here, and their rows add up to what the manifest says.
+async fn must_be_whole(tx: &Tx, row: &batch::Model, said: &Receipt) -> Result<()> {
+    let mut sum = Checksum::default();
+    for chunk in store::chunks(&**tx, &row.id).await? {
+        let Some(checksum) = &chunk.checksum else {
+            let text = Text::new("exchange-chunk-missing").with("place", chunk.place);
+            return Err(Error::Refused(text));
+        };
+        let checksum = checksum
+            .parse()
+            .map_err(|e| Fault::caused_by("read a checksum", e))?;
+        sum = sum.and(checksum);
+    }
+    if sum == said.checksum {
+        Ok(())
+    } else {
+        Err(Error::refused("exchange-checksum"))
+    }
+}
+
+/// A delivery for each subscription that is live; a full batch begins those that wait for one.
+async fn deliver(
+    tx: &Tx,
+    batch: &batch::Model,
+    is_full: bool,
+    today: chrono::NaiveDate,
+) -> Result<()> {
+    for row in store::subscriptions(&**tx, Some(&batch.publication)).await? {
+        let is_wanted = subscription::is_live(&row, today) || row.state == "suspended";
+        if !is_wanted || !(is_full || row.is_started) {
+            continue;
+        }
+        if is_full {
+            store::supersede(tx, &row.id).await?;
+        }
+        let made = delivery::Model {
+            id: ::store::event::new_id(tx.now()),
+            batch: batch.id.clone(),
+            publication: batch.publication.clone(),
+            subscription: row.id.clone(),
+            node: row.node.clone(),
+            org: row.org.clone(),
+            sequence: batch.sequence,
+            state: "waiting".into(),
+            note: None,
+            note_signature: None,
+            receipt: None,
+            receipt_signature: None,
+            row_count: None,
+            delete_count: None,
+            checksum: None,
+            problem: String::new(),
+            created_at: micros(tx.now()),
+            pulled_at: None,
+            applied_at: None,
+        };
+        store::insert(tx, made).await?;
+        if !row.is_started {
+            let started = subscription_table::Model {
+                is_started: true,
+                ..row
+            };
+            store::update(tx, started).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets chunks go that everybody has had for long; what is known of the batch stays.
+pub async fn prune(hub: &Hub) -> Result<usize> {
+    let keep = chrono::Duration::days(hub.settings.keep_days);
+    let old = store::done_before(hub.db.read(), micros(hub.now() - keep)).await?;
+    let count = old.len();
+    for row in old {
+        let chunks = store::chunks(hub.db.read(), &row.id).await?;
+        let landing = hub.landing.clone();
+        hub.db
+            .write(move |tx| {
+                let (row, chunks, landing) = (row.clone(), chunks.clone(), landing.clone());
+                async move {
+                    for chunk in &chunks {
+                        landing.release(&tx, &row.id, &chunk.digest).await?;
+                    }
+                    let pruned_at = Some(micros(tx.now()));
+                    store::update(&tx, batch::Model { pruned_at, ..row }).await
+                }
+            })
+            .await?;
+    }
+    Ok(count)
+}
+
+/// A batch's refused rows, which show values of the source: for people of its department.
+pub async fn refused(
+    app: &App,
+    actor: &Actor,
+    id: &str,
+    page: &PageRequest,
+) -> Result<PageOf<RefusedRow>> {
+    let db = app.db();
+    may(app, actor, "exchange.read", None)?;
+    let row = store::get::<batch::Entity>(db.read(), "batch", id.to_owned()).await?;
+    may(app, actor, "exchange.refused", Some(&row.org))?;
+    let found = store::refused(db.read(), id, page).await?;
+    let (who, body) = (
+        actor.trace(),
+        event::RefusedRead {
+            batch: row.id,
+            rows: found.items.len(),
+        },
+    );
+    db.write(move |tx| {
+        let (who, body) = (who.clone(), body.clone());
+        async move { tx.emit(&format!("batch:{}", body.batch), &who, &body) }
+    })
+    .await?;
+    let mut items = Vec::new();
+    for row in found.items {
+        items.push(RefusedRow {
+            row: row.row_number,
+            column: row.field,
+            reason: row.reason,
+            values: serde_json::from_str(&row.content)
+                .map_err(|e| Fault::caused_by("read a refused row", e))?,
+        });
+    }
+    Ok(PageOf {
+        items,
+        next: found.next,
+    })
+}
+
+/// A batch as people see it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ExchangeBatch)]
+pub struct Batch {
+    #[schema(example = "019c8f2e-0000-7000-8000-000000000002")]
+    pub id: String,
+    #[schema(example = "hukou-person")]
+    pub publication: String,
+    #[schema(example = "police-front-1")]
+    pub node: String,
+    pub org: String,
+    #[schema(example = 12)]
+    pub sequence: i64,
+    pub kind: BatchKind,
+    pub is_accepted: bool,
+    pub rows: i64,
+    pub deletes: i64,
+    pub refused: i64,
+    pub bytes: i64,
+    pub chunks: i64,
+    pub checksum: String,
+    /// When the node read its source.
+    pub read_at: chrono::DateTime<chrono::Utc>,
+    /// When its manifest came.
+    pub offered_at: chrono::DateTime<chrono::Utc>,
+    /// When it was here, whole.
+    pub accepted_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl From<batch::Model> for Batch {
+    fn from(row: batch::Model) -> Self {
+        let moment = kernel::clock::from_micros;
+        Self {
+            kind: BatchKind::of_name(&row.kind),
+            is_accepted: row.state == "accepted",
+            rows: row.row_count,
+            deletes: row.delete_count,
+            refused: row.refused_count,
+            bytes: row.byte_count,
+            chunks: row.chunk_count,
+            checksum: row.checksum,
+            read_at: moment(row.read_at),
+            offered_at: moment(row.offered_at),
+            accepted_at: row.accepted_at.map(moment),
+            id: row.id,
+            publication: row.publication,
+            node: row.node,
+            org: row.org,
+            sequence: row.sequence,
+        }
+    }
+}

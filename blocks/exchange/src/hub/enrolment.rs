@@ -1,0 +1,328 @@
+//! Nodes: letting one in by a one-time code, renewing its certificate, shutting it out.
+
+use chrono::Duration;
+use identity::Actor;
+use kernel::{
+    Error, Fault, Finding, Result, Text,
+    clock::micros,
+    crypto::{GuoMi, PublicKey, Suite, sm3},
+};
+use rand::TryRng;
+use serde::Serialize;
+use web::App;
+
+use super::{Hub, Peer, may, store};
+use crate::{
+    data::is_code,
+    event,
+    schema::{certificate, enrolment, node},
+    wire::{Enrol, Enrolled, Possession, Renew, Renewed},
+};
+
+/// What a code begins with; tells codes of later versions apart.
+pub const CODE_PREFIX: &str = "TB1";
+
+/// Who is to come.
+#[derive(Clone, Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ExchangeInvitation)]
+pub struct Invitation {
+    /// Letters, digits, `-`; how the node is called from now on.
+    #[schema(example = "police-front-1")]
+    pub node: String,
+    #[schema(example = "公安局前置机")]
+    pub title: String,
+    /// Unified social credit code of its department.
+    #[schema(example = "11321000990000033R")]
+    pub org: String,
+}
+
+/// A code for that node, shown this once. Inviting a node that is there already lets it enrol
+/// again with new keys, as after its machine was lost.
+pub async fn invite(app: &App, actor: &Actor, invitation: &Invitation) -> Result<String> {
+    may(app, actor, "exchange.operate", None)?;
+    let hub = app.part::<Hub>()?;
+    let findings = findings(invitation);
+    if !findings.is_empty() {
+        return Err(Error::Invalid(findings));
+    }
+    let mut secret = [0_u8; 16];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut secret)
+        .map_err(|_| Fault::new("the system gives no randomness"))?;
+    let secret = hex::encode(secret);
+    let code = format!("{CODE_PREFIX}.{secret}.{}", hub.authority.pin()?);
+    let (who, hours) = (actor.trace(), hub.settings.code_hours);
+    let (invitation, digest) = (invitation.clone(), hex::encode(sm3(secret.as_bytes())));
+    app.db()
+        .write(move |tx| {
+            let (invitation, digest, who) = (invitation.clone(), digest.clone(), who.clone());
+            async move {
+                let body = event::NodeInvited {
+                    node: invitation.node.clone(),
+                    org: invitation.org.clone(),
+                };
+                let row = enrolment::Model {
+                    digest,
+                    node: invitation.node,
+                    title: invitation.title,
+                    org: invitation.org,
+                    created_by: who.clone(),
+                    created_at: micros(tx.now()),
+                    expires_at: micros(tx.now() + Duration::hours(hours)),
+                    used_at: None,
+                };
+                store::insert(&tx, row).await?;
+                tx.emit(&format!("node:{}", body.node), &who, &body)
+            }
+        })
+        .await?;
+    Ok(code)
+}
+
+fn findings(invitation: &Invitation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !is_code(&invitation.node) {
+        findings.push(Finding::new("node", Text::new("exchange-code")));
+    }
+    if invitation.title.trim().is_empty() {
+        findings.push(Finding::new("title", Text::new("exchange-title-missing")));
+    }
+    if kernel::code::uscc::parse(&invitation.org).is_err() {
+        findings.push(Finding::new("org", Text::new("exchange-org")));
+    }
+    findings
+}
+
+/// Lets a node in whose code holds, once. A node that lost the answer asks for a new code.
+pub async fn enrol(hub: &Hub, asked: Enrol) -> Result<Enrolled> {
+    let unproven = || Error::refused("exchange-enrol-proof");
+    let signing_key = PublicKey::from_pem(&asked.signing_key).map_err(|_| unproven())?;
+    if signing_key.suite_name() != GuoMi.name() {
+        return Err(unproven());
+    }
+    let proven: Possession = asked.proof.open(&signing_key).map_err(|_| unproven())?;
+    if proven.request_digest != hex::encode(sm3(asked.request.as_bytes())) {
+        return Err(unproven());
+    }
+    let digest = hex::encode(sm3(asked.secret.as_bytes()));
+    let now = hub.now();
+    let code = usable(hub, hub.db.read(), &digest).await?;
+    let lasts = Duration::days(hub.settings.certificate_days);
+    let issued = hub
+        .authority
+        .certify(&asked.request, &code.node, now, lasts)?;
+    let issued = issued.ok_or_else(unproven)?;
+    let hub_key = hub.authority.public_key().to_pem();
+    let answer = Enrolled {
+        node: code.node,
+        certificate: issued.pem,
+        hub_key: hub_key.map_err(|e| Fault::caused_by("write the hub's key", e))?,
+    };
+    let fresh = certificate::Model {
+        fingerprint: issued.fingerprint,
+        node: answer.node.clone(),
+        issued_at: micros(now),
+        expires_at: micros(issued.expires_at),
+    };
+    hub.db
+        .write(move |tx| {
+            let (fresh, digest, key) = (fresh.clone(), digest.clone(), asked.signing_key.clone());
+            async move { take_in(&tx, &digest, fresh, key).await }
+        })
+        .await?;
+    Ok(answer)
+}
+
+/// The code, if it may be used now.
+async fn usable(
+    hub: &Hub,
+    db: &impl sea_orm::ConnectionTrait,
+    digest: &str,
+) -> Result<enrolment::Model> {
+    let refused = || Error::refused("exchange-enrol-code");
+    let code = store::lookup::<enrolment::Entity>(db, digest.to_owned()).await?;
+    let code = code.ok_or_else(refused)?;
+    if code.used_at.is_some() || code.expires_at <= micros(hub.now()) {
+        return Err(refused());
+    }
+    Ok(code)
+}
+
+async fn take_in(
+    tx: &::store::Tx,
+    digest: &str,
+    fresh: certificate::Model,
+    signing_key: String,
+) -> Result<()> {
+    let now = micros(tx.now());
+    let code = store::get::<enrolment::Entity>(&**tx, "enrolment code", digest.to_owned()).await?;
+    // Of two nodes with one code the first comes in.
+    if code.used_at.is_some() {
+        return Err(Error::refused("exchange-enrol-code"));
+    }
+    let row = node::Model {
+        code: code.node.clone(),
+        title: code.title.clone(),
+        org: code.org.clone(),
+        state: "active".into(),
+        signing_key,
+        enrolled_at: now,
+        expires_at: fresh.expires_at,
+        seen_at: Some(now),
+        revoked_at: None,
+        revoked_reason: String::new(),
+    };
+    let body = event::NodeEnrolled {
+        node: code.node.clone(),
+        org: code.org.clone(),
+        fingerprint: fresh.fingerprint.clone(),
+    };
+    match store::lookup::<node::Entity>(&**tx, code.node.clone()).await? {
+        // Whoever has the old machine has the old certificates: they end here.
+        Some(_) => {
+            store::forget_certificates(tx, &code.node).await?;
+            store::update(tx, row).await?;
+        }
+        None => store::insert(tx, row).await?,
+    }
+    store::insert(tx, fresh).await?;
+    let subject = format!("node:{}", body.node);
+    let used = enrolment::Model {
+        used_at: Some(now),
+        ..code
+    };
+    store::update(tx, used).await?;
+    tx.emit(&subject, &subject, &body)
+}
+
+/// A new certificate for a node that has one. The old one holds until its day, because the node
+/// may crash before it has stored the new one.
+pub async fn renew(hub: &Hub, peer: &Peer, asked: &Renew) -> Result<Renewed> {
+    let (now, node) = (hub.now(), peer.code().to_owned());
+    let lasts = Duration::days(hub.settings.certificate_days);
+    let issued = hub.authority.certify(&asked.request, &node, now, lasts)?;
+    let issued = issued.ok_or_else(|| Error::refused("exchange-enrol-proof"))?;
+    let fresh = certificate::Model {
+        fingerprint: issued.fingerprint,
+        node,
+        issued_at: micros(now),
+        expires_at: micros(issued.expires_at),
+    };
+    let who = peer.trace();
+    hub.db
+        .write(move |tx| {
+            let (fresh, who) = (fresh.clone(), who.clone());
+            async move {
+                let row = store::get::<node::Entity>(&*tx, "node", fresh.node.clone()).await?;
+                let row = node::Model {
+                    expires_at: fresh.expires_at,
+                    ..row
+                };
+                let body = event::CertificateRenewed {
+                    node: fresh.node.clone(),
+                    fingerprint: fresh.fingerprint.clone(),
+                };
+                store::update(&tx, row).await?;
+                store::insert(&tx, fresh).await?;
+                tx.emit(&who, &who, &body)
+            }
+        })
+        .await?;
+    Ok(Renewed {
+        certificate: issued.pem,
+    })
+}
+
+/// Shuts a node out, at once: its next word is refused.
+pub async fn revoke(app: &App, actor: &Actor, node: &str, reason: &str) -> Result<()> {
+    may(app, actor, "exchange.operate", None)?;
+    if reason.trim().is_empty() {
+        return Err(Error::invalid(
+            "reason",
+            Text::new("exchange-reason-missing"),
+        ));
+    }
+    let (node, who, reason) = (node.to_owned(), actor.trace(), reason.trim().to_owned());
+    app.db()
+        .write(move |tx| {
+            let (node, who, reason) = (node.clone(), who.clone(), reason.clone());
+            async move {
+                let row = store::get::<node::Entity>(&*tx, "node", node.clone()).await?;
+                if row.state == "revoked" {
+                    return Err(Error::refused("exchange-node-revoked"));
+                }
+                let row = node::Model {
+                    state: "revoked".into(),
+                    revoked_at: Some(micros(tx.now())),
+                    revoked_reason: reason.clone(),
+                    ..row
+                };
+                store::update(&tx, row).await?;
+                let body = event::NodeRevoked { node, reason };
+                tx.emit(&format!("node:{}", body.node), &who, &body)
+            }
+        })
+        .await
+}
+
+/// The node of a certificate. A revoked one is told so, any other stranger nothing.
+pub async fn identify(hub: &Hub, certificate_der: &[u8]) -> Result<Peer> {
+    let fingerprint = crate::certificate::fingerprint(certificate_der);
+    let node = store::node_of(hub.db.read(), &fingerprint).await?;
+    let node = node.ok_or(Error::NotSignedIn)?;
+    if node.state != "active" {
+        return Err(Error::refused("exchange-node-revoked"));
+    }
+    let minute = 60_000_000;
+    if node
+        .seen_at
+        .is_none_or(|seen| micros(hub.now()) - seen > minute)
+    {
+        let code = node.code.clone();
+        hub.db
+            .write(move |tx| {
+                let code = code.clone();
+                async move { store::touch(&tx, &code).await }
+            })
+            .await?;
+    }
+    Ok(Peer(node))
+}
+
+/// A node as people see it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ExchangeNode)]
+pub struct Node {
+    #[schema(example = "police-front-1")]
+    pub code: String,
+    #[schema(example = "公安局前置机")]
+    pub title: String,
+    #[schema(example = "11321000990000033R")]
+    pub org: String,
+    pub is_revoked: bool,
+    pub revoked_reason: String,
+    /// Of its newest certificate.
+    pub expires_at: chrono::DateTime<chrono::Utc>,
+    pub seen_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl From<node::Model> for Node {
+    fn from(row: node::Model) -> Self {
+        Self {
+            is_revoked: row.state == "revoked",
+            expires_at: kernel::clock::from_micros(row.expires_at),
+            seen_at: row.seen_at.map(kernel::clock::from_micros),
+            code: row.code,
+            title: row.title,
+            org: row.org,
+            revoked_reason: row.revoked_reason,
+        }
+    }
+}
+
+pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Node>> {
+    may(app, actor, "exchange.read", None)?;
+    let rows = store::nodes(app.db().read()).await?;
+    Ok(rows.into_iter().map(Node::from).collect())
+}

@@ -1,0 +1,111 @@
+//! The hub's side: who may come, what is offered, who gets what, and what became of it.
+
+pub mod authority;
+pub mod batch;
+pub mod delivery;
+pub mod enrolment;
+mod flight;
+pub mod landing;
+pub mod overview;
+pub mod publication;
+mod store;
+pub mod subscription;
+
+use std::{path::PathBuf, sync::Arc};
+
+use ::store::Db;
+use chrono::{DateTime, Duration, Utc};
+use identity::{Actor, Gate, Resource};
+use kernel::{Error, Result, Text, clock::micros};
+use serde::{Deserialize, Serialize};
+use web::App;
+
+pub(crate) use flight::LARGEST_MESSAGE;
+pub use flight::serve;
+
+use self::{authority::Authority, landing::Landing};
+use crate::schema::node;
+
+/// How nodes reach the hub, and how patient it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Address to listen on for nodes, as `0.0.0.0:8444`; empty for no exchange.
+    pub listen: String,
+    /// Names and addresses under which nodes reach it; they are in its certificate.
+    pub names: Vec<String>,
+    /// Days that a node's certificate holds; the node renews it when a third is left.
+    pub certificate_days: i64,
+    /// Hours within which an enrolment code must be used.
+    pub code_hours: i64,
+    /// Seconds by which a node's clock may be ahead of the hub's.
+    pub clock_skew_seconds: i64,
+    /// Days that batches are kept which everybody has.
+    pub keep_days: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: String::new(),
+            names: vec!["localhost".into(), "127.0.0.1".into()],
+            certificate_days: 365,
+            code_hours: 72,
+            clock_skew_seconds: 300,
+            keep_days: 30,
+        }
+    }
+}
+
+/// Where the hub's keys are; an [`App`] part.
+#[derive(Clone, Debug)]
+pub struct Keys(pub PathBuf);
+
+/// The hub; an [`App`] part.
+pub struct Hub {
+    pub(crate) db: Db,
+    pub settings: Settings,
+    pub authority: Authority,
+    pub landing: Arc<dyn Landing>,
+}
+
+impl Hub {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.db.clock().now()
+    }
+
+    /// What a node says happened must not be later than now, but for its clock's error.
+    pub(crate) fn must_be_past(&self, at: i64, now: DateTime<Utc>) -> Result<()> {
+        let skew = Duration::seconds(self.settings.clock_skew_seconds);
+        if at > micros(now + skew) {
+            let text = Text::new("exchange-clock-ahead").with("seconds", skew.num_seconds());
+            return Err(Error::Refused(text));
+        }
+        Ok(())
+    }
+}
+
+/// A node that has shown its certificate and is not revoked.
+#[derive(Clone, Debug)]
+pub struct Peer(pub(crate) node::Model);
+
+impl Peer {
+    pub fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// How events name it.
+    pub(crate) fn trace(&self) -> String {
+        format!("node:{}", self.0.code)
+    }
+}
+
+/// Whether the actor may; `org` is the department whose thing it is.
+pub(crate) fn may(app: &App, actor: &Actor, action: &str, org: Option<&str>) -> Result<()> {
+    let gate = app.part::<Gate>()?;
+    let resource = match org {
+        Some(org) => Resource::new("Exchange", "exchange").org(org),
+        None => Resource::system(),
+    };
+    actor.may(&gate, action, &resource)
+}

@@ -1,0 +1,285 @@
+//! Who gets what of a publication: columns, rows, for which purpose, until when.
+
+use chrono::NaiveDate;
+use identity::Actor;
+use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
+use serde::{Deserialize, Serialize};
+use web::App;
+
+use super::{may, publication, store};
+use crate::{
+    data::{
+        Shape,
+        filter::{self, Condition},
+    },
+    event,
+    schema::{node, publication as publication_table, subscription},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ExchangeSubscriptionState)]
+pub enum State {
+    Active,
+    Suspended,
+    Withdrawn,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        match name {
+            "active" => Self::Active,
+            "suspended" => Self::Suspended,
+            _ => Self::Withdrawn,
+        }
+    }
+}
+
+/// What a department is to have.
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ExchangeSubscribing)]
+pub struct Subscribing {
+    #[schema(example = "hukou-person")]
+    pub publication: String,
+    /// The subscriber's node.
+    #[schema(example = "civil-front-1")]
+    pub node: String,
+    /// What for.
+    #[schema(example = "核对低保对象户籍")]
+    pub purpose: String,
+    /// Law or duty that it rests on.
+    #[schema(example = "社会救助暂行办法 第十一条")]
+    pub basis: String,
+    /// Names; the key's are always among them. Empty for all.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Conditions on the key that rows have to fulfil.
+    #[serde(default)]
+    pub filter: Vec<Condition>,
+    /// The last day; none for no end.
+    #[serde(default)]
+    pub expires_on: Option<NaiveDate>,
+}
+
+/// A subscription as people see it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ExchangeSubscription)]
+pub struct Subscription {
+    #[schema(example = "019c8f2e-0000-7000-8000-000000000001")]
+    pub id: String,
+    pub publication: String,
+    pub node: String,
+    pub org: String,
+    pub purpose: String,
+    pub basis: String,
+    pub columns: Vec<String>,
+    pub filter: Vec<Condition>,
+    pub state: State,
+    pub expires_on: Option<NaiveDate>,
+}
+
+/// Columns of a subscription in its publication's order, and which rows.
+pub(super) struct Scope {
+    pub shape: Shape,
+    pub filter: Vec<Condition>,
+    /// Whether it is everything, just as it came.
+    pub is_whole: bool,
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Fault::caused_by("read a subscription", e).into())
+}
+
+fn text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Fault::caused_by("write a subscription", e).into())
+}
+
+pub(super) fn scope(
+    row: &subscription::Model,
+    publication: &publication_table::Model,
+) -> Result<Scope> {
+    let whole = publication::shape(publication)?;
+    let columns: Vec<String> = parse(&row.columns)?;
+    let filter: Vec<Condition> = parse(&row.filter)?;
+    let shape = whole.project(&columns);
+    Ok(Scope {
+        is_whole: filter.is_empty() && shape == whole,
+        shape,
+        filter,
+    })
+}
+
+/// Whether rows may flow today.
+pub(super) fn is_live(row: &subscription::Model, today: NaiveDate) -> bool {
+    row.state == State::Active.name() && row.expires_on.is_none_or(|last| today <= last)
+}
+
+fn view(row: subscription::Model) -> Result<Subscription> {
+    Ok(Subscription {
+        columns: parse(&row.columns)?,
+        filter: parse(&row.filter)?,
+        state: State::of_name(&row.state),
+        id: row.id,
+        publication: row.publication,
+        node: row.node,
+        org: row.org,
+        purpose: row.purpose,
+        basis: row.basis,
+        expires_on: row.expires_on,
+    })
+}
+
+/// Lets a node have rows from the next full batch on, which the provider's node is asked for.
+pub async fn subscribe(app: &App, actor: &Actor, asked: &Subscribing) -> Result<Subscription> {
+    may(app, actor, "exchange.subscribe", None)?;
+    let (asked, who, today) = (asked.clone(), actor.trace(), app.clock().today());
+    let row = app
+        .db()
+        .write(move |tx| {
+            let (asked, who) = (asked.clone(), who.clone());
+            async move { insert(&tx, asked, who, today).await }
+        })
+        .await?;
+    view(row)
+}
+
+async fn insert(
+    tx: &::store::Tx,
+    asked: Subscribing,
+    who: String,
+    today: NaiveDate,
+) -> Result<subscription::Model> {
+    let publication =
+        store::get::<publication_table::Entity>(&**tx, "publication", asked.publication.clone())
+            .await?;
+    let node = store::get::<node::Entity>(&**tx, "node", asked.node.clone()).await?;
+    let shape = publication::shape(&publication)?;
+    let findings = findings(&asked, &shape, &node, &publication, today);
+    if !findings.is_empty() {
+        return Err(Error::Invalid(findings));
+    }
+    let wanted = |name: &&str| asked.columns.is_empty() || asked.columns.iter().any(|c| c == name);
+    let names = shape.columns.iter().map(|c| c.name.as_str());
+    let columns: Vec<&str> = names
+        .filter(|name| wanted(name) || shape.key.iter().any(|k| k == name))
+        .collect();
+    let row = subscription::Model {
+        id: ::store::event::new_id(tx.now()),
+        publication: asked.publication,
+        node: asked.node,
+        org: node.org,
+        purpose: asked.purpose.trim().to_owned(),
+        basis: asked.basis.trim().to_owned(),
+        columns: text(&columns)?,
+        filter: text(&asked.filter)?,
+        state: State::Active.name().into(),
+        is_started: false,
+        expires_on: asked.expires_on,
+        created_by: who.clone(),
+        created_at: micros(tx.now()),
+    };
+    store::insert(tx, row.clone()).await?;
+    let publication = publication_table::Model {
+        wants_full: true,
+        ..publication
+    };
+    store::update(tx, publication).await?;
+    moved(tx, &who, &row)?;
+    Ok(row)
+}
+
+fn findings(
+    asked: &Subscribing,
+    shape: &Shape,
+    node: &node::Model,
+    publication: &publication_table::Model,
+    today: NaiveDate,
+) -> Vec<Finding> {
+    let mut findings = filter::findings(&asked.filter, shape);
+    let mut found = |field: &str, text: Text| findings.push(Finding::new(field, text));
+    if asked.purpose.trim().is_empty() {
+        found("purpose", Text::new("exchange-purpose-missing"));
+    }
+    if asked.basis.trim().is_empty() {
+        found("basis", Text::new("exchange-basis-missing"));
+    }
+    if node.state != "active" {
+        found("node", Text::new("exchange-node-revoked"));
+    }
+    if node.code == publication.node {
+        found("node", Text::new("exchange-node-own"));
+    }
+    if asked.expires_on.is_some_and(|last| last < today) {
+        found("expires_on", Text::new("exchange-expires-past"));
+    }
+    for name in &asked.columns {
+        if shape.column(name).is_none() {
+            found(
+                "columns",
+                Text::new("exchange-column-unknown").with("name", name),
+            );
+        }
+    }
+    findings
+}
+
+fn moved(tx: &::store::Tx, who: &str, row: &subscription::Model) -> Result<()> {
+    let body = event::SubscriptionMoved {
+        subscription: row.id.clone(),
+        publication: row.publication.clone(),
+        node: row.node.clone(),
+        org: row.org.clone(),
+        purpose: row.purpose.clone(),
+        basis: row.basis.clone(),
+        state: row.state.clone(),
+        columns: parse(&row.columns)?,
+    };
+    tx.emit(&format!("subscription:{}", row.id), who, &body)
+}
+
+/// Suspends, resumes or withdraws; at once, because each pull asks anew.
+pub async fn set_state(app: &App, actor: &Actor, id: &str, state: State) -> Result<Subscription> {
+    may(app, actor, "exchange.subscribe", None)?;
+    let (id, who) = (id.to_owned(), actor.trace());
+    let row = app
+        .db()
+        .write(move |tx| {
+            let (id, who) = (id.clone(), who.clone());
+            async move {
+                let row = store::get::<subscription::Entity>(&*tx, "subscription", id).await?;
+                if row.state == State::Withdrawn.name() && state != State::Withdrawn {
+                    return Err(Error::refused("exchange-subscription-withdrawn"));
+                }
+                if row.state == state.name() {
+                    return Ok(row);
+                }
+                let row = subscription::Model {
+                    state: state.name().into(),
+                    ..row
+                };
+                if state == State::Withdrawn {
+                    store::supersede(&tx, &row.id).await?;
+                }
+                store::update(&tx, row.clone()).await?;
+                moved(&tx, &who, &row)?;
+                Ok(row)
+            }
+        })
+        .await?;
+    view(row)
+}
+
+pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Subscription>> {
+    may(app, actor, "exchange.read", None)?;
+    let rows = store::subscriptions(app.db().read(), None).await?;
+    rows.into_iter().map(view).collect()
+}

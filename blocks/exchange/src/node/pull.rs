@@ -1,0 +1,209 @@
+//! Incoming: a delivery's chunks, its note, the target, the receipt. Each step is remembered before
+//! the next begins, and done again it changes nothing.
+
+use std::path::Path;
+
+use kernel::{Fault, clock::micros};
+
+use super::{
+    Folder, Membership, chunk_file,
+    client::{Client, Trouble},
+    config::{Config, Target},
+    send::{remove, throttle},
+    state::{State, delivery},
+    target, write_whole,
+};
+use crate::{
+    data::{
+        Shape,
+        checksum::Checksum,
+        chunk::{self, Kind},
+    },
+    wire::{Applied, Delivery, Failed, Note, Pull, Pulled, Signed, action},
+};
+
+pub struct Puller<'a> {
+    pub folder: &'a Folder,
+    pub membership: &'a Membership,
+    pub config: &'a Config,
+    pub state: &'a State,
+}
+
+impl Puller<'_> {
+    /// Brings one delivery into its target. One without a target here is left alone.
+    pub async fn deliver(&self, client: &mut Client, task: &Delivery) -> Result<bool, Trouble> {
+        let target = self
+            .config
+            .targets
+            .iter()
+            .find(|t| t.publication == task.publication);
+        let Some(target) = target else {
+            tracing::warn!(publication = %task.publication, "no target for a subscription");
+            return Ok(false);
+        };
+        let known = match self.state.delivery(&task.id).await? {
+            Some(known) => known,
+            None => self.fetch(client, task).await?,
+        };
+        let note = self.note(&known)?;
+        if known.applied_at.is_none() {
+            let known = known.clone();
+            match self.apply(task, target, &note).await {
+                Ok(()) => {
+                    let applied_at = Some(micros(kernel::Clock::now(&kernel::SystemClock)));
+                    self.state
+                        .put_delivery(delivery::Model {
+                            applied_at,
+                            ..known
+                        })
+                        .await?;
+                }
+                Err(fault) if fault.is_transient => return Err(fault.into()),
+                Err(fault) => {
+                    tracing::error!(cause = %fault.chain(), "the target does not take a delivery");
+                    let failed = Failed {
+                        delivery: task.id.clone(),
+                        problem: fault.chain(),
+                    };
+                    let () = client.act(action::FAILED, &failed).await?;
+                    return Ok(true);
+                }
+            }
+        }
+        self.receipt(client, task, &note).await?;
+        Ok(true)
+    }
+
+    /// Brings chunks that are not here yet, then the note; checks everything that can be checked.
+    async fn fetch(
+        &self,
+        client: &mut Client,
+        task: &Delivery,
+    ) -> Result<delivery::Model, Trouble> {
+        let folder = self.folder.incoming(&task.id);
+        std::fs::create_dir_all(&folder)
+            .map_err(|e| Fault::caused_by(format!("make {}", folder.display()), e))?;
+        let from = (0..)
+            .take_while(|place| chunk_file(&folder, *place).exists())
+            .count();
+        let asked = Pull {
+            delivery: task.id.clone(),
+            from: u32::try_from(from).unwrap_or(u32::MAX),
+        };
+        let mut stream = client.get(&asked).await?;
+        let mut signed = None;
+        while let Some(message) = stream.message().await? {
+            let pulled = serde_json::from_slice(&message.app_metadata)
+                .map_err(|e| Fault::caused_by("read a delivery", e))?;
+            match pulled {
+                Pulled::Chunk { place, mark } => {
+                    if chunk::digest(&message.data_body) != mark.digest {
+                        return Err(Fault::new("a chunk arrived damaged").transient().into());
+                    }
+                    write_whole(&chunk_file(&folder, place as usize), &message.data_body)?;
+                    throttle(self.config.limits.bytes_per_second, message.data_body.len()).await;
+                }
+                Pulled::Note(note) => signed = Some(note),
+            }
+        }
+        let signed = signed.ok_or_else(|| Fault::new("a delivery broke off").transient())?;
+        let row = delivery::Model {
+            id: task.id.clone(),
+            publication: task.publication.clone(),
+            subscription: task.subscription.clone(),
+            sequence: task.sequence,
+            note: signed.text,
+            note_signature: signed.signature,
+            pulled_at: micros(kernel::Clock::now(&kernel::SystemClock)),
+            applied_at: None,
+            receipted_at: None,
+        };
+        let note = self.note(&row)?;
+        if note.delivery != task.id || note.subscription != task.subscription {
+            return Err(Fault::new("the hub's note is for another delivery").into());
+        }
+        if let Err(fault) = check(&folder, &note, &task.shape) {
+            // Chunks of an earlier cut, or a disk that lies: everything is brought again.
+            remove(&folder);
+            return Err(fault.transient().into());
+        }
+        self.state.put_delivery(row.clone()).await?;
+        Ok(row)
+    }
+
+    fn note(&self, row: &delivery::Model) -> Result<Note, Fault> {
+        let signed = Signed {
+            text: row.note.clone(),
+            signature: row.note_signature.clone(),
+        };
+        signed
+            .open(&self.membership.hub_key()?)
+            .map_err(|_| Fault::new("the hub's note is not signed by the hub"))
+    }
+
+    async fn apply(&self, task: &Delivery, target: &Target, note: &Note) -> Result<(), Fault> {
+        let order = target::Order {
+            target: target.clone(),
+            shape: task.shape.clone(),
+            note: note.clone(),
+            folder: self.folder.incoming(&task.id),
+        };
+        let applied = tokio::task::spawn_blocking(move || target::apply(&order)).await;
+        applied.map_err(|e| Fault::caused_by("apply a delivery", e).transient())?
+    }
+
+    async fn receipt(
+        &self,
+        client: &mut Client,
+        task: &Delivery,
+        note: &Note,
+    ) -> Result<(), Trouble> {
+        let Some(row) = self.state.delivery(&task.id).await? else {
+            return Ok(());
+        };
+        let applied = Applied {
+            delivery: task.id.clone(),
+            node: self.membership.node.clone(),
+            rows: note.rows,
+            deletes: note.deletes,
+            checksum: note.checksum,
+            applied_at: row.applied_at.unwrap_or_default(),
+        };
+        let signed = Signed::sign(&self.folder.signing_key()?, &applied)?;
+        let () = client.act(action::APPLIED, &signed).await?;
+        let receipted_at = Some(micros(kernel::Clock::now(&kernel::SystemClock)));
+        self.state
+            .put_delivery(delivery::Model {
+                receipted_at,
+                ..row
+            })
+            .await?;
+        remove(&self.folder.incoming(&task.id));
+        Ok(())
+    }
+}
+
+/// The chunks are those of the note, and their rows add up.
+fn check(folder: &Path, note: &Note, shape: &Shape) -> Result<(), Fault> {
+    let mut sum = Checksum::default();
+    for (place, mark) in note.chunks.iter().enumerate() {
+        let path = chunk_file(folder, place);
+        let bytes = std::fs::read(&path)
+            .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e))?;
+        if chunk::digest(&bytes) != mark.digest {
+            return Err(Fault::new("a chunk is not that of the hub's note"));
+        }
+        let schema = match mark.kind {
+            Kind::Rows => shape.schema(),
+            Kind::Deletes => shape.key_schema(),
+        };
+        for batch in chunk::read(&bytes, &schema)? {
+            sum.add(&batch)?;
+        }
+    }
+    if sum == note.checksum {
+        Ok(())
+    } else {
+        Err(Fault::new("the rows are not those of the hub's note"))
+    }
+}

@@ -1,0 +1,162 @@
+//! The node's loop: announce, read, send, pull, apply; slower and slower while nothing works.
+
+use std::{collections::HashMap, time::Duration};
+
+use kernel::Fault;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Folder, Membership,
+    client::{Client, Trouble},
+    config::Config,
+    enrol,
+    pull::Puller,
+    send::Sender,
+    state::State,
+};
+use crate::wire::{Announced, Work, action};
+
+/// Between tries while the hub is away: doubled each time up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+pub struct Node {
+    pub folder: Folder,
+    pub config: Config,
+    state: State,
+    membership: Membership,
+}
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    pub sent: usize,
+    pub delivered: usize,
+}
+
+impl Node {
+    pub async fn open(folder: Folder, config: Config) -> Result<Self, Trouble> {
+        let membership = folder.membership()?;
+        let state = State::open(&folder.0).await?;
+        Ok(Self {
+            folder,
+            config,
+            state,
+            membership,
+        })
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Works until told to stop.
+    pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), Trouble> {
+        let usual = Duration::from_secs(self.config.limits.poll_seconds.max(1));
+        let mut pause = usual;
+        loop {
+            let round = tokio::select! {
+                round = self.round(false) => round,
+                () = stop.cancelled() => return Ok(()),
+            };
+            match round {
+                Ok(round) if round.sent + round.delivered > 0 => pause = Duration::ZERO,
+                Ok(_) => pause = usual,
+                Err(trouble) => {
+                    tracing::warn!(%trouble, "the node could not do its work");
+                    pause = (pause * 2).clamp(usual, LONGEST_PAUSE);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Does all that is due once. One publication's or target's trouble does not stop the others;
+    /// the last trouble is the answer.
+    pub async fn round(&mut self, is_forced: bool) -> Result<Round, Trouble> {
+        let mut client = Client::member(&self.folder, &self.membership)?;
+        if enrol::is_due(&self.membership, chrono::Utc::now())? {
+            self.membership = enrol::renew(&self.folder, &mut client).await?;
+            client = Client::member(&self.folder, &self.membership)?;
+        }
+        let (mut round, mut trouble) = (Round::default(), None);
+        let mut note = |outcome: Result<usize, Trouble>| match outcome {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::warn!(trouble = %error, "a step did not succeed");
+                trouble = Some(error);
+                0
+            }
+        };
+        // What is read already goes first: it decides the next batch's sequence.
+        round.sent += note(self.send(&mut client).await);
+        let known = self.announce(&mut client).await?;
+        let unsent = self.state.unsent().await?;
+        for publication in &self.config.publications {
+            let is_busy = unsent.iter().any(|row| row.publication == publication.code);
+            if let Some(standing) = known.get(&publication.code).filter(|_| !is_busy) {
+                let read = self.sender().read(publication, standing, is_forced).await;
+                note(read.map(usize::from));
+            }
+        }
+        round.sent += note(self.send(&mut client).await);
+        let work: Work = client.act(action::WORK, &()).await?;
+        for task in &work.deliveries {
+            let delivered = self.puller().deliver(&mut client, task).await;
+            round.delivered += note(delivered.map(usize::from));
+        }
+        trouble.map_or(Ok(round), Err)
+    }
+
+    async fn announce(&self, client: &mut Client) -> Result<HashMap<String, Announced>, Trouble> {
+        let mut known = HashMap::new();
+        for publication in &self.config.publications {
+            let standing = self.sender().announce(client, publication).await?;
+            known.insert(publication.code.clone(), standing);
+        }
+        Ok(known)
+    }
+
+    /// Sends what was read before; a publication has one batch under way at the most.
+    async fn send(&self, client: &mut Client) -> Result<usize, Trouble> {
+        let mut sent = 0;
+        for row in self.state.unsent().await? {
+            self.sender().send(client, &row).await?;
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        Sender {
+            folder: &self.folder,
+            membership: &self.membership,
+            config: &self.config,
+            state: &self.state,
+        }
+    }
+
+    fn puller(&self) -> Puller<'_> {
+        Puller {
+            folder: &self.folder,
+            membership: &self.membership,
+            config: &self.config,
+            state: &self.state,
+        }
+    }
+}
+
+/// Fails unless the settings can be used.
+pub fn check(config: &Config, say: impl Fn(&kernel::Text) -> String) -> Result<(), Fault> {
+    let findings = config.findings();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = findings
+        .iter()
+        .map(|f| format!("{}: {}", f.field, say(&f.text)))
+        .collect();
+    Err(Fault::new(all.join("\n")))
+}

@@ -1,0 +1,325 @@
+//! Outgoing: what is to be read now, and sending what was read until the hub's receipt is here.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use kernel::{Fault, clock::micros};
+
+use super::{
+    Folder, Membership, chunk_file,
+    client::{Client, Trouble},
+    config::{Config, Publication, Source},
+    read::{self, Reading},
+    source::{self, Plan},
+    state::{State, batch, file, reading},
+};
+use crate::{
+    data::chunk,
+    wire::{
+        Announce, Announced, BatchKind, Commit, Manifest, Offered, Place, PublicationState,
+        Receipt, Refusals, RefusedRow, Signed, action,
+    },
+};
+
+/// Refused rows told in one message.
+const REFUSALS_AT_ONCE: usize = 500;
+
+/// All that a step needs.
+pub struct Sender<'a> {
+    pub folder: &'a Folder,
+    pub membership: &'a Membership,
+    pub config: &'a Config,
+    pub state: &'a State,
+}
+
+impl Sender<'_> {
+    /// Tells the hub what a publication is; answers how it stands.
+    pub async fn announce(
+        &self,
+        client: &mut Client,
+        publication: &Publication,
+    ) -> Result<Announced, Trouble> {
+        let asked = Announce {
+            code: publication.code.clone(),
+            resource: publication.resource.clone(),
+            title: publication.title.clone(),
+            shape: publication.shape(),
+        };
+        client.act(action::ANNOUNCE, &asked).await
+    }
+
+    /// Reads a publication if that is due, and remembers the batch. Answers whether one was made.
+    pub async fn read(
+        &self,
+        publication: &Publication,
+        standing: &Announced,
+        is_forced: bool,
+    ) -> Result<bool, Trouble> {
+        if standing.state != PublicationState::Open {
+            return Ok(false);
+        }
+        let last = self.state.reading(&publication.code).await?;
+        let now = micros(kernel::Clock::now(&kernel::SystemClock));
+        let interval = i64::try_from(publication.every_seconds).unwrap_or(i64::MAX);
+        let is_due = last.as_ref().is_none_or(|last| {
+            now.saturating_sub(last.read_at) >= interval.saturating_mul(1_000_000)
+        });
+        if !is_due && !standing.wants_full && !is_forced {
+            return Ok(false);
+        }
+        let Some(reading) = self.plan(publication, standing, last.as_ref()).await? else {
+            return Ok(false);
+        };
+        let work = reading.clone();
+        let ready = tokio::task::spawn_blocking(move || read::read(&work));
+        let ready = ready
+            .await
+            .map_err(|e| Fault::caused_by("read a source", e))??;
+        self.keep(&reading, ready, standing, last).await
+    }
+
+    /// What is to be read; none where nothing can be new.
+    async fn plan(
+        &self,
+        publication: &Publication,
+        standing: &Announced,
+        last: Option<&reading::Model>,
+    ) -> Result<Option<Reading>, Trouble> {
+        let batch = kernel::id::new_v7(kernel::Clock::now(&kernel::SystemClock)).to_string();
+        let since = last.and_then(|last| last.watermark.clone());
+        let mut plan = Plan {
+            kind: if standing.wants_full {
+                BatchKind::Full
+            } else {
+                BatchKind::Increment
+            },
+            since,
+        };
+        let mut files = Vec::new();
+        match &publication.source {
+            Source::Odbc(source) => {
+                let is_whole = source.changes.is_none() && source.watermark.is_none();
+                if is_whole || plan.since.is_none() {
+                    plan.kind = BatchKind::Full;
+                }
+            }
+            Source::Folder(source) => {
+                let mut found = source::folder::list(source)?;
+                if source.full {
+                    plan.kind = BatchKind::Full;
+                    found = found.pop().into_iter().collect();
+                }
+                if plan.kind == BatchKind::Full {
+                    let newest = found.last().cloned();
+                    let is_new = match newest {
+                        Some(newest) => self.is_new(publication, &newest).await?,
+                        None => false,
+                    };
+                    if found.is_empty() || !(standing.wants_full || is_new) {
+                        return Ok(None);
+                    }
+                    found.reverse();
+                    files = found;
+                } else {
+                    for one in found {
+                        if self.is_new(publication, &one).await? {
+                            files.push(one);
+                            break;
+                        }
+                    }
+                    if files.is_empty() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(Some(Reading {
+            publication: publication.clone(),
+            plan,
+            files,
+            node: self.membership.node.clone(),
+            folder: self.folder.outgoing(&batch),
+            batch,
+            sequence: standing.next_sequence,
+            chunk_bytes: self.config.limits.chunk_bytes,
+        }))
+    }
+
+    async fn is_new(
+        &self,
+        publication: &Publication,
+        found: &source::folder::Found,
+    ) -> Result<bool, Trouble> {
+        let taken = self.state.file(&publication.code, &found.name).await?;
+        Ok(taken.is_none_or(|taken| taken.digest != found.digest))
+    }
+
+    /// Signs and remembers a batch, unless there is nothing in it.
+    async fn keep(
+        &self,
+        reading: &Reading,
+        ready: read::Ready,
+        standing: &Announced,
+        last: Option<reading::Model>,
+    ) -> Result<bool, Trouble> {
+        let manifest = &ready.manifest;
+        let code = reading.publication.code.clone();
+        let before = last.and_then(|last| last.watermark);
+        // A source without marks is compared as a whole.
+        let whole = format!("checksum:{}:{}", manifest.rows, manifest.checksum);
+        let is_whole = ready.end.watermark.is_none() && manifest.kind == BatchKind::Full;
+        let watermark = match ready.end.watermark {
+            Some(mark) => Some(mark),
+            None if is_whole => Some(whole),
+            None => before.clone(),
+        };
+        let read = reading::Model {
+            publication: code.clone(),
+            watermark: watermark.clone(),
+            read_at: manifest.read_at,
+        };
+        let is_empty = manifest.rows + manifest.deletes + manifest.refused == 0;
+        let is_same = is_whole && watermark == before && !standing.wants_full;
+        if reading.files.is_empty()
+            && (is_same || (is_empty && manifest.kind == BatchKind::Increment))
+        {
+            self.state.note_reading(read).await?;
+            remove(&reading.folder);
+            return Ok(false);
+        }
+        let signed = Signed::sign(&self.folder.signing_key()?, manifest)?;
+        let row = batch::Model {
+            id: manifest.batch.clone(),
+            publication: code.clone(),
+            sequence: manifest.sequence,
+            manifest: signed.text,
+            manifest_signature: signed.signature,
+            refused: serde_json::to_string(&ready.refused)
+                .map_err(|e| Fault::caused_by("write refused rows", e))?,
+            receipt: None,
+            receipt_signature: None,
+            created_at: micros(kernel::Clock::now(&kernel::SystemClock)),
+            receipted_at: None,
+        };
+        let file = reading.files.first().map(|found| file::Model {
+            publication: code,
+            name: found.name.clone(),
+            digest: found.digest.clone(),
+            batch: row.id.clone(),
+            taken_at: manifest.read_at,
+        });
+        self.state.add_batch(row, read, file).await?;
+        Ok(true)
+    }
+
+    /// Sends a remembered batch until its receipt is here. The hub says what is missing, so what
+    /// was sent before is not sent again.
+    pub async fn send(&self, client: &mut Client, row: &batch::Model) -> Result<(), Trouble> {
+        let offered = Signed {
+            text: row.manifest.clone(),
+            signature: row.manifest_signature.clone(),
+        };
+        let answer: Offered = match client.act(action::OFFER, &offered).await {
+            Err(Trouble::Refused(why)) => {
+                // The hub wants another one in its place: the source is read again.
+                tracing::warn!(batch = %row.id, %why, "the hub does not take a batch");
+                self.state.forget_batch(row).await?;
+                remove(&self.folder.outgoing(&row.id));
+                return Err(Trouble::Refused(why));
+            }
+            other => other?,
+        };
+        let receipt = match answer.receipt {
+            Some(receipt) => receipt,
+            None => {
+                self.refusals(client, row).await?;
+                self.chunks(client, row, answer.missing).await?;
+                let commit = Commit {
+                    batch: row.id.clone(),
+                };
+                client.act(action::COMMIT, &commit).await?
+            }
+        };
+        let said: Receipt = receipt
+            .open(&self.membership.hub_key()?)
+            .map_err(|_| Fault::new("the hub's receipt is not signed by the hub"))?;
+        if said.batch != row.id || said.manifest != chunk::digest(row.manifest.as_bytes()) {
+            return Err(Fault::new("the hub's receipt is for another batch").into());
+        }
+        self.state.note_receipt(&row.id, &receipt).await?;
+        remove(&self.folder.outgoing(&row.id));
+        Ok(())
+    }
+
+    async fn refusals(&self, client: &mut Client, row: &batch::Model) -> Result<(), Trouble> {
+        let rows: Vec<RefusedRow> = serde_json::from_str(&row.refused)
+            .map_err(|e| Fault::caused_by("read refused rows", e))?;
+        for some in rows.chunks(REFUSALS_AT_ONCE) {
+            let told = Refusals {
+                batch: row.id.clone(),
+                rows: some.to_vec(),
+            };
+            let () = client.act(action::REFUSALS, &told).await?;
+        }
+        Ok(())
+    }
+
+    async fn chunks(
+        &self,
+        client: &mut Client,
+        row: &batch::Model,
+        missing: Vec<u32>,
+    ) -> Result<(), Trouble> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let manifest: Manifest = serde_json::from_str(&row.manifest)
+            .map_err(|e| Fault::caused_by("read a manifest", e))?;
+        let folder = self.folder.outgoing(&row.id);
+        let wanted = missing.len();
+        let rate = self.config.limits.bytes_per_second;
+        let id = row.id.clone();
+        // A chunk that cannot be read ends the stream; the batch is tried again later.
+        let chunks = futures::stream::iter(missing).then(move |place| {
+            let (path, batch) = (chunk_file(&folder, place as usize), id.clone());
+            async move {
+                let bytes = tokio::fs::read(path).await.ok()?;
+                throttle(rate, bytes.len()).await;
+                Some((Place { batch, place }, bytes))
+            }
+        });
+        let chunks = chunks
+            .take_while(|c| std::future::ready(c.is_some()))
+            .filter_map(std::future::ready);
+        let kept = client.put(chunks).await?;
+        if kept == wanted {
+            return Ok(());
+        }
+        let folder = self.folder.outgoing(&row.id);
+        let is_lost = (0..manifest.chunks.len()).any(|place| !chunk_file(&folder, place).exists());
+        if is_lost {
+            self.state.forget_batch(row).await?;
+            return Err(Fault::new("chunks of a batch are gone from the node's folder").into());
+        }
+        Err(Fault::new("the hub did not keep all chunks")
+            .transient()
+            .into())
+    }
+}
+
+/// Waits as long as those bytes may take.
+pub(super) async fn throttle(bytes_per_second: u64, bytes: usize) {
+    if bytes_per_second > 0 {
+        let millis = (bytes as u64).saturating_mul(1000) / bytes_per_second;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+/// Removes a folder of chunks; one that stays is in nobody's way.
+pub(super) fn remove(folder: &std::path::Path) {
+    if let Err(error) = std::fs::remove_dir_all(folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %folder.display(), %error, "cannot remove chunks");
+    }
+}

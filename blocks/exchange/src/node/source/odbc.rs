@@ -1,0 +1,267 @@
+//! Tables and views of any database with an ODBC driver.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, Field, Schema, TimeUnit},
+};
+use arrow_odbc::{
+    OdbcReaderBuilder, TextEncoding, arrow_schema_from,
+    odbc_api::{Connection, ConnectionOptions, Cursor, ResultSetMetadata},
+};
+use kernel::Fault;
+
+use super::{End, Plan, Take, failed};
+use crate::{
+    data::chunk::Kind,
+    node::config::{OdbcSource, Publication, with_environment},
+    wire::BatchKind,
+};
+
+/// Seconds to wait for a connection.
+const LOGIN_SECONDS: u32 = 15;
+/// Bytes of the buffers that rows are fetched into.
+const FETCH_BYTES: usize = 8 << 20;
+/// Rows fetched at once at the most.
+const FETCH_ROWS: usize = 50_000;
+
+pub fn connect(connection: &str) -> Result<Connection<'static>, Fault> {
+    odbc_loader::load().map_err(|e| Fault::caused_by("open a database", e))?;
+    let environment = arrow_odbc::odbc_api::environment().map_err(|e| failed("start ODBC", e))?;
+    let options = ConnectionOptions {
+        login_timeout_sec: Some(LOGIN_SECONDS),
+        ..ConnectionOptions::default()
+    };
+    environment
+        .connect_with_connection_string(&with_environment(connection)?, options)
+        .map_err(|e| failed("open a database", e))
+}
+
+/// Reads what the plan asks for.
+pub fn read(
+    publication: &Publication,
+    source: &OdbcSource,
+    plan: &Plan,
+    take: &mut Take<'_>,
+) -> Result<End, Fault> {
+    let connection = connect(&source.connection)?;
+    let reader = Reader {
+        connection: &connection,
+        publication,
+        source,
+    };
+    match (&source.changes, &source.watermark) {
+        (Some(_), _) => reader.by_changes(plan, take),
+        (None, Some(_)) => reader.by_watermark(plan, take),
+        (None, None) => reader.all(None, take).map(|()| End::default()),
+    }
+}
+
+struct Reader<'a> {
+    connection: &'a Connection<'static>,
+    publication: &'a Publication,
+    source: &'a OdbcSource,
+}
+
+impl Reader<'_> {
+    fn by_watermark(&self, plan: &Plan, take: &mut Take<'_>) -> Result<End, Fault> {
+        let column = self.source.watermark.as_deref().unwrap_or_default();
+        let table = &self.source.table;
+        // The end is asked for first: what changes while rows are read is read next time again.
+        let end = self.one(&format!("SELECT MAX({column}) FROM {table}"))?;
+        let since = match plan.kind {
+            BatchKind::Full => None,
+            BatchKind::Increment => plan.since.as_deref(),
+        };
+        let condition = since
+            .map(|since| literal(since, self.source.overlap).map(|l| format!("{column} >= {l}")))
+            .transpose()?;
+        self.all(condition.as_deref(), take)?;
+        if let (Some(condition), Some(deleted)) = (&condition, &self.source.deleted) {
+            let keys = self.keys("");
+            let gone = format!("SELECT {keys} FROM {table} WHERE {condition} AND ({deleted})");
+            self.query(&gone, Kind::Deletes, take)?;
+        }
+        Ok(End { watermark: end })
+    }
+
+    /// Rows of the table under a condition; those that count as gone are not among them.
+    fn all(&self, condition: Option<&str>, take: &mut Take<'_>) -> Result<(), Fault> {
+        let columns: Vec<&str> = self
+            .publication
+            .columns
+            .iter()
+            .map(|c| c.source())
+            .collect();
+        let mut sql = format!("SELECT {} FROM {}", columns.join(", "), self.source.table);
+        let kept = self
+            .source
+            .deleted
+            .as_deref()
+            .map(|deleted| format!("NOT ({deleted})"));
+        let conditions: Vec<&str> = [condition, kept.as_deref()].into_iter().flatten().collect();
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
+        }
+        self.query(&sql, Kind::Rows, take)
+    }
+
+    /// Changed rows as they are now, then keys of the changes table that are no row any more. A
+    /// row that changes in between is told again by its next change.
+    fn by_changes(&self, plan: &Plan, take: &mut Take<'_>) -> Result<End, Fault> {
+        let Some(changes) = &self.source.changes else {
+            return Ok(End::default());
+        };
+        let (log, sequence) = (&changes.table, &changes.sequence);
+        let end = self.one(&format!("SELECT MAX({sequence}) FROM {log}"))?;
+        let since = plan
+            .since
+            .as_deref()
+            .filter(|_| plan.kind == BatchKind::Increment);
+        let Some(since) = since else {
+            self.all(None, take)?;
+            return Ok(End {
+                watermark: Some(end.unwrap_or_else(|| "0".into())),
+            });
+        };
+        let from = literal(since, self.source.overlap)?;
+        let until = literal(end.as_deref().unwrap_or("0"), 0)?;
+        let span = format!("c.{sequence} > {from} AND c.{sequence} <= {until}");
+        let table = &self.source.table;
+        let columns: Vec<String> = self
+            .publication
+            .columns
+            .iter()
+            .map(|c| qualified("t", c.source()))
+            .collect();
+        let same: Vec<String> = self
+            .publication
+            .key_columns()
+            .map(|c| format!("c.{0} = t.{0}", c.source()))
+            .collect();
+        let (columns, same) = (columns.join(", "), same.join(" AND "));
+        let rows = format!(
+            "SELECT {columns} FROM {table} t WHERE EXISTS \
+             (SELECT 1 FROM {log} c WHERE {same} AND {span})"
+        );
+        self.query(&rows, Kind::Rows, take)?;
+        let gone = format!(
+            "SELECT DISTINCT {} FROM {log} c WHERE {span} AND NOT EXISTS \
+             (SELECT 1 FROM {table} t WHERE {same})",
+            self.keys("c.")
+        );
+        self.query(&gone, Kind::Deletes, take)?;
+        Ok(End { watermark: end })
+    }
+
+    fn keys(&self, before: &str) -> String {
+        let keys: Vec<String> = self
+            .publication
+            .key_columns()
+            .map(|c| format!("{before}{}", c.source()))
+            .collect();
+        keys.join(", ")
+    }
+
+    fn query(&self, sql: &str, kind: Kind, take: &mut Take<'_>) -> Result<(), Fault> {
+        let cursor = self
+            .connection
+            .execute(sql, (), None)
+            .map_err(|e| failed("read the source", e))?
+            .ok_or_else(|| Fault::new("the source answers no rows"))?;
+        self.fetch(cursor, &mut |batch| take(kind, batch))
+    }
+
+    fn fetch(
+        &self,
+        mut cursor: impl Cursor + ResultSetMetadata,
+        take: &mut dyn FnMut(RecordBatch) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let inferred = arrow_schema_from(&mut cursor, None, false)
+            .map_err(|e| failed("read the source's columns", e))?;
+        let mut builder = OdbcReaderBuilder::new();
+        builder
+            .with_schema(Arc::new(Schema::new(
+                inferred
+                    .fields()
+                    .iter()
+                    .map(|f| raw_field(f))
+                    .collect::<Vec<_>>(),
+            )))
+            .with_max_bytes_per_batch(FETCH_BYTES)
+            .with_max_num_rows_per_batch(FETCH_ROWS)
+            .with_max_text_size(self.source.text_bytes)
+            .with_max_binary_size(self.source.text_bytes);
+        if self.source.utf16 {
+            builder.with_payload_text_encoding(TextEncoding::Utf16);
+        }
+        let reader = builder
+            .build(cursor)
+            .map_err(|e| failed("read the source", e))?;
+        for batch in reader {
+            take(batch.map_err(|e| failed("read the source", e))?)?;
+        }
+        Ok(())
+    }
+
+    /// The one value of a query, as text.
+    fn one(&self, sql: &str) -> Result<Option<String>, Fault> {
+        let mut found = None;
+        self.query(sql, Kind::Rows, &mut |_, batch| {
+            let Some(column) = batch.columns().first().filter(|c| c.len() == 1) else {
+                return Ok(());
+            };
+            let text = cast(column, &DataType::Utf8)
+                .map_err(|e| Fault::caused_by("read a watermark", e))?;
+            let text = text.as_string::<i32>();
+            if !text.is_null(0) {
+                found = Some(text.value(0).replacen('T', " ", 1));
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+/// An expression stays as it is; a column is told whose it is.
+fn qualified(table: &str, source: &str) -> String {
+    let is_column = source
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if is_column {
+        format!("{table}.{source}")
+    } else {
+        source.to_owned()
+    }
+}
+
+/// Moments in microseconds: in nanoseconds the year 1 has no place.
+fn raw_field(field: &Arc<Field>) -> Field {
+    match field.data_type() {
+        DataType::Timestamp(_, _) => Field::new(
+            field.name(),
+            DataType::Timestamp(TimeUnit::Microsecond, None),
+            field.is_nullable(),
+        ),
+        _ => field.as_ref().clone(),
+    }
+}
+
+/// A watermark, `overlap` earlier, as SQL. It was read from the database, and is made of nothing
+/// but a number or a moment.
+fn literal(mark: &str, overlap: i64) -> Result<String, Fault> {
+    if let Ok(number) = mark.parse::<i64>() {
+        return Ok(number.saturating_sub(overlap).to_string());
+    }
+    let read = |format| chrono::NaiveDateTime::parse_from_str(mark, format).ok();
+    let at = read("%Y-%m-%d %H:%M:%S%.f").or_else(|| {
+        let day = chrono::NaiveDate::parse_from_str(mark, "%Y-%m-%d").ok()?;
+        day.and_hms_opt(0, 0, 0)
+    });
+    let at = at.ok_or_else(|| Fault::new(format!("{mark:?} is neither a number nor a moment")))?;
+    let at = at - chrono::Duration::seconds(overlap);
+    Ok(format!("'{}'", at.format("%Y-%m-%d %H:%M:%S%.6f")))
+}

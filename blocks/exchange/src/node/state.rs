@@ -1,0 +1,307 @@
+//! What a node remembers: one SQLite file in its folder.
+
+use std::{path::Path, sync::Arc};
+
+use kernel::{Fault, Result, SystemClock, clock::micros};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::OnConflict,
+};
+use sea_orm_migration::{MigrationTrait, prelude::*};
+use store::{Db, Settings, fault};
+
+use crate::schema::entity;
+
+entity!(
+    /// How far a publication's source was read.
+    reading, "node_reading", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication: String,
+    pub watermark: Option<String>,
+    pub read_at: i64,
+});
+
+entity!(
+    /// A file that was taken.
+    file, "node_file", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    pub digest: String,
+    pub batch: String,
+    pub taken_at: i64,
+});
+
+entity!(
+    /// A batch that was read and signed; it stays until the hub's receipt is here, and after.
+    batch, "node_batch", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub publication: String,
+    pub sequence: i64,
+    #[sea_orm(column_type = "Text")]
+    pub manifest: String,
+    pub manifest_signature: String,
+    /// Rows that were set aside, JSON.
+    #[sea_orm(column_type = "Text")]
+    pub refused: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub receipt: Option<String>,
+    pub receipt_signature: Option<String>,
+    pub created_at: i64,
+    pub receipted_at: Option<i64>,
+});
+
+entity!(
+    /// A delivery whose chunks are all here, and whether the target has it.
+    delivery, "node_delivery", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub publication: String,
+    pub subscription: String,
+    pub sequence: i64,
+    #[sea_orm(column_type = "Text")]
+    pub note: String,
+    pub note_signature: String,
+    pub pulled_at: i64,
+    pub applied_at: Option<i64>,
+    pub receipted_at: Option<i64>,
+});
+
+struct Create;
+
+impl MigrationName for Create {
+    fn name(&self) -> &'static str {
+        "m20261125_11_exchange_node_create"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Create {
+    async fn up(&self, manager: &SchemaManager) -> std::result::Result<(), DbErr> {
+        let schema = sea_orm::Schema::new(manager.get_database_backend());
+        manager
+            .create_table(schema.create_table_from_entity(reading::Entity))
+            .await?;
+        manager
+            .create_table(schema.create_table_from_entity(file::Entity))
+            .await?;
+        manager
+            .create_table(schema.create_table_from_entity(batch::Entity))
+            .await?;
+        manager
+            .create_table(schema.create_table_from_entity(delivery::Entity))
+            .await
+    }
+}
+
+/// The node's memory. Cheap to clone.
+#[derive(Clone)]
+pub struct State(Db);
+
+impl State {
+    /// Opens the memory in that folder, making it if it is not there.
+    pub async fn open(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Fault::caused_by(format!("make {}", folder.display()), e))?;
+        let settings = Settings {
+            url: format!("sqlite://{}", folder.join("node.db").display()),
+            connections: 2,
+        };
+        let db = Db::open(&settings, Arc::new(SystemClock)).await?;
+        let mut all = store::migrations();
+        all.push(Box::new(Create));
+        store::migrate(&db, all).await?;
+        Ok(Self(db))
+    }
+
+    pub async fn reading(&self, publication: &str) -> Result<Option<reading::Model>> {
+        let found = reading::Entity::find_by_id(publication)
+            .one(self.0.read())
+            .await;
+        found.map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    pub async fn file(&self, publication: &str, name: &str) -> Result<Option<file::Model>> {
+        let key = (publication.to_owned(), name.to_owned());
+        let found = file::Entity::find_by_id(key).one(self.0.read()).await;
+        found.map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Batches that have no receipt yet, the oldest first.
+    pub async fn unsent(&self) -> Result<Vec<batch::Model>> {
+        batch::Entity::find()
+            .filter(batch::Column::ReceiptedAt.is_null())
+            .order_by_asc(batch::Column::CreatedAt)
+            .order_by_asc(batch::Column::Id)
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// The newest batches, with their receipts.
+    pub async fn batches(&self, limit: u64) -> Result<Vec<batch::Model>> {
+        batch::Entity::find()
+            .order_by_desc(batch::Column::CreatedAt)
+            .order_by_desc(batch::Column::Id)
+            .limit(limit)
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// The newest deliveries.
+    pub async fn deliveries(&self, limit: u64) -> Result<Vec<delivery::Model>> {
+        delivery::Entity::find()
+            .order_by_desc(delivery::Column::PulledAt)
+            .order_by_desc(delivery::Column::Id)
+            .limit(limit)
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    pub async fn delivery(&self, id: &str) -> Result<Option<delivery::Model>> {
+        let found = delivery::Entity::find_by_id(id).one(self.0.read()).await;
+        found.map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// A batch is read: it, how far the source was read, and the file it is from, in one write.
+    pub async fn add_batch(
+        &self,
+        row: batch::Model,
+        read: reading::Model,
+        file: Option<file::Model>,
+    ) -> Result<()> {
+        self.0
+            .write(move |tx| {
+                let (row, read, file) = (row.clone(), read.clone(), file.clone());
+                async move {
+                    let failed = |e| fault("remember a batch", e);
+                    batch::Entity::insert(row.into_active_model().reset_all())
+                        .exec_without_returning(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    remember_reading(&tx, read).await?;
+                    if let Some(file) = file {
+                        let again =
+                            OnConflict::columns([file::Column::Publication, file::Column::Name])
+                                .update_columns([
+                                    file::Column::Digest,
+                                    file::Column::Batch,
+                                    file::Column::TakenAt,
+                                ])
+                                .to_owned();
+                        file::Entity::insert(file.into_active_model().reset_all())
+                            .on_conflict(again)
+                            .exec_without_returning(&*tx)
+                            .await
+                            .map_err(failed)?;
+                    }
+                    Ok(())
+                }
+            })
+            .await
+    }
+
+    /// The source was read and nothing was new.
+    pub async fn note_reading(&self, read: reading::Model) -> Result<()> {
+        self.0
+            .write(move |tx| {
+                let read = read.clone();
+                async move { remember_reading(&tx, read).await }
+            })
+            .await
+    }
+
+    /// The batch cannot be sent any more; what it was read from is read again.
+    pub async fn forget_batch(&self, row: &batch::Model) -> Result<()> {
+        let row = row.clone();
+        self.0
+            .write(move |tx| {
+                let row = row.clone();
+                async move {
+                    let failed = |e| fault("forget a batch", e);
+                    batch::Entity::delete_by_id(&row.id)
+                        .exec(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    reading::Entity::delete_by_id(&row.publication)
+                        .exec(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    file::Entity::delete_many()
+                        .filter(file::Column::Batch.eq(&row.id))
+                        .exec(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    Ok(())
+                }
+            })
+            .await
+    }
+
+    pub async fn note_receipt(&self, id: &str, receipt: &crate::wire::Signed) -> Result<()> {
+        let (id, receipt) = (id.to_owned(), receipt.clone());
+        self.0
+            .write(move |tx| {
+                let (id, receipt) = (id.clone(), receipt.clone());
+                async move {
+                    let failed = |e| fault("remember a receipt", e);
+                    let row = batch::Entity::find_by_id(id)
+                        .one(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    let Some(row) = row else { return Ok(()) };
+                    let row = batch::Model {
+                        receipt: Some(receipt.text),
+                        receipt_signature: Some(receipt.signature),
+                        receipted_at: Some(micros(tx.now())),
+                        ..row
+                    };
+                    let row = row.into_active_model().reset_all();
+                    batch::Entity::update(row)
+                        .exec(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    Ok(())
+                }
+            })
+            .await
+    }
+
+    pub async fn put_delivery(&self, row: delivery::Model) -> Result<()> {
+        self.0
+            .write(move |tx| {
+                let row = row.clone();
+                async move {
+                    let again = OnConflict::column(delivery::Column::Id)
+                        .update_columns([
+                            delivery::Column::AppliedAt,
+                            delivery::Column::ReceiptedAt,
+                        ])
+                        .to_owned();
+                    delivery::Entity::insert(row.into_active_model().reset_all())
+                        .on_conflict(again)
+                        .exec_without_returning(&*tx)
+                        .await
+                        .map_err(|e| fault("remember a delivery", e))?;
+                    Ok(())
+                }
+            })
+            .await
+    }
+}
+
+async fn remember_reading(tx: &store::Tx, read: reading::Model) -> Result<()> {
+    let again = OnConflict::column(reading::Column::Publication)
+        .update_columns([reading::Column::Watermark, reading::Column::ReadAt])
+        .to_owned();
+    reading::Entity::insert(read.into_active_model().reset_all())
+        .on_conflict(again)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("remember a reading", e))?;
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! A subscriber's table: one delivery, one transaction, with the mark beside it that says it was
+//! applied. Killed before the commit, nothing happened; after it, the mark tells.
+
+use std::path::PathBuf;
+
+use arrow::{
+    array::{ArrayRef, AsArray, RecordBatch, StringBuilder},
+    datatypes::{Field, Schema, SchemaRef},
+};
+use arrow_odbc::{
+    OdbcWriter,
+    odbc_api::{Connection, Cursor, IntoParameter},
+};
+use kernel::Fault;
+use std::sync::Arc;
+
+use super::{
+    chunk_file,
+    config::Target,
+    source::{failed, odbc},
+};
+use crate::{
+    data::{
+        Column, Shape, Type,
+        chunk::{self, Kind},
+    },
+    wire::{BatchKind, Note},
+};
+
+/// Table beside the target that tells the last delivery of each subscription.
+pub const MARKS: &str = "tongban_applied";
+
+/// What is to be applied.
+pub struct Order {
+    pub target: Target,
+    pub shape: Shape,
+    pub note: Note,
+    /// Where the chunks are.
+    pub folder: PathBuf,
+}
+
+/// Applies a delivery, unless the table has it. A fault that is transient may go by itself; any other
+/// needs a person.
+pub fn apply(order: &Order) -> Result<(), Fault> {
+    let connection = odbc::connect(&order.target.connection)?;
+    let table = Table {
+        connection: &connection,
+        order,
+        product: connection
+            .database_management_system_name()
+            .map_err(|e| failed("open the target", e))?,
+    };
+    table.prepare()?;
+    connection
+        .set_autocommit(false)
+        .map_err(|e| failed("begin at the target", e))?;
+    let outcome = table.apply();
+    if outcome.is_err() {
+        // If it fails the connection is gone, and the database rolls back by itself.
+        drop(connection.rollback());
+    }
+    outcome
+}
+
+struct Table<'a> {
+    connection: &'a Connection<'static>,
+    order: &'a Order,
+    product: String,
+}
+
+impl Table<'_> {
+    /// Tables that have to be there. Some databases commit at such a statement, so it comes first.
+    fn prepare(&self) -> Result<(), Fault> {
+        let marks = format!(
+            "CREATE TABLE IF NOT EXISTS {MARKS} (subscription VARCHAR(100) NOT NULL PRIMARY KEY, \
+             batch VARCHAR(64) NOT NULL, applied_sequence BIGINT NOT NULL)"
+        );
+        self.run(&marks)?;
+        if self.order.target.create {
+            let mut columns: Vec<String> = self
+                .order
+                .shape
+                .columns
+                .iter()
+                .map(|c| self.definition(c))
+                .collect();
+            let key: Vec<&str> = self.order.shape.key.iter().map(|k| self.name(k)).collect();
+            columns.push(format!("PRIMARY KEY ({})", key.join(", ")));
+            let table = &self.order.target.table;
+            let suffix = if self.is_mariadb() {
+                " DEFAULT CHARSET=utf8mb4"
+            } else {
+                ""
+            };
+            let columns = columns.join(", ");
+            self.run(&format!(
+                "CREATE TABLE IF NOT EXISTS {table} ({columns}){suffix}"
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn is_mariadb(&self) -> bool {
+        ["mariadb", "mysql"]
+            .iter()
+            .any(|name| self.product.to_lowercase().contains(name))
+    }
+
+    fn definition(&self, column: &Column) -> String {
+        let is_key = self.order.shape.key.contains(&column.name);
+        let kind = match column.kind {
+            Type::Text if column.length > 0 => format!("VARCHAR({})", column.length),
+            // MariaDB indexes texts of a known length only.
+            Type::Text if is_key => "VARCHAR(255)".into(),
+            Type::Text => "TEXT".into(),
+            Type::Integer => "BIGINT".into(),
+            Type::Decimal { digits, scale } => format!("DECIMAL({digits}, {scale})"),
+            Type::Float => "DOUBLE PRECISION".into(),
+            Type::Boolean => "BOOLEAN".into(),
+            Type::Date => "DATE".into(),
+            Type::Timestamp if self.is_mariadb() => "DATETIME(6)".into(),
+            Type::Timestamp => "TIMESTAMP".into(),
+        };
+        let filled = if column.required { " NOT NULL" } else { "" };
+        format!("{} {kind}{filled}", self.name(&column.name))
+    }
+
+    fn name<'b>(&'b self, column: &'b str) -> &'b str {
+        self.order
+            .target
+            .columns
+            .get(column)
+            .map_or(column, String::as_str)
+    }
+
+    fn run(&self, sql: &str) -> Result<(), Fault> {
+        let done = self.connection.execute(sql, (), None);
+        done.map(drop).map_err(|e| refused("prepare the target", e))
+    }
+
+    fn apply(&self) -> Result<(), Fault> {
+        if self.has_it()? {
+            return Ok(());
+        }
+        let order = self.order;
+        if order.note.kind == BatchKind::Full {
+            self.run(&format!("DELETE FROM {}", order.target.table))?;
+        }
+        for (place, mark) in order.note.chunks.iter().enumerate() {
+            let path = chunk_file(&order.folder, place);
+            let bytes = std::fs::read(&path)
+                .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e).transient())?;
+            let (schema, is_increment) = match mark.kind {
+                Kind::Rows => (
+                    order.shape.schema(),
+                    order.note.kind == BatchKind::Increment,
+                ),
+                Kind::Deletes => (order.shape.key_schema(), true),
+            };
+            let batches = chunk::read(&bytes, &schema)?;
+            let batches: Vec<RecordBatch> = batches
+                .iter()
+                .map(|batch| self.translate(batch))
+                .collect::<Result<_, _>>()?;
+            if is_increment {
+                self.delete(&batches)?;
+            }
+            if mark.kind == Kind::Rows {
+                self.insert(&schema, &batches)?;
+            }
+        }
+        self.mark()?;
+        self.connection
+            .commit()
+            .map_err(|e| refused("commit at the target", e))
+    }
+
+    fn has_it(&self) -> Result<bool, Fault> {
+        let sql = format!("SELECT applied_sequence FROM {MARKS} WHERE subscription = ?");
+        let subscription = self.order.note.subscription.as_str().into_parameter();
+        let found = self.connection.execute(&sql, &subscription, None);
+        let cursor = found.map_err(|e| failed("ask the target", e))?;
+        let Some(mut cursor) = cursor else {
+            return Ok(false);
+        };
+        let Some(mut row) = cursor.next_row().map_err(|e| failed("ask the target", e))? else {
+            return Ok(false);
+        };
+        let mut sequence = 0_i64;
+        row.get_data(1, &mut sequence)
+            .map_err(|e| failed("ask the target", e))?;
+        Ok(sequence >= self.order.note.sequence)
+    }
+
+    fn mark(&self) -> Result<(), Fault> {
+        let note = &self.order.note;
+        let subscription = note.subscription.as_str().into_parameter();
+        let gone = format!("DELETE FROM {MARKS} WHERE subscription = ?");
+        let done = self
+            .connection
+            .execute(&gone, &subscription, None)
+            .map(drop);
+        done.map_err(|e| refused("mark the target", e))?;
+        let sql =
+            format!("INSERT INTO {MARKS} (subscription, batch, applied_sequence) VALUES (?, ?, ?)");
+        let values = (
+            &note.subscription.as_str().into_parameter(),
+            &note.batch.as_str().into_parameter(),
+            &note.sequence,
+        );
+        let done = self.connection.execute(&sql, values, None).map(drop);
+        done.map_err(|e| refused("mark the target", e))
+    }
+
+    /// Codes of the exchange as codes of the table.
+    fn translate(&self, batch: &RecordBatch) -> Result<RecordBatch, Fault> {
+        let codes = &self.order.target.codes;
+        if codes.is_empty() {
+            return Ok(batch.clone());
+        }
+        let schema = batch.schema();
+        let columns = schema
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(
+                |(field, array)| match (codes.get(field.name()), array.as_string_opt::<i32>()) {
+                    (Some(codes), Some(texts)) => {
+                        let mut builder = StringBuilder::new();
+                        for text in texts {
+                            let code = text.map(|t| codes.get(t).map_or(t, String::as_str));
+                            builder.append_option(code);
+                        }
+                        Arc::new(builder.finish()) as ArrayRef
+                    }
+                    _ => array.clone(),
+                },
+            );
+        RecordBatch::try_new(schema.clone(), columns.collect())
+            .map_err(|e| Fault::caused_by("translate codes", e))
+    }
+
+    fn insert(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), Fault> {
+        let names: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|f| self.name(f.name()))
+            .collect();
+        let marks = vec!["?"; names.len()].join(", ");
+        let names = names.join(", ");
+        let sql = format!(
+            "INSERT INTO {} ({names}) VALUES ({marks})",
+            self.order.target.table
+        );
+        self.write(&sql, schema, batches)
+    }
+
+    fn delete(&self, batches: &[RecordBatch]) -> Result<(), Fault> {
+        let key = &self.order.shape.key;
+        let conditions: Vec<String> = key
+            .iter()
+            .map(|name| format!("{} = ?", self.name(name)))
+            .collect();
+        let conditions = conditions.join(" AND ");
+        let sql = format!("DELETE FROM {} WHERE {conditions}", self.order.target.table);
+        let mut keys = Vec::new();
+        for batch in batches {
+            let schema = batch.schema();
+            let places: Result<Vec<usize>, _> =
+                key.iter().map(|name| schema.index_of(name)).collect();
+            let places = places.map_err(|e| Fault::caused_by("find the key", e))?;
+            keys.push(
+                batch
+                    .project(&places)
+                    .map_err(|e| Fault::caused_by("find the key", e))?,
+            );
+        }
+        let Some(first) = keys.first() else {
+            return Ok(());
+        };
+        let schema = first.schema();
+        self.write(&sql, &schema, &keys)
+    }
+
+    fn write(&self, sql: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), Fault> {
+        let most = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        if most == 0 {
+            return Ok(());
+        }
+        // Every column may hold nothing: what must be filled, the table knows.
+        let fields: Vec<Field> = schema
+            .fields()
+            .iter()
+            .map(|f| f.as_ref().clone().with_nullable(true))
+            .collect();
+        let loose = Schema::new(fields);
+        let statement = self
+            .connection
+            .prepare(sql)
+            .map_err(|e| refused("prepare the target", e))?;
+        let rows = self.order.target.rows.min(most);
+        let mut writer = OdbcWriter::new(rows, &loose, statement)
+            .map_err(|e| refused("write to the target", e))?;
+        for batch in batches {
+            writer
+                .write_batch(batch)
+                .map_err(|e| refused("write to the target", e))?;
+        }
+        writer
+            .flush()
+            .map_err(|e| refused("write to the target", e))
+    }
+}
+
+/// What the database said no to. Connections that broke, locks and full disks may go by themselves.
+fn refused(what: &str, error: impl std::error::Error) -> Fault {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    // SQLSTATE classes: connection, rollback by the server, resources, intervention, time-out.
+    const PASSING: [&str; 9] = ["08", "40", "53", "57", "58", "HYT", "55P03", "1205", "disk"];
+    let state = text.split("State: ").nth(1).unwrap_or_default();
+    let is_passing = PASSING.iter().any(|class| state.starts_with(class))
+        || text.contains("locked")
+        || text.contains("Lost connection");
+    let fault = Fault::new(format!("{what}: {text}"));
+    if is_passing { fault.transient() } else { fault }
+}

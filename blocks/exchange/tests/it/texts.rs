@@ -1,0 +1,27 @@
+use std::collections::BTreeSet;
+
+fn keys(tag: &str) -> BTreeSet<&'static str> {
+    let foundation = exchange::foundation();
+    let (_, source) = foundation
+        .texts
+        .iter()
+        .find(|(name, _)| *name == tag)
+        .unwrap();
+    source
+        .lines()
+        .filter(|line| line.starts_with("exchange-"))
+        .filter_map(|line| line.split(" = ").next())
+        .collect()
+}
+
+#[test]
+fn both_languages_say_the_same_things() {
+    assert_eq!(keys("zh-CN"), keys("en"));
+}
+
+#[test]
+fn every_reason_of_a_refused_row_has_words() {
+    for reason in exchange::node::standardise::REASONS {
+        assert!(keys("en").contains(reason), "{reason}");
+    }
+}
