@@ -28,8 +28,9 @@ pub(crate) fn load() -> Result<(), Missing> {
 }
 
 fn open(name: &std::ffi::CStr) -> Option<Library> {
+    let flags = libc::RTLD_NOW | libc::RTLD_LOCAL;
     // SAFETY: the name ends with a zero byte; loading runs the library's own start code only.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
     if handle.is_null() {
         return None;
     }

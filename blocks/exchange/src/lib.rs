@@ -7,6 +7,7 @@
 //! leaves a signed receipt; nobody gets a column or row that his subscription does not name.
 //! Never knows what a row means.
 
+pub mod api;
 pub mod certificate;
 pub mod data;
 pub mod event;
@@ -46,9 +47,11 @@ pub fn module(app: &App) -> kernel::Result<web::Module> {
         settings,
         authority,
         landing: Arc::new(hub::landing::Spool((*blobs).clone())),
+        listening: std::sync::OnceLock::new(),
     });
     Ok(web::Module {
         name: "exchange",
+        routes: api::routes(),
         jobs: vec![Arc::new(job::PruneHandler(app.clone()))],
         policies: vec![("exchange.cedar", include_str!("../policies/exchange.cedar"))],
         ..web::Module::default()

@@ -104,6 +104,7 @@ impl Shape {
     }
 
     /// The same with some of the columns, in this shape's order.
+    #[must_use]
     pub fn project(&self, columns: &[String]) -> Self {
         let kept = self.columns.iter().filter(|c| columns.contains(&c.name));
         Self {

@@ -87,11 +87,11 @@ impl Authority {
             now,
             lasts,
         };
-        let issued = issuer.issue(&Purpose::Client, node, public)?;
+        let made = issuer.issue(&Purpose::Client, node, public)?;
         Ok(Some(Issued {
-            pem: certificate::to_pem(&issued)?,
-            fingerprint: certificate::fingerprint(&certificate::to_der(&issued)?),
-            expires_at: certificate::not_after(&issued),
+            pem: certificate::to_pem(&made)?,
+            fingerprint: certificate::fingerprint(&certificate::to_der(&made)?),
+            expires_at: certificate::not_after(&made),
         }))
     }
 

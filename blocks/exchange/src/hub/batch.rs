@@ -378,7 +378,7 @@ async fn accept(
         checksum: said.checksum.to_string(),
         manifest: said.manifest,
     };
-    tx.emit(&format!("batch:{}", said.batch), &peer.trace(), &body)?;
+    tx.emit(format!("batch:{}", said.batch), peer.trace(), &body)?;
     deliver(tx, &accepted, is_full, today).await?;
     let next = publication_table::Model {
         next_sequence: said.sequence + 1,
@@ -502,7 +502,7 @@ pub async fn refused(
     );
     db.write(move |tx| {
         let (who, body) = (who.clone(), body.clone());
-        async move { tx.emit(&format!("batch:{}", body.batch), &who, &body) }
+        async move { tx.emit(format!("batch:{}", body.batch), &who, &body) }
     })
     .await?;
     let mut items = Vec::new();

@@ -314,7 +314,7 @@ async fn note_applied(tx: &Tx, peer: &Peer, receipt: Signed, said: Applied) -> R
         checksum: said.checksum.to_string(),
     };
     store::update(tx, done).await?;
-    tx.emit(&format!("delivery:{}", body.delivery), &peer.trace(), &body)
+    tx.emit(format!("delivery:{}", body.delivery), peer.trace(), &body)
 }
 
 /// Characters of a database's message that are kept.
@@ -345,7 +345,7 @@ pub async fn failed(hub: &Hub, peer: &Peer, said: &Failed) -> Result<()> {
                     ..row
                 };
                 store::update(&tx, failed).await?;
-                tx.emit(&format!("delivery:{id}"), &peer.trace(), &body)
+                tx.emit(format!("delivery:{id}"), peer.trace(), &body)
             }
         })
         .await

@@ -73,7 +73,7 @@ pub async fn invite(app: &App, actor: &Actor, invitation: &Invitation) -> Result
                     used_at: None,
                 };
                 store::insert(&tx, row).await?;
-                tx.emit(&format!("node:{}", body.node), &who, &body)
+                tx.emit(format!("node:{}", body.node), &who, &body)
             }
         })
         .await?;
@@ -260,7 +260,7 @@ pub async fn revoke(app: &App, actor: &Actor, node: &str, reason: &str) -> Resul
                 };
                 store::update(&tx, row).await?;
                 let body = event::NodeRevoked { node, reason };
-                tx.emit(&format!("node:{}", body.node), &who, &body)
+                tx.emit(format!("node:{}", body.node), &who, &body)
             }
         })
         .await

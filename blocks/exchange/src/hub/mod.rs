@@ -11,7 +11,11 @@ pub mod publication;
 mod store;
 pub mod subscription;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use ::store::Db;
 use chrono::{DateTime, Duration, Utc};
@@ -67,9 +71,26 @@ pub struct Hub {
     pub settings: Settings,
     pub authority: Authority,
     pub landing: Arc<dyn Landing>,
+    pub(crate) listening: OnceLock<SocketAddr>,
 }
 
 impl Hub {
+    /// Says where the hub listens; the settings may leave the port open.
+    pub fn note_address(&self, address: SocketAddr) {
+        if self.listening.set(address).is_err() {
+            tracing::warn!(%address, "the exchange listens a second time");
+        }
+    }
+
+    /// What a node's operator gives as `--hub`; empty while it does not listen.
+    pub fn address(&self) -> String {
+        let name = self.settings.names.first();
+        match (self.listening.get(), name) {
+            (Some(address), Some(name)) => format!("https://{name}:{}", address.port()),
+            _ => String::new(),
+        }
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.db.clock().now()
     }

@@ -10,7 +10,6 @@ use serde::Serialize;
 use web::App;
 
 use super::{
-    Hub,
     batch::{Batch, receipt},
     delivery::View,
     may, store,
@@ -238,18 +237,4 @@ fn span(date: NaiveDate) -> Result<(i64, i64)> {
         .ok_or_else(|| Fault::new("a day without a beginning"))?
         .to_utc();
     Ok((micros(begin), micros(begin + Duration::days(1))))
-}
-
-/// Address and pin of the hub, for the page that invites nodes.
-pub fn address(app: &App) -> Result<String> {
-    let hub = app.part::<Hub>()?;
-    let host = hub.settings.names.first().cloned().unwrap_or_default();
-    let port = hub
-        .settings
-        .listen
-        .rsplit(':')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    Ok(format!("https://{host}:{port}"))
 }

@@ -151,7 +151,7 @@ fn moved(tx: &::store::Tx, who: &str, row: &publication::Model) -> Result<()> {
         resource: row.resource.clone(),
         state: row.state.clone(),
     };
-    tx.emit(&format!("publication:{}", row.code), who, &body)
+    tx.emit(format!("publication:{}", row.code), who, &body)
 }
 
 /// Opens a publication with the columns that its node announced, or suspends it: nothing comes in

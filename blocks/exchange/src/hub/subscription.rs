@@ -243,7 +243,7 @@ fn moved(tx: &::store::Tx, who: &str, row: &subscription::Model) -> Result<()> {
         state: row.state.clone(),
         columns: parse(&row.columns)?,
     };
-    tx.emit(&format!("subscription:{}", row.id), who, &body)
+    tx.emit(format!("subscription:{}", row.id), who, &body)
 }
 
 /// Suspends, resumes or withdraws; at once, because each pull asks anew.

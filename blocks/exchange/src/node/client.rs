@@ -52,7 +52,7 @@ impl From<Status> for Trouble {
 }
 
 /// How long an order may take; streams take as long as they need.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub struct Client {
     inner: FlightServiceClient<Channel>,

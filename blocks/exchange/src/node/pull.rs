@@ -83,12 +83,13 @@ impl Puller<'_> {
         let folder = self.folder.incoming(&task.id);
         std::fs::create_dir_all(&folder)
             .map_err(|e| Fault::caused_by(format!("make {}", folder.display()), e))?;
-        let from = (0..)
-            .take_while(|place| chunk_file(&folder, *place).exists())
-            .count();
+        let mut from = 0_u32;
+        while chunk_file(&folder, from as usize).exists() {
+            from += 1;
+        }
         let asked = Pull {
             delivery: task.id.clone(),
-            from: u32::try_from(from).unwrap_or(u32::MAX),
+            from,
         };
         let mut stream = client.get(&asked).await?;
         let mut signed = None;

@@ -1,6 +1,6 @@
 //! The node's loop: announce, read, send, pull, apply; slower and slower while nothing works.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use kernel::Fault;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Folder, Membership,
     client::{Client, Trouble},
-    config::Config,
+    config::{Config, Encoding, FolderSource, Publication, Source},
     enrol,
     pull::Puller,
     send::Sender,
@@ -17,7 +17,7 @@ use super::{
 use crate::wire::{Announced, Work, action};
 
 /// Between tries while the hub is away: doubled each time up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 pub struct Node {
     pub folder: Folder,
@@ -110,6 +110,23 @@ impl Node {
         trouble.map_or(Ok(round), Err)
     }
 
+    /// Sends the rows of a file as an increment of a publication: refused rows that were mended.
+    /// Headings are those of the source.
+    pub async fn resend(&mut self, code: &str, file: &Path) -> Result<(), Trouble> {
+        let publication = self.config.publications.iter().find(|p| p.code == code);
+        let publication = publication
+            .ok_or_else(|| Fault::new(format!("the settings have no publication {code}")))?;
+        let publication = mended(publication, file);
+        let mut client = Client::member(&self.folder, &self.membership)?;
+        self.send(&mut client).await?;
+        let standing = self.sender().announce(&mut client, &publication).await?;
+        self.sender()
+            .read_file(&publication, &standing, file)
+            .await?;
+        self.send(&mut client).await?;
+        Ok(())
+    }
+
     async fn announce(&self, client: &mut Client) -> Result<HashMap<String, Announced>, Trouble> {
         let mut known = HashMap::new();
         for publication in &self.config.publications {
@@ -145,6 +162,23 @@ impl Node {
             config: &self.config,
             state: &self.state,
         }
+    }
+}
+
+/// The publication with a file as its source.
+fn mended(publication: &Publication, file: &Path) -> Publication {
+    let (encoding, separator) = match &publication.source {
+        Source::Folder(source) => (source.encoding, source.separator),
+        Source::Odbc(_) => (Encoding::Utf8, ','),
+    };
+    Publication {
+        source: Source::Folder(FolderSource {
+            path: file.parent().unwrap_or(Path::new(".")).to_owned(),
+            encoding,
+            separator,
+            full: false,
+        }),
+        ..publication.clone()
     }
 }
 

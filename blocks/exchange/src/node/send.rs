@@ -78,6 +78,39 @@ impl Sender<'_> {
         self.keep(&reading, ready, standing, last).await
     }
 
+    /// Reads one file as an increment, and remembers the batch.
+    pub async fn read_file(
+        &self,
+        publication: &Publication,
+        standing: &Announced,
+        file: &std::path::Path,
+    ) -> Result<bool, Trouble> {
+        if standing.state != PublicationState::Open {
+            return Err(Trouble::Refused("the publication is not open".into()));
+        }
+        let last = self.state.reading(&publication.code).await?;
+        let batch = kernel::id::new_v7(kernel::Clock::now(&kernel::SystemClock)).to_string();
+        let reading = Reading {
+            publication: publication.clone(),
+            plan: Plan {
+                kind: BatchKind::Increment,
+                since: None,
+            },
+            files: vec![source::folder::found(file)?],
+            node: self.membership.node.clone(),
+            folder: self.folder.outgoing(&batch),
+            batch,
+            sequence: standing.next_sequence,
+            chunk_bytes: self.config.limits.chunk_bytes,
+        };
+        let work = reading.clone();
+        let ready = tokio::task::spawn_blocking(move || read::read(&work));
+        let ready = ready
+            .await
+            .map_err(|e| Fault::caused_by("read a file", e))??;
+        self.keep(&reading, ready, standing, last).await
+    }
+
     /// What is to be read; none where nothing can be new.
     async fn plan(
         &self,
@@ -164,25 +197,26 @@ impl Sender<'_> {
     ) -> Result<bool, Trouble> {
         let manifest = &ready.manifest;
         let code = reading.publication.code.clone();
-        let before = last.and_then(|last| last.watermark);
-        // A source without marks is compared as a whole.
-        let whole = format!("checksum:{}:{}", manifest.rows, manifest.checksum);
-        let is_whole = ready.end.watermark.is_none() && manifest.kind == BatchKind::Full;
-        let watermark = match ready.end.watermark {
-            Some(mark) => Some(mark),
-            None if is_whole => Some(whole),
-            None => before.clone(),
-        };
+        let content = format!(
+            "{} {} {} {}",
+            manifest.kind.name(),
+            manifest.rows,
+            manifest.deletes,
+            manifest.checksum
+        );
+        let before = last.as_ref().and_then(|last| last.watermark.clone());
         let read = reading::Model {
             publication: code.clone(),
-            watermark: watermark.clone(),
+            watermark: ready.end.watermark.or_else(|| before.clone()),
+            content,
             read_at: manifest.read_at,
         };
-        let is_empty = manifest.rows + manifest.deletes + manifest.refused == 0;
-        let is_same = is_whole && watermark == before && !standing.wants_full;
-        if reading.files.is_empty()
-            && (is_same || (is_empty && manifest.kind == BatchKind::Increment))
-        {
+        // What lies within the overlap is read again and again, and sent once.
+        let is_same = last
+            .is_some_and(|last| last.content == read.content && last.watermark == read.watermark);
+        let is_empty = manifest.rows + manifest.deletes + manifest.refused == 0
+            && manifest.kind == BatchKind::Increment;
+        if reading.files.is_empty() && !standing.wants_full && (is_same || is_empty) {
             self.state.note_reading(read).await?;
             remove(&reading.folder);
             return Ok(false);
@@ -229,16 +263,15 @@ impl Sender<'_> {
             }
             other => other?,
         };
-        let receipt = match answer.receipt {
-            Some(receipt) => receipt,
-            None => {
-                self.refusals(client, row).await?;
-                self.chunks(client, row, answer.missing).await?;
-                let commit = Commit {
-                    batch: row.id.clone(),
-                };
-                client.act(action::COMMIT, &commit).await?
-            }
+        let receipt = if let Some(receipt) = answer.receipt {
+            receipt
+        } else {
+            self.refusals(client, row).await?;
+            self.chunks(client, row, answer.missing).await?;
+            let commit = Commit {
+                batch: row.id.clone(),
+            };
+            client.act(action::COMMIT, &commit).await?
         };
         let said: Receipt = receipt
             .open(&self.membership.hub_key()?)
@@ -307,12 +340,12 @@ impl Sender<'_> {
     }
 }
 
-/// Waits as long as those bytes may take.
+/// Waits as long as those bytes may take; 0 bytes a second is no limit.
 pub(super) async fn throttle(bytes_per_second: u64, bytes: usize) {
-    if bytes_per_second > 0 {
-        let millis = (bytes as u64).saturating_mul(1000) / bytes_per_second;
-        tokio::time::sleep(Duration::from_millis(millis)).await;
-    }
+    let millis = (bytes as u64)
+        .saturating_mul(1000)
+        .checked_div(bytes_per_second);
+    tokio::time::sleep(Duration::from_millis(millis.unwrap_or_default())).await;
 }
 
 /// Removes a folder of chunks; one that stays is in nobody's way.

@@ -240,9 +240,7 @@ fn parse(kind: Type, texts: &StringArray, wrong: &mut Wrong) -> Result<ArrayRef,
             all!(builder, NUMBER, |t: &str| decimal(&plain(t), digits, scale))
         }
         Type::Boolean => all!(BooleanBuilder::new(), BOOLEAN, boolean),
-        Type::Date => all!(Date32Builder::new(), DATE, |t: &str| {
-            date(t).map(|day| days(day))
-        }),
+        Type::Date => all!(Date32Builder::new(), DATE, |t: &str| { date(t).map(days) }),
         Type::Timestamp => all!(TimestampMicrosecondBuilder::new(), DATE, |t: &str| {
             timestamp(t).map(|at| at.and_utc().timestamp_micros())
         }),

@@ -18,6 +18,8 @@ entity!(
     #[sea_orm(primary_key, auto_increment = false)]
     pub publication: String,
     pub watermark: Option<String>,
+    /// Kind, counts and checksum of what was read last, so that the same is not sent twice.
+    pub content: String,
     pub read_at: i64,
 });
 
@@ -296,7 +298,11 @@ impl State {
 
 async fn remember_reading(tx: &store::Tx, read: reading::Model) -> Result<()> {
     let again = OnConflict::column(reading::Column::Publication)
-        .update_columns([reading::Column::Watermark, reading::Column::ReadAt])
+        .update_columns([
+            reading::Column::Watermark,
+            reading::Column::Content,
+            reading::Column::ReadAt,
+        ])
         .to_owned();
     reading::Entity::insert(read.into_active_model().reset_all())
         .on_conflict(again)

@@ -312,6 +312,10 @@ impl Table<'_> {
     }
 }
 
+/// Beginnings of SQLSTATEs, and numbers of servers, that may go by themselves: connection, rollback
+/// by the server, resources, intervention, time-out, locks.
+const PASSING: [&str; 9] = ["08", "40", "53", "57", "58", "HYT", "55P03", "1205", "disk"];
+
 /// What the database said no to. Connections that broke, locks and full disks may go by themselves.
 fn refused(what: &str, error: impl std::error::Error) -> Fault {
     let mut text = error.to_string();
@@ -320,8 +324,6 @@ fn refused(what: &str, error: impl std::error::Error) -> Fault {
         text = format!("{text}: {cause}");
         next = cause.source();
     }
-    // SQLSTATE classes: connection, rollback by the server, resources, intervention, time-out.
-    const PASSING: [&str; 9] = ["08", "40", "53", "57", "58", "HYT", "55P03", "1205", "disk"];
     let state = text.split("State: ").nth(1).unwrap_or_default();
     let is_passing = PASSING.iter().any(|class| state.starts_with(class))
         || text.contains("locked")

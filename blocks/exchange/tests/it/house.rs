@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use exchange::{
-    Hub, Keys, Settings,
+    Keys, Settings,
     hub::{enrolment::Invitation, publication, subscription::Subscribing},
     node::{Folder, config::Config, enrol, run::Node},
 };
@@ -70,10 +70,6 @@ impl House {
             stop,
             serving,
         }
-    }
-
-    pub fn hub(&self) -> Arc<Hub> {
-        self.app.part::<Hub>().unwrap()
     }
 
     /// Stops listening, in the middle of whatever it is doing, and listens again.

@@ -1,7 +1,12 @@
 //! Tests of the exchange, one binary.
 #![cfg(test)]
 
+mod cutting;
+mod drivers;
 mod enrolling;
+mod files;
 mod flowing;
+mod forging;
 mod house;
+mod killing;
 mod texts;

@@ -19,7 +19,7 @@ use kernel::{Fault, crypto::Sm3};
 use super::{Take, failed};
 use crate::{
     data::chunk::Kind,
-    node::config::{Encoding, FolderSource, Publication},
+    node::config::{Encoding, FolderSource, Publication, SourceColumn},
 };
 
 /// Rows that are read before they go on.
@@ -48,12 +48,25 @@ pub fn list(source: &FolderSource) -> Result<Vec<Found>, Fault> {
             .into_owned();
         let is_known = ["csv", "xlsx", "json"].contains(&extension(&path).as_str());
         if path.is_file() && is_known && !name.starts_with('.') {
-            let digest = digest(&path)?;
-            all.push(Found { path, name, digest });
+            all.push(found(&path)?);
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
+}
+
+/// One file, wherever it is.
+pub fn found(path: &Path) -> Result<Found, Fault> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Ok(Found {
+        digest: digest(path)?,
+        path: path.to_owned(),
+        name,
+    })
 }
 
 fn extension(path: &Path) -> String {
@@ -100,7 +113,11 @@ struct Rows<'a, 'b> {
 
 impl<'a, 'b> Rows<'a, 'b> {
     fn new(publication: &'a Publication, take: &'a mut Take<'b>) -> Self {
-        let wanted: Vec<&str> = publication.columns.iter().map(|c| c.source()).collect();
+        let wanted: Vec<&str> = publication
+            .columns
+            .iter()
+            .map(SourceColumn::source)
+            .collect();
         let fields: Vec<Field> = wanted
             .iter()
             .map(|name| Field::new(*name, DataType::Utf8, true))

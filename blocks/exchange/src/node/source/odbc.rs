@@ -9,14 +9,14 @@ use arrow::{
 };
 use arrow_odbc::{
     OdbcReaderBuilder, TextEncoding, arrow_schema_from,
-    odbc_api::{Connection, ConnectionOptions, Cursor, ResultSetMetadata},
+    odbc_api::{Connection, ConnectionOptions, Cursor},
 };
 use kernel::Fault;
 
 use super::{End, Plan, Take, failed};
 use crate::{
     data::chunk::Kind,
-    node::config::{OdbcSource, Publication, with_environment},
+    node::config::{OdbcSource, Publication, SourceColumn, with_environment},
     wire::BatchKind,
 };
 
@@ -34,8 +34,11 @@ pub fn connect(connection: &str) -> Result<Connection<'static>, Fault> {
         login_timeout_sec: Some(LOGIN_SECONDS),
         ..ConnectionOptions::default()
     };
+    // unixODBC hands some drivers a string without its length: what comes after it in memory must
+    // be its end, or the last value has a tail.
+    let terminated = with_environment(connection)? + ";\0";
     environment
-        .connect_with_connection_string(&with_environment(connection)?, options)
+        .connect_with_connection_string(terminated.trim_end_matches('\0'), options)
         .map_err(|e| failed("open a database", e))
 }
 
@@ -93,7 +96,7 @@ impl Reader<'_> {
             .publication
             .columns
             .iter()
-            .map(|c| c.source())
+            .map(SourceColumn::source)
             .collect();
         let mut sql = format!("SELECT {} FROM {}", columns.join(", "), self.source.table);
         let kept = self
@@ -177,7 +180,7 @@ impl Reader<'_> {
 
     fn fetch(
         &self,
-        mut cursor: impl Cursor + ResultSetMetadata,
+        mut cursor: impl Cursor,
         take: &mut dyn FnMut(RecordBatch) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let inferred = arrow_schema_from(&mut cursor, None, false)
@@ -185,11 +188,7 @@ impl Reader<'_> {
         let mut builder = OdbcReaderBuilder::new();
         builder
             .with_schema(Arc::new(Schema::new(
-                inferred
-                    .fields()
-                    .iter()
-                    .map(|f| raw_field(f))
-                    .collect::<Vec<_>>(),
+                inferred.fields().iter().map(raw_field).collect::<Vec<_>>(),
             )))
             .with_max_bytes_per_batch(FETCH_BYTES)
             .with_max_num_rows_per_batch(FETCH_ROWS)

@@ -1,0 +1,134 @@
+//! `PostgreSQL` and `MariaDB` by their ODBC drivers, both as source and as target.
+//!
+//! The servers are those of `TONGBAN_TEST_POSTGRES` and `TONGBAN_TEST_MARIADB` (an ODBC connection
+//! string; `tools/mariadb.sh start` prints one); without them a test says so and ends.
+
+use std::sync::Arc;
+
+use kernel::ManualClock;
+use store::{Db, db_test};
+
+use crate::house::{CIVIL, House, POLICE, migrations, rows, sql};
+
+/// The connection string of a PostgreSQL URL.
+fn postgres() -> Option<String> {
+    let url = std::env::var("TONGBAN_TEST_POSTGRES").ok()?;
+    let rest = url.strip_prefix("postgres://")?;
+    let (user, rest) = rest.split_once('@')?;
+    let (address, database) = rest.split_once('/')?;
+    let (host, port) = address.split_once(':').unwrap_or((address, "5432"));
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    Some(format!(
+        "Driver={{PostgreSQL ANSI}};Server={host};Port={port};Database={database};UID={user};PWD={password};ConnSettings=SET client_encoding TO 'UTF8'"
+    ))
+}
+
+fn settings(connection: &str, table: &str) -> String {
+    format!(
+        r#"
+        [[publication]]
+        code = "all"
+        title = "各种类型（合成）"
+        key = ["id"]
+        every_seconds = 0
+        source = {{ kind = "odbc", connection = "{connection}", table = "{table}", watermark = "changed", overlap = 0 }}
+        columns = [
+            {{ name = "id", type = "integer", required = true }},
+            {{ name = "name", length = 50 }},
+            {{ name = "sum", type = {{ decimal = {{ digits = 12, scale = 2 }} }} }},
+            {{ name = "rate", type = "float" }},
+            {{ name = "is_open", type = "boolean" }},
+            {{ name = "born", type = "date" }},
+            {{ name = "changed", type = "timestamp" }},
+        ]
+        "#
+    )
+}
+
+fn target(connection: &str, table: &str) -> String {
+    format!(
+        r#"
+        [[target]]
+        publication = "all"
+        connection = "{connection}"
+        table = "{table}"
+        create = true
+        "#
+    )
+}
+
+async fn through(db: Db, clock: Arc<ManualClock>, connection: String, truth: &str) {
+    let house = House::open(db, &clock).await;
+    let mark = kernel::id::new_v7(chrono::Utc::now()).simple().to_string();
+    let (from, to) = (format!("from_{mark}"), format!("to_{mark}"));
+    let moment = if truth == "1" {
+        "DATETIME(6)"
+    } else {
+        "TIMESTAMP"
+    };
+    sql(
+        &connection,
+        &[
+            &format!(
+                "CREATE TABLE {from} (id BIGINT PRIMARY KEY, name VARCHAR(50), sum DECIMAL(12,2), rate DOUBLE PRECISION, is_open BOOLEAN, born DATE, changed {moment})"
+            ),
+            &format!(
+                "INSERT INTO {from} VALUES (1, '张😀', 12.30, 0.5, {truth}, '1990-02-03', '2026-03-02 09:00:00.123456')"
+            ),
+            &format!(
+                "INSERT INTO {from} VALUES (2, NULL, NULL, NULL, NULL, NULL, '2026-03-02 09:00:01')"
+            ),
+            &format!(
+                "INSERT INTO {from} VALUES (3, '古', -0.01, -1e10, {truth}, '1000-01-01', '1000-01-01 00:00:00')"
+            ),
+        ],
+    );
+    let mut provider = house
+        .node("police", POLICE, &settings(&connection, &from))
+        .await;
+    let mut subscriber = house.node("civil", CIVIL, &target(&connection, &to)).await;
+    provider.round(false).await.unwrap();
+    house.publish("all").await;
+    house.subscribe("all", "civil").await;
+    provider.round(false).await.unwrap();
+    subscriber.round(false).await.unwrap();
+    let select = |table: &str| format!("SELECT * FROM {table} ORDER BY id");
+    assert_eq!(
+        rows(&connection, &select(&from)),
+        rows(&connection, &select(&to))
+    );
+    assert_eq!(rows(&connection, &select(&to)).len(), 3);
+
+    sql(
+        &connection,
+        &[&format!(
+            "UPDATE {from} SET name = '改', changed = '2026-03-02 09:00:02' WHERE id = 1"
+        )],
+    );
+    provider.round(true).await.unwrap();
+    subscriber.round(false).await.unwrap();
+    assert_eq!(
+        rows(&connection, &select(&from)),
+        rows(&connection, &select(&to))
+    );
+    sql(
+        &connection,
+        &[&format!("DROP TABLE {from}"), &format!("DROP TABLE {to}")],
+    );
+}
+
+#[db_test(migrations = migrations)]
+async fn postgresql_comes_through(db: Db, clock: Arc<ManualClock>) {
+    match postgres() {
+        Some(connection) => through(db, clock, connection, "TRUE").await,
+        None => eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set"),
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn mariadb_comes_through(db: Db, clock: Arc<ManualClock>) {
+    match std::env::var("TONGBAN_TEST_MARIADB") {
+        Ok(connection) => through(db, clock, connection, "1").await,
+        Err(_) => eprintln!("skipped: TONGBAN_TEST_MARIADB is not set"),
+    }
+}
