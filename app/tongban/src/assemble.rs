@@ -23,6 +23,7 @@ fn foundations() -> Vec<Foundation> {
         credential::foundation(),
         notify::foundation(),
         catalog::foundation(),
+        exchange::foundation(),
         pack::foundation(),
         service::foundation(),
         supervise::foundation(),
@@ -107,6 +108,7 @@ impl House {
             .refresh(house.app.db())
             .await?;
         workflow::prune::begin(house.app.db()).await?;
+        exchange::job::begin(house.app.db()).await?;
         Ok(house)
     }
 
@@ -119,6 +121,7 @@ impl House {
             credential::module(&app)?,
             notify::module(&app)?,
             catalog::module(&app)?,
+            exchange::module(&app)?,
             pack::module(&app)?,
             service::module(&app)?,
             supervise::module(&app)?,
@@ -180,6 +183,8 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
     });
     app.put(config.supervise.clone());
     app.put(config.workflow.clone());
+    app.put(config.exchange.clone());
+    app.put(exchange::Keys(config.data.dir.join("keys")));
     app.put(credential::Settings {
         keys: config.data.dir.join("keys"),
         demo: config.web.demo,

@@ -21,6 +21,7 @@ pub struct Config {
     pub service: service::Settings,
     pub supervise: supervise::Settings,
     pub workflow: workflow::Settings,
+    pub exchange: exchange::Settings,
     pub log: Log,
 }
 

@@ -45,6 +45,9 @@ enum Command {
     /// Evaluate DMN decisions, without a server
     #[command(subcommand)]
     Decision(command::process::Decision),
+    /// Run a department's node of the exchange, beside its database
+    #[command(subcommand)]
+    Node(command::node::Node),
     /// Access tokens for programs
     #[command(subcommand)]
     Token(command::token::Token),
@@ -79,6 +82,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(settings) => return command::config::run(&settings, file).await,
         Command::Demo(arguments) => return command::demo::run(arguments).await,
         Command::Bench(bench) => return command::bench::run(bench).await,
+        Command::Node(node) => return command::node::run(node, file).await,
         _ => {}
     }
     let config = config::Config::load(file)?;
@@ -94,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Decision(_)
         | Command::Config(_)
         | Command::Demo(_)
+        | Command::Node(_)
         | Command::Bench(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -63,6 +63,9 @@ pub fn settings(data: &Path, database: Option<String>, address: &str) -> anyhow:
     config.web.demo = true;
     // A visitor should see an officer's work at once; `serve` asks for a second factor.
     config.identity.officers_need_totp = false;
+    if config.exchange.listen.is_empty() {
+        config.exchange.listen = "127.0.0.1:0".into();
+    }
     if config.web.place.is_empty() {
         config.web.place = "云港市".into();
     }

@@ -6,6 +6,7 @@ pub mod config;
 pub mod demo;
 pub mod import;
 pub mod migrate;
+pub mod node;
 pub mod pack;
 pub mod process;
 pub mod serve;

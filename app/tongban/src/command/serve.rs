@@ -26,13 +26,32 @@ pub async fn serve(house: House, listener: TcpListener) -> anyhow::Result<ExitCo
     let stop = CancellationToken::new();
     let workers = house.work(stop.clone());
     tokio::spawn(stop_on_signal(stop.clone()));
+    let exchange = serve_nodes(&house, &stop).await?;
     web::server::serve(listener, house.router, stop.clone()).await?;
     stop.cancel();
     workers.await?;
+    if let Some(exchange) = exchange {
+        exchange.await??;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stop_on_signal(stop: CancellationToken) {
+type Serving = tokio::task::JoinHandle<Result<(), kernel::Fault>>;
+
+/// Listens for nodes if the settings name an address.
+async fn serve_nodes(house: &House, stop: &CancellationToken) -> anyhow::Result<Option<Serving>> {
+    let hub = house.app.part::<exchange::Hub>()?;
+    if hub.settings.listen.is_empty() {
+        return Ok(None);
+    }
+    let listener = listen(&hub.settings.listen).await?;
+    hub.note_address(listener.local_addr()?);
+    out::note(format!("nodes reach the exchange at {}", hub.address()));
+    let serving = exchange::hub::serve(house.app.clone(), listener, stop.clone());
+    Ok(Some(tokio::spawn(serving)))
+}
+
+pub async fn stop_on_signal(stop: CancellationToken) {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
