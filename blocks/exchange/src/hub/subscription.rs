@@ -108,7 +108,9 @@ pub(super) fn scope(
     publication: &publication_table::Model,
 ) -> Result<Scope> {
     let whole = publication::shape(publication)?;
-    let columns: Vec<String> = parse(&row.columns)?;
+    let mut columns: Vec<String> = parse(&row.columns)?;
+    // The key may have become another one since.
+    columns.extend(whole.key.iter().cloned());
     let filter: Vec<Condition> = parse(&row.filter)?;
     let shape = whole.project(&columns);
     Ok(Scope {

@@ -24,6 +24,8 @@ pub struct Node {
     pub config: Config,
     state: State,
     membership: Membership,
+    /// Held as long as this works in the folder.
+    _lock: std::fs::File,
 }
 
 /// What a round did.
@@ -36,12 +38,14 @@ pub struct Round {
 impl Node {
     pub async fn open(folder: Folder, config: Config) -> Result<Self, Trouble> {
         let membership = folder.membership()?;
+        let lock = lock(&folder)?;
         let state = State::open(&folder.0).await?;
         Ok(Self {
             folder,
             config,
             state,
             membership,
+            _lock: lock,
         })
     }
 
@@ -163,6 +167,18 @@ impl Node {
             state: &self.state,
         }
     }
+}
+
+/// Two processes in one folder would read and send the same things.
+fn lock(folder: &Folder) -> Result<std::fs::File, Fault> {
+    let path = folder.0.join("node.lock");
+    let file = std::fs::File::create(&path)
+        .map_err(|e| Fault::caused_by(format!("make {}", path.display()), e))?;
+    file.try_lock().map_err(|e| {
+        let what = "another process works in the node's folder; stop it first";
+        Fault::caused_by(what, e)
+    })?;
+    Ok(file)
 }
 
 /// The publication with a file as its source.

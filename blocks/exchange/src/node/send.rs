@@ -235,14 +235,15 @@ impl Sender<'_> {
             created_at: micros(kernel::Clock::now(&kernel::SystemClock)),
             receipted_at: None,
         };
-        let file = reading.files.first().map(|found| file::Model {
-            publication: code,
+        let files = reading.files.iter().map(|found| file::Model {
+            publication: code.clone(),
             name: found.name.clone(),
             digest: found.digest.clone(),
             batch: row.id.clone(),
             taken_at: manifest.read_at,
         });
-        self.state.add_batch(row, read, file).await?;
+        let files = files.collect();
+        self.state.add_batch(row, read, files).await?;
         Ok(true)
     }
 

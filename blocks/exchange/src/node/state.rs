@@ -169,16 +169,16 @@ impl State {
         found.map_err(|e| fault("read the node's memory", e).into())
     }
 
-    /// A batch is read: it, how far the source was read, and the file it is from, in one write.
+    /// A batch is read: it, how far the source was read, and the files it is from, in one write.
     pub async fn add_batch(
         &self,
         row: batch::Model,
         read: reading::Model,
-        file: Option<file::Model>,
+        files: Vec<file::Model>,
     ) -> Result<()> {
         self.0
             .write(move |tx| {
-                let (row, read, file) = (row.clone(), read.clone(), file.clone());
+                let (row, read, files) = (row.clone(), read.clone(), files.clone());
                 async move {
                     let failed = |e| fault("remember a batch", e);
                     batch::Entity::insert(row.into_active_model().reset_all())
@@ -186,7 +186,7 @@ impl State {
                         .await
                         .map_err(failed)?;
                     remember_reading(&tx, read).await?;
-                    if let Some(file) = file {
+                    for file in files {
                         let again =
                             OnConflict::columns([file::Column::Publication, file::Column::Name])
                                 .update_columns([

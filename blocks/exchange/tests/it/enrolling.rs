@@ -8,7 +8,9 @@ use exchange::{
     node::{
         Folder,
         client::{Client, Trouble},
+        config::Config,
         enrol,
+        run::Node,
     },
     wire::{Work, action},
 };
@@ -71,6 +73,18 @@ async fn a_revoked_node_is_out_at_once(db: Db, clock: Arc<ManualClock>) {
     work(&folder).await.unwrap();
     let stolen = work(&Folder(house.file("stolen"))).await;
     assert!(matches!(stolen, Err(Trouble::Refused(_))), "{stolen:?}");
+}
+
+#[db_test(migrations = migrations)]
+async fn one_process_works_in_a_folder(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let node = house.node("police", POLICE, "").await;
+    let second = Node::open(node.folder.clone(), Config::default()).await;
+    assert!(matches!(second, Err(Trouble::Fault(_))));
+    drop(node);
+    Node::open(house.folder("police"), Config::default())
+        .await
+        .unwrap();
 }
 
 #[db_test(migrations = migrations)]

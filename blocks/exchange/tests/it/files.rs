@@ -58,6 +58,9 @@ async fn files_of_a_folder_are_taken_once_and_bad_rows_mended(db: Db, clock: Arc
         ",2021-01-01\nA3,示范三号（合成）,2021-02-30\nA1,重复（合成）,\n",
     ));
     std::fs::write(house.file("firms").join("2026-01.csv"), broken).unwrap();
+    // An older file: its row of the same key is not what counts.
+    let older = "代码,名称,成立日期\nA1,旧名（合成）,\nA0,零号（合成）,\n";
+    std::fs::write(house.file("firms").join("2025-12.csv"), gb18030(older)).unwrap();
     let mut provider = house.node("market", POLICE, &settings(&house)).await;
     let mut subscriber = house.node("tax", CIVIL, &target(&house)).await;
     provider.round(false).await.unwrap();
@@ -67,7 +70,10 @@ async fn files_of_a_folder_are_taken_once_and_bad_rows_mended(db: Db, clock: Arc
     subscriber.round(false).await.unwrap();
     let to = sqlite(&house.file("target.db"));
     let all = "SELECT code, name, since FROM firm ORDER BY code";
-    assert_eq!(rows(&to, all), ["A1|示范一号（合成）|2020-01-02"]);
+    assert_eq!(
+        rows(&to, all),
+        ["A0|零号（合成）|-", "A1|示范一号（合成）|2020-01-02"]
+    );
 
     let page = PageRequest::new(None, None);
     let batches = overview::batches(&house.app, &steward(), None, &page)
@@ -96,6 +102,10 @@ async fn files_of_a_folder_are_taken_once_and_bad_rows_mended(db: Db, clock: Arc
     std::fs::write(house.file("firms").join("2026-02.json"), gb18030(json)).unwrap();
     assert_eq!(provider.round(true).await.unwrap().sent, 1);
 
+    let sheet = include_bytes!("firms.xlsx");
+    std::fs::write(house.file("firms").join("2026-03.xlsx"), sheet).unwrap();
+    assert_eq!(provider.round(true).await.unwrap().sent, 1);
+
     // Mended rows come back as an increment.
     let mended = "代码,名称,成立日期,tongban_reason\nA3,示范三号（合成）,2021-02-28,x\n";
     std::fs::write(house.file("mended.csv"), gb18030(mended)).unwrap();
@@ -103,16 +113,18 @@ async fn files_of_a_folder_are_taken_once_and_bad_rows_mended(db: Db, clock: Arc
         .resend("firm", &house.file("mended.csv"))
         .await
         .unwrap();
-    for _ in 0..2 {
+    for _ in 0..3 {
         subscriber.round(false).await.unwrap();
     }
     assert_eq!(
         rows(&to, all),
         [
             "7|七（合成）|-",
+            "A0|零号（合成）|-",
             "A1|示范一号（合成）|2020-01-02",
             "A3|示范三号（合成）|2021-02-28",
-            "B1|乙（合成）|-"
+            "B1|乙（合成）|-",
+            "C1|丙（合成）|2021-01-01"
         ]
     );
 }

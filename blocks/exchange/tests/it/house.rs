@@ -3,17 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::{Extension, body::Body, http::Request};
 use chrono::Utc;
 use exchange::{
     Keys, Settings,
     hub::{enrolment::Invitation, publication, subscription::Subscribing},
     node::{Folder, config::Config, enrol, run::Node},
 };
+use http_body_util::BodyExt;
 use identity::{Actor, Gate, Post, UserId};
 use kernel::ManualClock;
 use store::{Blobs, Db};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 use web::{App, Texts};
 
 pub const POLICE: &str = "11321000990000033R";
@@ -27,6 +30,7 @@ pub struct House {
     pub app: App,
     pub url: String,
     pub dir: tempfile::TempDir,
+    routes: axum::Router,
     address: std::net::SocketAddr,
     stop: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
@@ -58,14 +62,17 @@ impl House {
         app.put(settings);
         let module = exchange::module(&app).unwrap();
         app.put(Gate::of(module.policies.iter().copied()).unwrap());
+        let (routes, _) = module.routes.split_for_parts();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let serving = serve(&app, listener, &stop);
+        let app_of = app.clone();
         Self {
             app,
             url: format!("https://127.0.0.1:{}", address.port()),
             dir,
+            routes: routes.with_state(app_of.clone()),
             address,
             stop,
             serving,
@@ -142,6 +149,15 @@ impl House {
         change(&mut asked);
         let made = exchange::hub::subscription::subscribe(&self.app, &steward(), &asked).await;
         made.unwrap().id
+    }
+
+    /// Status and body of a request to the API.
+    pub async fn ask(&self, actor: &Actor, request: Request<Body>) -> (u16, String) {
+        let router = self.routes.clone().layer(Extension(actor.clone()));
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

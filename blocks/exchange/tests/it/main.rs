@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod cutting;
+mod doors;
 mod drivers;
 mod enrolling;
 mod files;
