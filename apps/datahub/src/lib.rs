@@ -1,10 +1,11 @@
 //! The pages of data stewards, and everybody's page about his own data.
 //!
-//! Owns no table: what it shows and does are acts of the blocks below. Today those are the registry
-//! and the catalog; the exchange and the lake follow.
+//! Owns no table: what it shows and does are acts of the registry, the catalog, the exchange and
+//! the lake.
 
 mod catalog;
 pub mod demo;
+mod exchange;
 mod registry;
 
 use web::{
@@ -35,7 +36,9 @@ pub fn module(_: &App) -> kernel::Result<Module> {
     };
     Ok(Module {
         name: "datahub",
-        routes: registry::routes().merge(catalog::routes()),
+        routes: registry::routes()
+            .merge(catalog::routes())
+            .merge(exchange::routes()),
         menu: vec![
             work("datahub-menu-registries", "/work/data", 70, "registry.list"),
             work(
@@ -56,6 +59,12 @@ pub fn module(_: &App) -> kernel::Result<Module> {
                 "/work/catalog-lists",
                 74,
                 "catalog.read",
+            ),
+            work(
+                "datahub-menu-exchange",
+                "/work/exchange",
+                75,
+                "exchange.read",
             ),
             MenuItem {
                 key: "datahub-menu-mine",
