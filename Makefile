@@ -37,7 +37,8 @@ test: need-test check ## Everything that CI proves, on SQLite and PostgreSQL and
 	$(call say,"tests on both databases")
 	export TONGBAN_TEST_PYTHON="$(CLIENTS)/bin"; \
 	export TONGBAN_TEST_POSTGRES="$$(tools/postgres.sh start)"; \
-	trap 'tools/postgres.sh stop' EXIT; \
+	export TONGBAN_TEST_MARIADB="$$(tools/mariadb.sh start)"; \
+	trap 'tools/postgres.sh stop; tools/mariadb.sh stop' EXIT; \
 	cargo test --workspace
 	$(call say,"the executable for the browser")
 	cargo build -p tongban
@@ -59,7 +60,9 @@ need-build:
 
 need-test: need-build
 	@tools/need.sh chromium:chromium pdfsig:poppler-utils openssl:openssl file:/usr/lib/python3*/ensurepip:python3-venv \
-		file:/usr/lib/postgresql/*/bin/initdb:postgresql
+		file:/usr/lib/postgresql/*/bin/initdb:postgresql mariadbd:mariadb-server isql:unixodbc \
+		file:/usr/lib/*/odbc/psqlodbca.so:odbc-postgresql file:/usr/lib/*/odbc/libmaodbc.so:odbc-mariadb \
+		file:/usr/lib/*/odbc/libsqlite3odbc.so:libsqliteodbc
 
 clean: ## Remove what was built
 	rm -rf target web/dist web/node_modules tests/node_modules

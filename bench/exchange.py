@@ -1,0 +1,204 @@
+"""Rows from PostgreSQL to PostgreSQL by way of the hub, beside `COPY | COPY` and dlt.
+
+    bench/exchange.py [--rows N]
+
+Needs TONGBAN (the release build), the PostgreSQL tools, its ODBC driver, and for the second peer
+`dlt` with its postgres extra. Appends to target/bench/results.jsonl.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from result import Results
+
+TONGBAN = os.environ.get("TONGBAN", "target/release/tongban")
+COLUMNS = 20
+ORG = "11321000990000033R"
+
+
+def postgres() -> str:
+    """The URL of a throw-away server with full durability."""
+    environment = {**os.environ, "TONGBAN_POSTGRES_FSYNC": "on"}
+    return subprocess.run(["tools/postgres.sh", "start"], check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+
+def sql(url: str, text: str) -> str:
+    command = ["psql", "-qAt", "-v", "ON_ERROR_STOP=1", url, "-c", text]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def fill(url: str, rows: int) -> None:
+    """A table of numbers, texts, dates, sums."""
+    columns = ["id BIGINT PRIMARY KEY"]
+    values = ["i"]
+    for place in range(1, COLUMNS):
+        kind, value = [
+            ("VARCHAR(40)", f"md5((i + {place})::text)"),
+            ("BIGINT", f"(i * {place})"),
+            ("DATE", f"DATE '1990-01-01' + (i % 9999)::int"),
+            ("DECIMAL(14,2)", f"(i * {place} % 999999) / 100.0"),
+        ][place % 4]
+        columns.append(f"c{place} {kind}")
+        values.append(value)
+    sql(url, f"DROP TABLE IF EXISTS bench_from; CREATE TABLE bench_from ({', '.join(columns)})")
+    sql(url, f"INSERT INTO bench_from SELECT {', '.join(values)} FROM generate_series(1, {rows}) AS s(i)")
+    sql(url, "VACUUM ANALYZE bench_from")
+
+
+def empty(url: str) -> None:
+    sql(url, "DROP TABLE IF EXISTS bench_to; DROP TABLE IF EXISTS tongban_applied")
+    sql(url, "CREATE TABLE bench_to (LIKE bench_from INCLUDING ALL)")
+
+
+def copy_pipe(url: str) -> float:
+    empty(url)
+    begun = time.monotonic()
+    pipe = f"psql -q '{url}' -c 'COPY bench_from TO STDOUT' | psql -q '{url}' -c 'COPY bench_to FROM STDIN'"
+    subprocess.run(pipe, shell=True, check=True)
+    return time.monotonic() - begun
+
+
+def dlt_load(url: str) -> float | None:
+    """None where dlt is not installed."""
+    try:
+        import dlt
+        from dlt.sources.sql_database import sql_table
+    except ImportError:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        table = sql_table(credentials=url.replace("postgres://", "postgresql://"), table="bench_from", backend="pyarrow", chunk_size=50_000)
+        destination = dlt.destinations.postgres(url.replace("postgres://", "postgresql://"))
+        pipeline = dlt.pipeline("bench", destination=destination, dataset_name="bench_dlt", pipelines_dir=folder)
+        begun = time.monotonic()
+        pipeline.run(table, write_disposition="replace")
+        took = time.monotonic() - begun
+    sql(url, "DROP SCHEMA IF EXISTS bench_dlt CASCADE; DROP SCHEMA IF EXISTS bench_dlt_staging CASCADE")
+    return took
+
+
+def settings(url: str) -> tuple[str, str]:
+    address, database = url.removeprefix("postgres://").split("/")
+    user, host = address.split("@")
+    host, port = host.split(":")
+    connection = (
+        f"Driver={{PostgreSQL ANSI}};Server={host};Port={port};Database={database};UID={user};"
+        "UseDeclareFetch=1;Fetch=10000;ConnSettings=SET client_encoding TO 'UTF8'"
+    )
+    columns = ['{ name = "id", type = "integer", required = true }']
+    for place in range(1, COLUMNS):
+        kind = ['"text"', '"integer"', '"date"', "{ decimal = { digits = 14, scale = 2 } }"][place % 4]
+        columns.append(f'{{ name = "c{place}", type = {kind}, length = {40 if place % 4 == 0 else 0} }}')
+    provider = f"""
+[[publication]]
+code = "bench"
+title = "bench"
+key = ["id"]
+every_seconds = 0
+source = {{ kind = "odbc", connection = "{connection}", table = "bench_from" }}
+columns = [{", ".join(columns)}]
+"""
+    subscriber = f"""
+[[target]]
+publication = "bench"
+connection = "{connection}"
+table = "bench_to"
+"""
+    return provider, subscriber
+
+
+class Hub:
+    """A demo city with an exchange, and a steward's token."""
+
+    def __init__(self, data: pathlib.Path) -> None:
+        command = [TONGBAN, "demo", "--data", str(data), "--listen", "127.0.0.1:0", "--json"]
+        log = (data / "log").open("w")
+        environment = {**os.environ, "TONGBAN_DATABASE__URL": f"sqlite://{data}/tongban.db", "TONGBAN_DATA__DIR": str(data)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        self.address = json.loads(self.process.stdout.readline())["address"]
+        token = subprocess.run([TONGBAN, "token", "create", "--user", "steward"], check=True, capture_output=True, text=True, env=environment)
+        self.token = token.stdout.strip()
+
+    def call(self, path: str, body=None):
+        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.address}/api/exchange/{path}", data=data, headers=headers)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def enrol(self, node: str, folder: pathlib.Path, text: str) -> None:
+        made = self.call("nodes", {"node": node, "title": node, "org": ORG})
+        command = [TONGBAN, "node", "enrol", "--hub", made["hub"], "--code", made["code"], "--data", str(folder)]
+        subprocess.run(command, check=True, capture_output=True)
+        (folder / "node.toml").write_text(text)
+
+
+def round_of(folder: pathlib.Path) -> tuple[float, float]:
+    """Seconds and peak MB of one round of a node."""
+    begun = time.monotonic()
+    process = subprocess.Popen([TONGBAN, "node", "run", "--once", "--data", str(folder)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"a node failed: {status}")
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+def peak(pid: int) -> float:
+    """Peak MB of a running process."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def exchange(url: str, rows: int, results: Results) -> tuple[float, str]:
+    empty(url)
+    data = pathlib.Path(tempfile.mkdtemp(prefix="tongban-bench-"))
+    hub = Hub(data)
+    with contextlib.ExitStack() as after:
+        after.callback(shutil.rmtree, data, ignore_errors=True)
+        after.callback(hub.process.wait)
+        after.callback(hub.process.send_signal, signal.SIGTERM)
+        provider, subscriber = settings(url)
+        hub.enrol("bench-from", data / "from", provider)
+        hub.enrol("bench-to", data / "to", subscriber)
+        round_of(data / "from")
+        hub.call("publications/bench/steps", {"step": "open"})
+        hub.call("subscriptions", {"publication": "bench", "node": "bench-to", "purpose": "bench", "basis": "bench"})
+        sent, sent_mb = round_of(data / "from")
+        applied, applied_mb = round_of(data / "to")
+        hub_mb = peak(hub.process.pid)
+    check = "SELECT count(*), coalesce(sum(hashtext(t::text)::numeric), 0) FROM {} t"
+    if sql(url, check.format("bench_from")) != sql(url, check.format("bench_to")):
+        sys.exit("source and target differ")
+    note = f"read and send {sent:.1f} s, pull and apply {applied:.1f} s; {rows} rows x {COLUMNS} columns"
+    results.add("node_peak_mb", max(sent_mb, applied_mb), "MB", note=f"sender {sent_mb:.0f}, receiver {applied_mb:.0f}")
+    results.add("hub_peak_mb", hub_mb, "MB", note="with the demo city in it")
+    return sent + applied, note
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--rows", type=int, default=10_000_000)
+    rows = arguments.parse_args().rows
+    url, results = postgres(), Results()
+    fill(url, rows)
+    took, note = exchange(url, rows, results)
+    speed = rows / took
+    results.add("exchange_rows_per_s", speed, "rows/s", "copy_pipe", rows / copy_pipe(url), note)
+    peer = dlt_load(url)
+    if peer:
+        results.add("exchange_rows_per_s", speed, "rows/s", "dlt", rows / peer, note)
+    sql(url, "DROP TABLE bench_from; DROP TABLE bench_to; DROP TABLE IF EXISTS tongban_applied")
+    results.table()
+
+
+if __name__ == "__main__":
+    main()
