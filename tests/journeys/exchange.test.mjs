@@ -52,7 +52,7 @@ async function join_(page, node, settings) {
   await page.fill("[name=title]", `示范前置机 ${node}（合成）`);
   await page.fill("[name=org]", "11321000990000033R");
   await page.locator("main form button[type=submit]").click();
-  const command = (await page.locator("main pre").innerText()).trim().split(" ");
+  const command = (await page.locator("#command").innerText()).trim().split(" ");
   assert.deepEqual(command.slice(0, 3), ["tongban", "node", "enrol"]);
   const words = command.slice(2, -1).filter((word) => word !== "--data");
   await work(node, ...words);

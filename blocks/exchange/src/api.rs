@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::NaiveDate;
 use identity::Actor;
-use kernel::Fault;
+use kernel::{Error, Fault, Text};
 use serde::{Deserialize, Serialize};
 use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
@@ -436,11 +436,10 @@ async fn flows(State(app): State<App>, actor: Actor) -> Answer<Vec<Flow>> {
 /// What a day adds up to on both sides.
 #[utoipa::path(get, path = "/api/exchange/days/{date}", tag = "exchange",
     params(("date" = String, Path, example = "2026-03-02")),
-    responses((status = 200, body = Vec<Day>), (status = 403)))]
-async fn day(
-    State(app): State<App>,
-    actor: Actor,
-    Path(date): Path<NaiveDate>,
-) -> Answer<Vec<Day>> {
+    responses((status = 200, body = Vec<Day>), (status = 403), (status = 422)))]
+async fn day(State(app): State<App>, actor: Actor, Path(date): Path<String>) -> Answer<Vec<Day>> {
+    overview::may_read(&app, &actor)?;
+    let wrong = |_| Error::invalid("date", Text::new("exchange-date"));
+    let date: NaiveDate = date.parse().map_err(wrong)?;
     Ok(Json(overview::day(&app, &actor, date).await?))
 }

@@ -50,3 +50,4 @@ exchange-row-date = There is no such date, or it is written otherwise; write 202
 exchange-row-boolean = It must be yes or no; correct it.
 exchange-row-repeated = The key stands in the file more than once; keep one row.
 exchange-row-bytes = Some bytes mean nothing in the file's encoding; check the encoding or export again.
+exchange-date = This is no date; write 2026-03-02.

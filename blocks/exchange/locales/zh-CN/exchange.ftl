@@ -50,3 +50,4 @@ exchange-row-date = 日期不存在或写法不对；请写成 2026-03-02。
 exchange-row-boolean = 应为是或否；请更正。
 exchange-row-repeated = 同一主键在文件中出现多次；请只保留一行。
 exchange-row-bytes = 有不属于文件编码的字节；请核对文件编码或重新导出。
+exchange-date = 日期写法不对；请写成 2026-03-02。

@@ -16,6 +16,11 @@ use super::{
 };
 use crate::{data::checksum::Checksum, schema::batch, wire::Signed};
 
+/// Whether the actor may look at the exchange at all; for doors that have to read their path first.
+pub fn may_read(app: &App, actor: &Actor) -> Result<()> {
+    may(app, actor, "exchange.read", None)
+}
+
 /// The newest batches with their deliveries.
 pub async fn batches(
     app: &App,
