@@ -95,7 +95,8 @@ impl Place {
 
 pub async fn run(node: Node, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     out::start_log(&Log {
-        filter: "warn,tongban=info,exchange=info".into(),
+        // Drivers for an older ODBC say so at each connection.
+        filter: "warn,tongban=info,exchange=info,odbc_api=error".into(),
         ..Log::default()
     });
     match node {
