@@ -7,13 +7,14 @@ use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
 const BASE: [&str; 6] = ["kernel", "sheet", "odbc_loader", "store_macros", "store", "web"];
-const BLOCKS: [&str; 9] = [
+const BLOCKS: [&str; 10] = [
     "identity",
     "forms",
     "registry",
     "workflow",
     "credential",
     "notify",
+    "lake",
     "catalog",
     "exchange",
     "pack",
