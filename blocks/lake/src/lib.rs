@@ -1,1 +1,85 @@
 //! The lake: tables of many rows with their history, rules for what comes in, questions in SQL.
+//!
+//! Owns the tables `lake_*` and the Delta tables in its place (a folder or a bucket). Promises: a
+//! batch is taken once, however often it comes, and whole or not at all; a row that breaks a rule
+//! is told with row, column, rule and value; nobody reads a column or row that policy does not
+//! give him, whatever he writes; every question leaves who asked, for what, and what was read;
+//! no question takes more time or memory than the settings give it. Never knows what a case,
+//! matter or department node is.
+
+mod batch;
+mod declaration;
+mod delta;
+pub mod event;
+mod part;
+pub mod quality;
+mod schema;
+mod settings;
+
+use identity::{Actor, Gate, Resource};
+use kernel::Result;
+use web::App;
+
+pub use batch::{
+    BatchOutcome, BrokenRule, Delivery, Mode, OnBad, aside::SetAside, list as batches, report, take,
+};
+pub use declaration::{Column, Kind, Origin, RowPolicy, Table, Title};
+pub use part::Lake;
+pub use quality::{Check, Rule, Then};
+pub use schema::migrations;
+pub use settings::Settings;
+
+/// Tables and words.
+pub fn foundation() -> web::module::Foundation {
+    web::module::Foundation {
+        name: "lake",
+        migrations: migrations(),
+        texts: &[
+            ("zh-CN", include_str!("../locales/zh-CN/lake.ftl")),
+            ("en", include_str!("../locales/en/lake.ftl")),
+        ],
+    }
+}
+
+/// Expects a [`Lake`] in the application.
+pub fn module(_: &App) -> Result<web::Module> {
+    Ok(web::Module {
+        name: "lake",
+        policies: vec![("lake.cedar", include_str!("../policies/lake.cedar"))],
+        ..web::Module::default()
+    })
+}
+
+/// A table as policies see it.
+pub(crate) fn resource(table: &Table) -> Resource {
+    Resource::new("LakeTable", &table.id).org(&table.org)
+}
+
+/// Declares a table, new or changed, in a write of its own.
+pub async fn declare(app: &App, actor: &Actor, table: &Table) -> Result<()> {
+    actor.may(&*app.part::<Gate>()?, "lake.declare", &resource(table))?;
+    let (table, who) = (table.clone(), actor.trace());
+    app.db()
+        .write(move |tx| {
+            let (table, who) = (table.clone(), who.clone());
+            async move { declaration::store::declare(&tx, &table, &who).await }
+        })
+        .await
+}
+
+/// The same as part of a larger write, for packs.
+pub async fn install(tx: &store::Tx, table: &Table) -> Result<()> {
+    declaration::store::declare(tx, table, "system").await
+}
+
+/// The tables of this lake, by id.
+pub async fn tables(app: &App, actor: &Actor) -> Result<Vec<Table>> {
+    actor.may(&*app.part::<Gate>()?, "lake.list", &Resource::system())?;
+    declaration::store::list(app.db().read()).await
+}
+
+/// One table.
+pub async fn table(app: &App, actor: &Actor, id: &str) -> Result<Table> {
+    actor.may(&*app.part::<Gate>()?, "lake.list", &Resource::system())?;
+    declaration::store::get(app.db().read(), id).await
+}

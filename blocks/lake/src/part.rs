@@ -1,0 +1,85 @@
+//! What this block keeps in the application.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use kernel::{Fault, Result};
+use store::Db;
+use tokio::{runtime::Runtime, sync::Semaphore};
+
+use crate::{Settings, delta::Place};
+
+/// The lake of this installation; an [`App`](web::App) part. Cheap to clone.
+#[derive(Clone)]
+pub struct Lake(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) db: Db,
+    pub(crate) place: Place,
+    pub(crate) settings: Settings,
+    /// One write at a time in each table: two merges of one table would only undo each other.
+    writing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) seats: Arc<Semaphore>,
+    /// Questions run apart from the server, so that none keeps a page waiting. Empty only while
+    /// it is taken down.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Lake {
+    /// `data` is the data folder, for a lake without a place of its own.
+    pub fn open(db: Db, settings: Settings, data: &Path) -> Result<Self, Fault> {
+        let place = match settings.place.as_str() {
+            "" => Place::folder(data.join("lake"))?,
+            place if place.starts_with("s3://") => Place::s3(place, &settings.s3_endpoint)?,
+            folder => Place::folder(folder.into())?,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores())
+            .thread_name("lake")
+            .enable_all()
+            .build()
+            .map_err(|e| Fault::caused_by("start threads for questions", e))?;
+        Ok(Self(Arc::new(Inner {
+            db,
+            place,
+            writing: Mutex::default(),
+            seats: Arc::new(Semaphore::new(settings.queries_at_once)),
+            settings,
+            runtime: Some(runtime),
+        })))
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn runtime(&self) -> Result<&tokio::runtime::Handle, Fault> {
+        let runtime = self.0.runtime.as_ref().map(Runtime::handle);
+        runtime.ok_or_else(|| Fault::new("the threads for questions are gone"))
+    }
+
+    /// The lock under which a table is written.
+    pub(crate) fn lock(&self, table: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self
+            .0
+            .writing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.entry(table.to_owned()).or_default().clone()
+    }
+}
+
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}

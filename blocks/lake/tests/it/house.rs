@@ -1,0 +1,341 @@
+//! A house with this crate's module, a table of insured persons, people who ask.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use datafusion::arrow::{
+    array::{ArrayRef, BooleanArray, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use identity::{Actor, Gate, Party, PartyId, PartyKind, Post, UserId};
+use lake::{BatchOutcome, Delivery, Lake, Mode, OnBad, Table};
+use registry::{CodeTables, Registries};
+use store::Db;
+use web::{App, Texts};
+
+pub const INSURANCE: &str = "11321000990000033R";
+pub const CIVIL: &str = "11321000990000041L";
+
+pub struct House {
+    pub app: App,
+    pub db: Db,
+    pub folder: tempfile::TempDir,
+}
+
+struct Tables;
+
+#[async_trait]
+impl CodeTables for Tables {
+    async fn codes(&self, _: &Db, table: &str) -> kernel::Result<Vec<(String, String, String)>> {
+        let codes: &[(&str, &str, &str)] = match table {
+            "sex" => &[("1", "男性", "Male"), ("2", "女性", "Female")],
+            _ => &[],
+        };
+        let own = |t: &(&str, &str, &str)| (t.0.into(), t.1.into(), t.2.into());
+        Ok(codes.iter().map(own).collect())
+    }
+}
+
+/// Insured persons: number, name, sex, district, base of payment, paid until.
+pub const INSURED: &str = r#"
+id = "insured"
+title = { zh = "参保人员", en = "Insured persons" }
+org = "11321000990000033R"
+key = ["gmsfhm"]
+rows = { region = "xzqh" }
+
+[[columns]]
+id = "gmsfhm"
+title = { zh = "公民身份号码", en = "Citizen number" }
+type = "text"
+sensitivity = 4
+mask = "id"
+source = { resource = "jiangcheng/insured", column = "SFZHM" }
+
+[[columns]]
+id = "xm"
+title = { zh = "姓名", en = "Name" }
+type = "text"
+sensitivity = 3
+mask = "name"
+
+[[columns]]
+id = "xbdm"
+title = { zh = "性别", en = "Sex" }
+type = "text"
+sensitivity = 2
+
+[[columns]]
+id = "xzqh"
+title = { zh = "行政区划", en = "District" }
+type = "text"
+sensitivity = 1
+
+[[columns]]
+id = "jfjs"
+title = { zh = "缴费基数", en = "Base of payment" }
+type = "decimal"
+places = 2
+sensitivity = 3
+
+[[columns]]
+id = "jfrq"
+title = { zh = "缴费日期", en = "Paid on" }
+type = "date"
+sensitivity = 2
+
+[[rules]]
+id = "number"
+column = "gmsfhm"
+check = "citizen"
+
+[[rules]]
+id = "named"
+column = "xm"
+check = "required"
+
+[[rules]]
+id = "name_length"
+column = "xm"
+check = "length"
+most = 10
+
+[[rules]]
+id = "sex"
+column = "xbdm"
+check = "code"
+table = "sex"
+
+[[rules]]
+id = "district"
+column = "xzqh"
+check = "pattern"
+pattern = "3210\\d\\d"
+
+[[rules]]
+id = "base"
+column = "jfjs"
+check = "range"
+least = 0
+most = 50000
+
+[[rules]]
+id = "once"
+check = "unique"
+columns = ["gmsfhm"]
+
+[[rules]]
+id = "paid_has_base"
+check = "condition"
+sql = "jfrq IS NULL OR jfjs IS NOT NULL"
+
+[[rules]]
+id = "recent"
+column = "jfrq"
+check = "fresh"
+days = 400
+then = "warn"
+"#;
+
+/// Benefits paid to insured persons; every row names one of them.
+pub const BENEFITS: &str = r#"
+id = "benefits"
+title = { zh = "待遇发放", en = "Benefits" }
+org = "11321000990000041L"
+
+[[columns]]
+id = "gmsfhm"
+title = { zh = "公民身份号码", en = "Citizen number" }
+type = "text"
+sensitivity = 4
+
+[[columns]]
+id = "je"
+title = { zh = "金额", en = "Amount" }
+type = "integer"
+sensitivity = 2
+
+[[rules]]
+id = "insured"
+column = "gmsfhm"
+check = "reference"
+table = "insured"
+to = "gmsfhm"
+"#;
+
+pub fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+    let mut all = lake::migrations();
+    all.extend(registry::migrations());
+    all
+}
+
+pub fn table(text: &str) -> Table {
+    toml::from_str(text).unwrap()
+}
+
+pub async fn house(db: Db) -> House {
+    house_with(db, lake::Settings::default()).await
+}
+
+pub async fn house_with(db: Db, settings: lake::Settings) -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        lake::foundation().texts,
+        web::foundation().texts,
+        registry::foundation().texts,
+    ];
+    let words = words
+        .into_iter()
+        .flatten()
+        .chain(kernel::TEXTS.iter())
+        .copied();
+    let app = App::new(db.clone(), web::Settings::default(), Texts::new(words));
+    app.put(Lake::open(db.clone(), settings, folder.path()).unwrap());
+    let gate = app.put(Gate::default());
+    registry::module(&app).unwrap();
+    app.part::<Registries>()
+        .unwrap()
+        .use_codes(Arc::new(Tables));
+    let module = lake::module(&app).unwrap();
+    let policies = module.policies.iter().chain(identity::POLICIES).copied();
+    gate.load(policies.collect::<Vec<_>>()).unwrap();
+    for text in [INSURED, BENEFITS] {
+        lake::declare(&app, &Actor::system(), &table(text))
+            .await
+            .unwrap();
+    }
+    House { app, db, folder }
+}
+
+pub type Row<'a> = [&'a str; 6];
+
+/// Citizen number of a synthetic person.
+pub fn number(place: u16) -> String {
+    let birth = "1990-01-01".parse().unwrap();
+    kernel::code::citizen::build("321002", birth, place).unwrap()
+}
+
+pub const HEADS: Row<'static> = ["gmsfhm", "xm", "xbdm", "xzqh", "jfjs", "jfrq"];
+
+pub fn text_schema(heads: &[&str]) -> SchemaRef {
+    let fields = heads
+        .iter()
+        .map(|name| Field::new(*name, DataType::Utf8, true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Rows as text, as a file brings them; an empty cell is no value.
+pub fn rows<'a, const N: usize>(heads: [&str; N], rows: &[[&'a str; N]]) -> RecordBatch {
+    let columns = (0..N).map(|place| {
+        let cells = rows
+            .iter()
+            .map(|row| Some(row[place]).filter(|cell| !cell.is_empty()));
+        Arc::new(cells.collect::<StringArray>()) as ArrayRef
+    });
+    RecordBatch::try_new(text_schema(&heads), columns.collect()).unwrap()
+}
+
+/// Adds which rows the source has no more.
+pub fn with_gone(batch: &RecordBatch, gone: &[bool]) -> RecordBatch {
+    let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("_gone", DataType::Boolean, false)));
+    let mut columns = batch.columns().to_vec();
+    columns.push(Arc::new(BooleanArray::from(gone.to_vec())));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+pub fn delivery(table: &str, id: &str, mode: Mode) -> Delivery {
+    Delivery {
+        table: table.into(),
+        id: id.into(),
+        mode,
+        on_bad: OnBad::SetAside,
+        source: "synthetic".into(),
+    }
+}
+
+impl House {
+    pub async fn take(
+        &self,
+        delivery: &Delivery,
+        batches: Vec<RecordBatch>,
+    ) -> kernel::Result<BatchOutcome> {
+        let schema = batches[0].schema();
+        let rows = futures::stream::iter(batches.into_iter().map(Ok));
+        lake::take(&self.app, &Actor::system(), delivery, schema, rows).await
+    }
+
+    pub fn path(&self, table: &str) -> PathBuf {
+        self.folder.path().join("lake/tables").join(table)
+    }
+
+    /// The rows of a table as they are in its files, sorted, apart from every policy.
+    pub async fn dump(&self, table: &str, version: Option<u64>) -> Vec<String> {
+        let url = url::Url::from_directory_path(self.path(table).canonicalize().unwrap()).unwrap();
+        let mut builder = deltalake::DeltaTableBuilder::from_url(url).unwrap();
+        if let Some(version) = version {
+            builder = builder.with_version(version);
+        }
+        let table = builder.load().await.unwrap();
+        let context = datafusion::prelude::SessionContext::new();
+        let frame = context
+            .read_table(table.table_provider().await.unwrap())
+            .unwrap();
+        let batches = frame.collect().await.unwrap();
+        let mut lines = Vec::new();
+        for batch in batches {
+            let options = datafusion::arrow::util::display::FormatOptions::default();
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|c| {
+                    datafusion::arrow::util::display::ArrayFormatter::try_new(c, &options).unwrap()
+                })
+                .collect();
+            for row in 0..batch.num_rows() {
+                let cells: Vec<_> = columns.iter().map(|c| c.value(row).to_string()).collect();
+                lines.push(cells.join("|"));
+            }
+        }
+        lines.sort();
+        lines
+    }
+}
+
+pub fn officer(post: &str, org: &str) -> Actor {
+    officer_in(post, org, "321000")
+}
+
+pub fn officer_in(post: &str, org: &str, region: &str) -> Actor {
+    let post = Post {
+        post: post.into(),
+        org: org.into(),
+        org_name: "示范机构（合成）".into(),
+        region: region.into(),
+        held_for: None,
+    };
+    Actor {
+        user: UserId::new(&kernel::SystemClock),
+        name: "李雷".into(),
+        posts: vec![post],
+        ..Actor::system()
+    }
+}
+
+pub fn citizen() -> Actor {
+    let own = Party {
+        id: PartyId::new(&kernel::SystemClock),
+        kind: PartyKind::Natural,
+        name: "张小明".into(),
+        code: number(1),
+        phone: "13800138000".into(),
+        address: String::new(),
+    };
+    Actor {
+        user: UserId::new(&kernel::SystemClock),
+        name: own.name.clone(),
+        own: Some(own),
+        assurance: 3,
+        ..Actor::system()
+    }
+}

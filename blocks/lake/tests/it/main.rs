@@ -1,0 +1,5 @@
+//! Tests of the lake, one binary.
+
+mod delivering;
+mod house;
+mod texts;
