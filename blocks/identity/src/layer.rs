@@ -211,3 +211,14 @@ impl FromRequestParts<App> for Origin {
         })
     }
 }
+
+/// Who stands behind an access token, for doors that are no HTTP routes and only read. Where a
+/// login came with it, it must be the token's.
+pub async fn actor_of_token(
+    identity: &Identity,
+    secret: &str,
+    login: Option<&str>,
+) -> Result<Actor> {
+    let (actor, _, _) = by_token(identity, &Method::GET, secret, login).await?;
+    Ok(actor)
+}

@@ -33,7 +33,7 @@ pub mod token;
 
 pub use actor::{Actor, Colleague, MaybeActor, Party, PartyKind, Post};
 pub use directory::Organisation;
-pub use layer::{Ticket, layer};
+pub use layer::{Ticket, actor_of_token, layer};
 pub use part::Identity;
 pub use policy::{Gate, PolicyMistakes, Resource};
 pub use schema::migrations;

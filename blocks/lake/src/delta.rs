@@ -24,7 +24,7 @@ use deltalake::{
     operations::{create::CreateBuilder, write::SchemaMode},
     protocol::SaveMode,
 };
-use kernel::Fault;
+use kernel::{Clock, Fault};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -241,8 +241,10 @@ pub(crate) async fn holds(table: &DeltaTable, batch: &str) -> Result<bool, Fault
     Ok(version.is_some())
 }
 
-fn properties(batch: &str, now_ms: i64) -> CommitProperties {
-    let mark = Transaction::new_with_last_update(mark(batch), 1, Some(now_ms));
+fn properties(batch: &str) -> CommitProperties {
+    // The log lets marks go by the machine's clock, as all its times are.
+    let now = kernel::SystemClock.now().timestamp_millis();
+    let mark = Transaction::new_with_last_update(mark(batch), 1, Some(now));
     CommitProperties::default().with_application_transaction(mark)
 }
 
@@ -269,7 +271,6 @@ pub(crate) fn write(
     schema: &SchemaRef,
     batch: &str,
     is_overwrite: bool,
-    now_ms: i64,
 ) -> Result<(Rows, Writing), Fault> {
     let (rows, plan) = channel(schema)?;
     let mode = if is_overwrite {
@@ -284,7 +285,7 @@ pub(crate) fn write(
         .with_schema_mode(SchemaMode::Merge)
         .with_session_state(Arc::new(session()))
         .with_target_file_size(Some(FILE))
-        .with_commit_properties(properties(batch, now_ms));
+        .with_commit_properties(properties(batch));
     Ok((rows, start(write.into_future())))
 }
 
@@ -300,7 +301,6 @@ pub(crate) fn merge(
     declared: &Table,
     arriving: &SchemaRef,
     batch: &str,
-    now_ms: i64,
 ) -> Result<(Rows, Writing), Fault> {
     let (rows, plan) = channel(arriving)?;
     let broken = |e| Fault::caused_by("plan a merge", e);
@@ -330,7 +330,7 @@ pub(crate) fn merge(
         .with_target_alias("target")
         .with_streaming(true)
         .with_session_state(Arc::new(context.state()))
-        .with_commit_properties(properties(batch, now_ms))
+        .with_commit_properties(properties(batch))
         .when_matched_delete(|delete| delete.predicate(gone().eq(lit(true))))
         .and_then(|merge| {
             merge.when_matched_update(|mut update| {

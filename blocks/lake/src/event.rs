@@ -31,7 +31,7 @@ event!(
     /// the table of questions only, because it may name persons.
     Asked, "lake.asked.v1", {
     query: String, who_org: String, purpose: String, digest: String, door: String,
-    tables: Vec<String>, columns: Vec<String>, unmasked: Vec<String>,
+    tables: Vec<String>, columns: Vec<String>, hidden: Vec<String>,
 });
 
 event!(

@@ -7,12 +7,18 @@
 //! no question takes more time or memory than the settings give it. Never knows what a case,
 //! matter or department node is.
 
+mod api;
 mod batch;
+pub mod cell;
 mod declaration;
 mod delta;
 pub mod event;
+pub mod flight;
+mod lineage;
+mod maintain;
 mod part;
 pub mod quality;
+pub mod query;
 mod schema;
 mod settings;
 
@@ -24,8 +30,11 @@ pub use batch::{
     BatchOutcome, BrokenRule, Delivery, Mode, OnBad, aside::SetAside, list as batches, report, take,
 };
 pub use declaration::{Column, Kind, Origin, RowPolicy, Table, Title};
+pub use lineage::{ColumnLineage, Use, UsedBy, lineage, uses};
+pub use maintain::{begin as begin_maintenance, maintain};
 pub use part::Lake;
 pub use quality::{Check, Rule, Then};
+pub use query::{Answer, Door, Question, ask, describe};
 pub use schema::migrations;
 pub use settings::Settings;
 
@@ -42,9 +51,11 @@ pub fn foundation() -> web::module::Foundation {
 }
 
 /// Expects a [`Lake`] in the application.
-pub fn module(_: &App) -> Result<web::Module> {
+pub fn module(app: &App) -> Result<web::Module> {
     Ok(web::Module {
         name: "lake",
+        routes: api::routes(),
+        jobs: vec![std::sync::Arc::new(maintain::Maintain(app.clone()))],
         policies: vec![("lake.cedar", include_str!("../policies/lake.cedar"))],
         ..web::Module::default()
     })
@@ -82,4 +93,10 @@ pub async fn tables(app: &App, actor: &Actor) -> Result<Vec<Table>> {
 pub async fn table(app: &App, actor: &Actor, id: &str) -> Result<Table> {
     actor.may(&*app.part::<Gate>()?, "lake.list", &Resource::system())?;
     declaration::store::get(app.db().read(), id).await
+}
+
+/// Whether this actor may deliver into a table; the same that [`take`] asks first.
+pub async fn may_deliver(app: &App, actor: &Actor, id: &str) -> Result<()> {
+    let table = declaration::store::get(app.db().read(), id).await?;
+    actor.may(&*app.part::<Gate>()?, "lake.deliver", &resource(&table))
 }

@@ -47,6 +47,7 @@ impl Lake {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores())
             .thread_name("lake")
+            .thread_stack_size(STACK)
             .enable_all()
             .build()
             .map_err(|e| Fault::caused_by("start threads for questions", e))?;
@@ -79,6 +80,9 @@ impl Lake {
         all.entry(table.to_owned()).or_default().clone()
     }
 }
+
+/// Bytes of a thread's stack; planning goes deep.
+const STACK: usize = 16 << 20;
 
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get)

@@ -15,7 +15,7 @@ pub struct Settings {
     pub engine: String,
     /// Address of the Arrow Flight SQL door, as `127.0.0.1:8815`; empty for none.
     pub flight: String,
-    /// Seconds after which a question is given up.
+    /// Seconds after which a question is given up; fewer than `web.timeout_seconds`.
     pub query_seconds: u64,
     /// Megabytes that one question may hold in memory.
     pub query_memory_mb: u64,
@@ -34,7 +34,7 @@ impl Default for Settings {
             s3_endpoint: String::new(),
             engine: "local".into(),
             flight: String::new(),
-            query_seconds: 60,
+            query_seconds: 25,
             query_memory_mb: 512,
             query_disk_mb: 4096,
             query_rows: 1_000_000,

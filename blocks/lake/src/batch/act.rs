@@ -159,7 +159,6 @@ struct Taking<'a> {
     form: SchemaRef,
     into: Into,
     aside: Into,
-    now_ms: i64,
     good: i64,
     bad: i64,
     warned: i64,
@@ -198,15 +197,14 @@ impl<'a> Taking<'a> {
             fields.push(Arc::new(Field::new(PLACE, DataType::Int64, false)));
         }
         let form = Arc::new(Schema::new(fields));
-        let now_ms = now.timestamp_millis();
         let into = match found.table {
             None => Into::Nowhere,
             Some(open) => {
                 let (rows, writing) = if is_merge {
-                    delta::merge(open, &table, &form, &delivery.id, now_ms)?
+                    delta::merge(open, &table, &form, &delivery.id)?
                 } else {
                     let is_overwrite = delivery.mode == Mode::Overwrite;
-                    delta::write(open, &form, &delivery.id, is_overwrite, now_ms)?
+                    delta::write(open, &form, &delivery.id, is_overwrite)?
                 };
                 Into::Open(rows, writing)
             }
@@ -219,7 +217,6 @@ impl<'a> Taking<'a> {
             form,
             into,
             aside: Into::Later,
-            now_ms,
             good: 0,
             bad: 0,
             warned: 0,
@@ -267,7 +264,7 @@ impl<'a> Taking<'a> {
                 Into::Nowhere
             } else {
                 let id = &self.delivery.id;
-                let (rows, writing) = delta::write(open, &form, id, false, self.now_ms)?;
+                let (rows, writing) = delta::write(open, &form, id, false)?;
                 Into::Open(rows, writing)
             };
         }

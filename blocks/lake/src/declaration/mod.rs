@@ -131,10 +131,7 @@ impl Column {
 
     /// The value as a reader may see it who may not see it whole.
     pub fn masked(&self, value: &str) -> String {
-        match self.mask {
-            Some(kind) => kernel::mask::mask(kind, kernel::mask::Profile::Internal, value),
-            None => "*".repeat(value.chars().count().min(8)),
-        }
+        masked(self.mask, value)
     }
 }
 
@@ -185,6 +182,14 @@ impl Table {
             findings.extend(rule.findings(self));
         }
         findings
+    }
+}
+
+/// A value hidden by its kind, or whole. A whole one tells no length beyond eight.
+pub(crate) fn masked(kind: Option<kernel::mask::Kind>, value: &str) -> String {
+    match kind {
+        Some(kind) => kernel::mask::mask(kind, kernel::mask::Profile::Internal, value),
+        None => "*".repeat(value.chars().count().min(8)),
     }
 }
 

@@ -48,7 +48,7 @@ async fn a_batch_that_the_database_forgot_is_known_by_the_table_itself(db: Db) {
     // As if the server had stopped between the commit in the lake and that in the database.
     db.write(|tx| async move {
         use sea_orm::ConnectionTrait;
-        let back = "UPDATE lake_batch SET state = 'loading', finished_at = NULL";
+        let back = "UPDATE lake_batch SET state = 'loading', version = 0, finished_at = NULL";
         tx.execute_unprepared(back).await.unwrap();
         Ok(())
     })

@@ -3,11 +3,12 @@
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use axum::{Extension, Router, body::Body, http::Request};
 use datafusion::arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use identity::{Actor, Gate, Party, PartyId, PartyKind, Post, UserId};
+use identity::{Actor, Gate, Party, PartyId, PartyKind, Post, UserId, Vault, load};
 use lake::{BatchOutcome, Delivery, Lake, Mode, OnBad, Table};
 use registry::{CodeTables, Registries};
 use store::Db;
@@ -20,6 +21,7 @@ pub struct House {
     pub app: App,
     pub db: Db,
     pub folder: tempfile::TempDir,
+    routes: Router,
 }
 
 struct Tables;
@@ -166,6 +168,7 @@ to = "gmsfhm"
 pub fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
     let mut all = lake::migrations();
     all.extend(registry::migrations());
+    all.extend(identity::migrations());
     all
 }
 
@@ -191,7 +194,14 @@ pub async fn house_with(db: Db, settings: lake::Settings) -> House {
         .copied();
     let app = App::new(db.clone(), web::Settings::default(), Texts::new(words));
     app.put(Lake::open(db.clone(), settings, folder.path()).unwrap());
-    let gate = app.put(Gate::default());
+    app.put(identity::Settings {
+        officers_need_totp: false,
+        ..identity::Settings::default()
+    });
+    let key = folder.path().join("keys/identity.key");
+    app.put(Vault::at(&key, kernel::crypto::suite("guomi").unwrap()).unwrap());
+    identity::module(&app).unwrap();
+    let gate = app.part::<Gate>().unwrap();
     registry::module(&app).unwrap();
     app.part::<Registries>()
         .unwrap()
@@ -204,7 +214,13 @@ pub async fn house_with(db: Db, settings: lake::Settings) -> House {
             .await
             .unwrap();
     }
-    House { app, db, folder }
+    let routes = web::server::router(&app, vec![module], |router| router);
+    House {
+        app,
+        db,
+        folder,
+        routes,
+    }
 }
 
 pub type Row<'a> = [&'a str; 6];
@@ -337,5 +353,116 @@ pub fn citizen() -> Actor {
         own: Some(own),
         assurance: 3,
         ..Actor::system()
+    }
+}
+
+/// Four insured persons in two districts.
+pub async fn four_insured(house: &House) {
+    let numbers = [number(1), number(2), number(3), number(4)];
+    let batch = rows(
+        HEADS,
+        &[
+            [&numbers[0], "张一", "1", "321002", "5000.50", "2026-01-10"],
+            [&numbers[1], "李二", "2", "321003", "6000", "2026-02-10"],
+            [&numbers[2], "王三", "1", "321002", "7000", "2025-12-10"],
+            [
+                &numbers[3],
+                "欧阳四海",
+                "2",
+                "321003",
+                "49999",
+                "2026-02-20",
+            ],
+        ],
+    );
+    let announced = delivery("insured", "b-1", Mode::Append);
+    house.take(&announced, vec![batch]).await.unwrap();
+}
+
+pub fn question(sql: &str) -> lake::Question {
+    lake::Question {
+        sql: sql.into(),
+        purpose: "核验参保情况".into(),
+        as_of: None,
+        door: lake::Door::Api,
+        most: 1000,
+    }
+}
+
+/// Cells of an answer, row by row; an empty cell for no value.
+pub async fn cells(answer: lake::Answer) -> kernel::Result<Vec<Vec<String>>> {
+    use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+    use futures::TryStreamExt;
+    let batches: Vec<RecordBatch> = answer.rows.try_collect().await?;
+    let options = FormatOptions::default();
+    let mut lines = Vec::new();
+    for batch in &batches {
+        let columns = batch.columns().iter();
+        let columns: Vec<_> = columns
+            .map(|c| ArrayFormatter::try_new(c, &options).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            lines.push(columns.iter().map(|c| c.value(row).to_string()).collect());
+        }
+    }
+    Ok(lines)
+}
+
+impl House {
+    /// What a request gets: status and body.
+    pub async fn send(&self, actor: &Actor, request: Request<Body>) -> (u16, Vec<u8>) {
+        use http_body_util::BodyExt;
+        use tower::ServiceExt;
+        let router = self.routes.clone().layer(Extension(actor.clone()));
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await;
+        (
+            status,
+            body.map(|body| body.to_bytes().to_vec())
+                .unwrap_or_default(),
+        )
+    }
+
+    /// An officer with an access token.
+    pub async fn token(
+        &self,
+        login: &'static str,
+        post: &'static str,
+        org: &'static str,
+    ) -> String {
+        let seed = move |tx: store::Tx| async move {
+            let organisation = load::OrganisationSeed {
+                code: org.into(),
+                region: "321002".into(),
+                name_zh: "示范机构（合成）".into(),
+                name_en: "Sample bureau (synthetic)".into(),
+                ..load::OrganisationSeed::default()
+            };
+            load::organisation(&tx, &organisation).await?;
+            let officer = load::OfficerSeed {
+                login: login.into(),
+                name: "合成".into(),
+                posts: vec![(post.into(), org.into())],
+            };
+            load::officer(&tx, &officer, "").await
+        };
+        self.db.write(seed).await.unwrap();
+        identity::token::create(&self.db, login, "test", 1)
+            .await
+            .unwrap()
+    }
+
+    pub async fn ask(&self, actor: &Actor, sql: &str) -> kernel::Result<Vec<Vec<String>>> {
+        cells(lake::ask(&self.app, actor, &question(sql)).await?).await
+    }
+}
+
+/// The message keys of what was refused.
+pub fn keys(error: &kernel::Error) -> Vec<&'static str> {
+    match error {
+        kernel::Error::Invalid(findings) => findings.iter().map(|f| f.text.key).collect(),
+        kernel::Error::Refused(text) => vec![text.key],
+        other => panic!("{other:?}"),
     }
 }

@@ -1,0 +1,62 @@
+//! Hiding values while they are read: a function of the engine over text columns.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::{
+        array::{AsArray, StringArray},
+        compute::cast,
+        datatypes::DataType,
+    },
+    error::Result,
+    logical_expr::{
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    },
+};
+
+use crate::Column;
+
+/// The column as a reader sees it who may not see it whole.
+pub(crate) fn masked(column: &Column, value: Expr) -> Expr {
+    let mask = Mask {
+        kind: column.mask,
+        signature: Signature::any(1, Volatility::Immutable),
+    };
+    ScalarUDF::from(mask).call(vec![value])
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Mask {
+    kind: Option<kernel::mask::Kind>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Mask {
+    fn name(&self) -> &'static str {
+        "masked"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let value = args.args.into_iter().next();
+        let value = value.map_or_else(
+            || Ok(Arc::new(StringArray::new_null(rows)) as _),
+            |v| v.into_array(rows),
+        )?;
+        let texts = cast(&value, &DataType::Utf8)?;
+        let hidden: StringArray = texts
+            .as_string::<i32>()
+            .iter()
+            .map(|text| text.map(|text| crate::declaration::masked(self.kind, text)))
+            .collect();
+        Ok(ColumnarValue::Array(Arc::new(hidden)))
+    }
+}

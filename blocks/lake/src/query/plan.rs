@@ -1,0 +1,447 @@
+//! From the text of a question to a plan that reads only what policy gives.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::ControlFlow,
+    sync::Arc,
+};
+
+use datafusion::{
+    catalog::TableProvider,
+    common::tree_node::TreeNodeRecursion,
+    config::Dialect,
+    datasource::empty::EmptyTable,
+    error::DataFusionError,
+    execution::{
+        SessionStateBuilder, context::SQLOptions, disk_manager::DiskManagerBuilder,
+        memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder,
+    },
+    logical_expr::LogicalPlan,
+    prelude::{SessionConfig, SessionContext},
+    sql::{
+        parser::Statement,
+        sqlparser::ast::{
+            BinaryOperator, Expr, ObjectName, Query, Statement as Sql, Visit, Visitor,
+        },
+    },
+};
+use identity::{Actor, Gate};
+use kernel::{Error, Fault, Result, Text, clock::micros};
+use web::App;
+
+use super::{
+    LONGEST, Question,
+    guard::{Guarded, View},
+};
+use crate::{
+    Lake, RowPolicy, Table, batch,
+    declaration::store as declarations,
+    delta::{self, TABLES},
+    part::cores,
+    resource,
+};
+
+/// A question ready to run.
+pub(crate) struct Planned {
+    pub context: SessionContext,
+    pub plan: LogicalPlan,
+    /// Columns that are read, by table; a table of which only rows are counted has none.
+    pub uses: BTreeMap<String, BTreeSet<String>>,
+    pub hidden: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Planned {
+    /// Columns that are read and hidden, as `table.column`.
+    pub(crate) fn hidden_names(&self) -> Vec<String> {
+        self.names(true)
+    }
+
+    /// Sensitive columns that are read whole, and all others.
+    pub(crate) fn names(&self, is_hidden: bool) -> Vec<String> {
+        let mut names = Vec::new();
+        for (table, columns) in &self.uses {
+            let hidden = self.hidden.get(table);
+            let chosen = columns
+                .iter()
+                .filter(|column| hidden.is_some_and(|h| h.contains(*column)) == is_hidden);
+            names.extend(chosen.map(|column| format!("{table}.{column}")));
+        }
+        names
+    }
+}
+
+/// Functions that make long text or long lists out of a few letters; one of them fills a server's
+/// memory in a moment, and the engine does not count what functions hold.
+const SWELLING: [&str; 16] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "replace",
+    "regexp_replace",
+    "overlay",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+    "range",
+    "generate_series",
+    "gen_series",
+    "array_pad",
+    "space",
+    "format",
+];
+/// Places where a question puts text together. Each can double it at most as often as it is
+/// nested, so these bound how long text becomes.
+const JOINS_OF_TEXT: usize = 16;
+/// Expressions within one another: the planner goes down them on its stack, and a stack that is full
+/// ends the whole server. Two hundred conditions in a row fit.
+const DEPTH: usize = 256;
+/// Tables of a question after every name was put in its place.
+const RELATIONS: usize = 64;
+
+/// Reads the question, asks the policies about every table, and plans.
+pub(crate) async fn plan(
+    app: &App,
+    lake: &Lake,
+    actor: &Actor,
+    question: &Question,
+) -> Result<Planned> {
+    let context = session(lake)?;
+    let statement = read(&context, &question.sql)?;
+    let state = context.state();
+    let references = state.resolve_table_references(&statement).map_err(unfit)?;
+    let mut hidden = BTreeMap::new();
+    for reference in references {
+        let name = reference.table().to_owned();
+        let view = view(app, lake, actor, &name).await?;
+        let mine = view.hidden().into_iter().map(str::to_owned).collect();
+        let provider = guarded(lake, &context, &view, question).await?;
+        context
+            .register_table(name.as_str(), provider)
+            .map_err(unfit)?;
+        hidden.insert(name, mine);
+    }
+    let planned = async move {
+        let plan = context
+            .state()
+            .statement_to_plan(statement)
+            .await
+            .map_err(unfit)?;
+        SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false)
+            .verify_plan(&plan)
+            .map_err(unfit)?;
+        let plan = context.state().optimize(&plan).map_err(unfit)?;
+        let uses = uses(&plan)?;
+        Ok(Planned {
+            context,
+            plan,
+            uses,
+            hidden,
+        })
+    };
+    // Planning computes, too: it has its place among the questions' threads and its time.
+    let planning = lake.runtime()?.spawn(planned);
+    let planning = tokio_util::task::AbortOnDropHandle::new(planning);
+    let most = std::time::Duration::from_secs(lake.settings().query_seconds);
+    match tokio::time::timeout(most, planning).await {
+        Ok(Ok(planned)) => planned,
+        Ok(Err(error)) => Err(Fault::caused_by("plan a question", error).into()),
+        Err(_) => Err(Error::refused("lake-query-time")),
+    }
+}
+
+fn session(lake: &Lake) -> Result<SessionContext, Fault> {
+    let broken = |e| Fault::caused_by("begin a question", e);
+    let settings = lake.settings();
+    let memory = usize::try_from(settings.query_memory_mb << 20).unwrap_or(usize::MAX);
+    let disk =
+        DiskManagerBuilder::default().with_max_temp_directory_size(settings.query_disk_mb << 20);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+        .with_disk_manager_builder(disk)
+        .build_arc()
+        .map_err(broken)?;
+    let config = SessionConfig::new()
+        .with_default_catalog_and_schema("tongban", "lake")
+        .with_information_schema(false)
+        .with_target_partitions(cores())
+        .set_bool("datafusion.execution.enable_recursive_ctes", false)
+        .set_bool("datafusion.execution.parquet.pushdown_filters", true);
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    let context = SessionContext::new_with_state(state);
+    for name in SWELLING {
+        context.deregister_udf(name);
+        context.deregister_udtf(name);
+    }
+    Ok(context)
+}
+
+/// One SELECT within its limits.
+fn read(context: &SessionContext, sql: &str) -> Result<Statement> {
+    if sql.trim().is_empty() {
+        return Err(Error::invalid("sql", Text::new("lake-sql-missing")));
+    }
+    if sql.chars().count() > LONGEST {
+        let text = Text::new("lake-sql-long").with("most", LONGEST);
+        return Err(Error::invalid("sql", text));
+    }
+    let statement = context.state().sql_to_statement(sql, &Dialect::PostgreSQL);
+    let statement = statement.map_err(unfit)?;
+    let Statement::Statement(inner) = &statement else {
+        return Err(Error::invalid("sql", Text::new("lake-sql-not-select")));
+    };
+    let Sql::Query(query) = &**inner else {
+        return Err(Error::invalid("sql", Text::new("lake-sql-not-select")));
+    };
+    let fits = |size: Size| size.relations <= RELATIONS && size.joins_of_text <= JOINS_OF_TEXT;
+    if !Size::of(query).is_some_and(fits) {
+        return Err(Error::invalid("sql", Text::new("lake-sql-large")));
+    }
+    Ok(statement)
+}
+
+/// How large a question is after every name of a sub-query was put in its place. Names that stand
+/// for one another grow like powers: thirty short lines can mean a billion tables.
+struct Size {
+    relations: usize,
+    joins_of_text: usize,
+}
+
+#[derive(Default)]
+struct Counting {
+    /// What each named sub-query reads, and what the question reads in all.
+    named: HashMap<String, Vec<String>>,
+    relations: Vec<String>,
+    joins_of_text: usize,
+    depth: usize,
+}
+
+impl Visitor for Counting {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            let mut inner = Self::default();
+            let _ = cte.query.visit(&mut inner);
+            let reads = self
+                .named
+                .entry(cte.alias.name.value.to_lowercase())
+                .or_default();
+            reads.extend(inner.relations);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        self.relations
+            .push(relation.to_string().replace('"', "").to_lowercase());
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return ControlFlow::Break(());
+        }
+        let joins = match expr {
+            Expr::BinaryOp { op, .. } => *op == BinaryOperator::StringConcat,
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_lowercase();
+                ["concat", "append", "prepend", "union", "agg", "make_"]
+                    .iter()
+                    .any(|part| name.contains(part))
+            }
+            _ => false,
+        };
+        self.joins_of_text += usize::from(joins);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+}
+
+impl Size {
+    /// Nothing for a question that is nested too deeply to be looked at.
+    fn of(query: &Query) -> Option<Self> {
+        let mut counting = Counting::default();
+        if query.visit(&mut counting).is_break() {
+            return None;
+        }
+        let mut known = HashMap::new();
+        let relations = counting
+            .relations
+            .iter()
+            .map(|name| weight(name, &counting.named, &mut known, 0))
+            .fold(0, usize::saturating_add);
+        Some(Self {
+            relations,
+            joins_of_text: counting.joins_of_text,
+        })
+    }
+}
+
+fn weight(
+    name: &str,
+    named: &HashMap<String, Vec<String>>,
+    known: &mut HashMap<String, usize>,
+    depth: usize,
+) -> usize {
+    let Some(reads) = named.get(name) else {
+        return 1;
+    };
+    if let Some(weight) = known.get(name) {
+        return *weight;
+    }
+    if depth > RELATIONS {
+        return RELATIONS + 1;
+    }
+    // A name within itself counts once.
+    known.insert(name.to_owned(), 1);
+    let sum = reads
+        .iter()
+        .map(|name| weight(name, named, known, depth + 1))
+        .fold(0, usize::saturating_add);
+    known.insert(name.to_owned(), sum.max(1));
+    sum.max(1)
+}
+
+/// What policy gives this reader of that table. A table that is not there and one that is not for
+/// him sound the same.
+async fn view(app: &App, lake: &Lake, actor: &Actor, name: &str) -> Result<View> {
+    let gate = app.part::<Gate>()?;
+    let unknown = || {
+        let text = Text::new("lake-sql-table").with("table", name);
+        Error::invalid("sql", text)
+    };
+    let table = declarations::lookup(lake.0.db.read(), name).await?;
+    let table = Arc::new(table.ok_or_else(unknown)?);
+    let thing = resource(&table);
+    let may = |action: &str| match actor.may(&gate, action, &thing) {
+        Ok(()) => Ok(true),
+        Err(Error::Forbidden { .. }) => Ok(false),
+        Err(error) => Err(error),
+    };
+    if !may("lake.query")? {
+        return Err(unknown());
+    }
+    let of = if may("lake.all_rows")? {
+        None
+    } else {
+        of(actor, &table)
+    };
+    Ok(View {
+        is_unmasked: may("lake.unmask")?,
+        table,
+        of,
+    })
+}
+
+fn of(actor: &Actor, table: &Table) -> Option<Vec<String>> {
+    let posts = actor.posts.iter();
+    Some(match table.rows.as_ref()? {
+        RowPolicy::Region(_) => posts.map(|post| post.region.clone()).collect(),
+        RowPolicy::Org(_) => posts.map(|post| post.org.clone()).collect(),
+    })
+}
+
+async fn guarded(
+    lake: &Lake,
+    context: &SessionContext,
+    view: &View,
+    question: &Question,
+) -> Result<Arc<dyn TableProvider>> {
+    let id = &view.table.id;
+    let db = lake.0.db.read();
+    let version = match question.as_of {
+        Some(at) => batch::store::version_at(db, id, micros(at)).await?,
+        None => None,
+    };
+    let is_before_all = question.as_of.is_some() && version.is_none();
+    let open = if is_before_all {
+        None
+    } else {
+        lake.0.place.open(TABLES, id, version).await?
+    };
+    let inner: Arc<dyn TableProvider> = match open {
+        Some(open) => {
+            open.update_datafusion_session(&context.state())
+                .map_err(delta::failed("read a lake table"))?;
+            delta::provider(&open).await?
+        }
+        None => Arc::new(EmptyTable::new(view.table.schema())),
+    };
+    Ok(Arc::new(Guarded::new(inner, view)))
+}
+
+/// Columns that the plan reads, by table.
+fn uses(plan: &LogicalPlan) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let columns = uses.entry(scan.table_name.table().to_owned()).or_default();
+            let fields = scan.projected_schema.fields().iter();
+            columns.extend(fields.map(|field| field.name().clone()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map_err(unfit)?;
+    Ok(uses)
+}
+
+/// A question that cannot be planned, in the engine's words: they speak of the question, and of
+/// tables as this reader sees them.
+pub(crate) fn unfit(error: DataFusionError) -> Error {
+    if let Some(cause) = limit(&error) {
+        return cause;
+    }
+    let reason = error.strip_backtrace();
+    let reason = ["Error during planning: ", "SQL error: ", "Schema error: "]
+        .iter()
+        .fold(reason.as_str(), |text, start| {
+            text.strip_prefix(start).unwrap_or(text)
+        })
+        .chars()
+        .take(500)
+        .collect::<String>();
+    Error::invalid("sql", Text::new("lake-sql-unfit").with("reason", reason))
+}
+
+fn limit(error: &DataFusionError) -> Option<Error> {
+    // The engine says a full allowance on disk in words only.
+    let is_full = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+        || error.to_string().contains("max_temp_directory_size");
+    is_full.then(|| Error::refused("lake-query-memory"))
+}
+
+/// A question that failed while it ran. What computing failed on may be somebody's value, so the
+/// answer names the kind of mistake only.
+pub(crate) fn failed(error: DataFusionError) -> Error {
+    use datafusion::arrow::error::ArrowError;
+    if let Some(cause) = limit(&error) {
+        return cause;
+    }
+    match error.find_root() {
+        DataFusionError::ArrowError(inner, _)
+            if !matches!(
+                **inner,
+                ArrowError::IoError(..) | ArrowError::ExternalError(_)
+            ) =>
+        {
+            Error::invalid("sql", Text::new("lake-sql-value"))
+        }
+        DataFusionError::Execution(_) | DataFusionError::Plan(_) => {
+            Error::invalid("sql", Text::new("lake-sql-value"))
+        }
+        _ => Fault::caused_by("answer a question", error).into(),
+    }
+}
