@@ -14,6 +14,7 @@ import time
 
 import certificates
 import durable
+import lake
 import processes as peer_processes
 from result import Results
 from server import TONGBAN, demo, environment
@@ -174,7 +175,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
-       "durable": durable.durable, "timers": durable.timers, "pages": pages}
+       "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join}
 
 
 def main() -> None:
