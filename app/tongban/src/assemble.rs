@@ -24,6 +24,7 @@ fn foundations() -> Vec<Foundation> {
         notify::foundation(),
         catalog::foundation(),
         exchange::foundation(),
+        lake::foundation(),
         pack::foundation(),
         service::foundation(),
         supervise::foundation(),
@@ -109,6 +110,7 @@ impl House {
             .await?;
         workflow::prune::begin(house.app.db()).await?;
         exchange::job::begin(house.app.db()).await?;
+        lake::begin_maintenance(house.app.db()).await?;
         Ok(house)
     }
 
@@ -122,6 +124,7 @@ impl House {
             notify::module(&app)?,
             catalog::module(&app)?,
             exchange::module(&app)?,
+            lake::module(&app)?,
             pack::module(&app)?,
             service::module(&app)?,
             supervise::module(&app)?,
@@ -185,6 +188,8 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
     app.put(config.workflow.clone());
     app.put(config.exchange.clone());
     app.put(exchange::Keys(config.data.dir.join("keys")));
+    let lake = lake::Lake::open(app.db().clone(), config.lake.clone(), &config.data.dir)?;
+    app.put(lake);
     app.put(credential::Settings {
         keys: config.data.dir.join("keys"),
         demo: config.web.demo,

@@ -22,6 +22,7 @@ pub struct Config {
     pub supervise: supervise::Settings,
     pub workflow: workflow::Settings,
     pub exchange: exchange::Settings,
+    pub lake: lake::Settings,
     pub log: Log,
 }
 
@@ -154,6 +155,7 @@ impl Config {
         let sections = [
             ("service", self.service.problems()),
             ("supervise", self.supervise.problems()),
+            ("lake", self.lake.problems()),
         ];
         for (section, wrong) in sections {
             problems.extend(wrong.into_iter().map(|text| format!("{section}.{text}")));

@@ -58,7 +58,44 @@ pub async fn populate(app: &App) -> Result<()> {
         toml::from_str(file.text()?).map_err(|e| Fault::caused_by("read the demo city", e))?;
     deliver(app, "population", "police", &people(app, &parties)?).await?;
     deliver(app, "population", "human-resources", &employed(&parties)).await?;
-    deliver(app, "legal_entity", "market-regulation", &firms(&parties)).await
+    deliver(app, "legal_entity", "market-regulation", &firms(&parties)).await?;
+    pay(app, &parties).await
+}
+
+/// A year of social insurance of the people, one of them with a wrong number.
+async fn pay(app: &App, parties: &Parties) -> Result<()> {
+    let heads = ["gmsfhm", "xm", "xzqh", "jfny", "jfjs", "jfje"];
+    let mut rows = Vec::new();
+    for (place, person) in parties.citizen.iter().enumerate() {
+        let number = match place {
+            3 => person.code.replace(['0', '1'], "2"),
+            _ => person.code.clone(),
+        };
+        let region = if place % 3 == 0 { "321003" } else { "321002" };
+        let base = 4_250 + 310 * (place % 17);
+        for month in 1..=12 {
+            rows.push(vec![
+                number.clone(),
+                person.name.clone(),
+                region.to_owned(),
+                format!("2025-{month:02}-01"),
+                format!("{base}.00"),
+                format!("{}.{:02}", base * 8 / 100, base * 8 % 100),
+            ]);
+        }
+    }
+    let rows = lake::text_rows(&heads, &rows)?;
+    let delivery = lake::Delivery {
+        table: "social_insurance".into(),
+        id: "demo-2025".into(),
+        mode: lake::Mode::Merge,
+        on_bad: lake::OnBad::SetAside,
+        source: "synthetic".into(),
+    };
+    let schema = rows.schema();
+    let rows = futures::stream::iter([Ok(rows)]);
+    lake::take(app, &Actor::system(), &delivery, schema, rows).await?;
+    Ok(())
 }
 
 fn people(app: &App, parties: &Parties) -> Result<Vec<Vec<String>>> {

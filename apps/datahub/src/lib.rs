@@ -6,6 +6,7 @@
 mod catalog;
 pub mod demo;
 mod exchange;
+mod lake;
 mod registry;
 
 use web::{
@@ -38,7 +39,8 @@ pub fn module(_: &App) -> kernel::Result<Module> {
         name: "datahub",
         routes: registry::routes()
             .merge(catalog::routes())
-            .merge(exchange::routes()),
+            .merge(exchange::routes())
+            .merge(lake::routes()),
         menu: vec![
             work("datahub-menu-registries", "/work/data", 70, "registry.list"),
             work(
@@ -66,6 +68,7 @@ pub fn module(_: &App) -> kernel::Result<Module> {
                 75,
                 "exchange.read",
             ),
+            work("datahub-menu-lake", "/work/lake", 76, "lake.query"),
             MenuItem {
                 key: "datahub-menu-mine",
                 href: "/mine/data",

@@ -27,7 +27,8 @@ use kernel::Result;
 use web::App;
 
 pub use batch::{
-    BatchOutcome, BrokenRule, Delivery, Mode, OnBad, aside::SetAside, list as batches, report, take,
+    BatchOutcome, BrokenRule, Delivery, Mode, OnBad, aside::SetAside, list as batches, report,
+    take, text::text_rows,
 };
 pub use declaration::{Column, Kind, Origin, RowPolicy, Table, Title};
 pub use lineage::{ColumnLineage, Use, UsedBy, lineage, uses};
@@ -76,10 +77,11 @@ pub async fn declare(app: &App, actor: &Actor, table: &Table) -> Result<()> {
             async move { declaration::store::declare(&tx, &table, &who).await }
         })
         .await
+        .map(|_| ())
 }
 
-/// The same as part of a larger write, for packs.
-pub async fn install(tx: &store::Tx, table: &Table) -> Result<()> {
+/// The same as part of a larger write, for packs; answers whether anything is new.
+pub async fn install(tx: &store::Tx, table: &Table) -> Result<bool> {
     declaration::store::declare(tx, table, "system").await
 }
 

@@ -23,6 +23,7 @@ use crate::{
 
 /// A question at a table, as who answers for the table sees it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = LakeUse)]
 pub struct Use {
     pub id: String,
     pub at: chrono::DateTime<chrono::Utc>,

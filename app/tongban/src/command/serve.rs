@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{assemble::House, config::Config, out};
@@ -24,6 +24,7 @@ pub async fn listen(address: &str) -> anyhow::Result<TcpListener> {
 /// Serves requests and works on events and jobs until a signal comes; then finishes what runs.
 pub async fn serve(house: House, listener: TcpListener) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
+    let flight = flight(&house, stop.clone()).await?;
     let workers = house.work(stop.clone());
     tokio::spawn(stop_on_signal(stop.clone()));
     let exchange = serve_nodes(&house, &stop).await?;
@@ -33,10 +34,11 @@ pub async fn serve(house: House, listener: TcpListener) -> anyhow::Result<ExitCo
     if let Some(exchange) = exchange {
         exchange.await??;
     }
+    flight.await??;
     Ok(ExitCode::SUCCESS)
 }
 
-type Serving = tokio::task::JoinHandle<Result<(), kernel::Fault>>;
+type Serving = JoinHandle<Result<(), kernel::Fault>>;
 
 /// Listens for nodes if the settings name an address.
 async fn serve_nodes(house: &House, stop: &CancellationToken) -> anyhow::Result<Option<Serving>> {
@@ -49,6 +51,18 @@ async fn serve_nodes(house: &House, stop: &CancellationToken) -> anyhow::Result<
     out::note(format!("nodes reach the exchange at {}", hub.address()));
     let serving = exchange::hub::serve(house.app.clone(), listener, stop.clone());
     Ok(Some(tokio::spawn(serving)))
+}
+
+/// The Flight SQL door where the settings name an address for it; else a task that is done.
+async fn flight(house: &House, stop: CancellationToken) -> anyhow::Result<Serving> {
+    let address = house.app.part::<lake::Lake>()?.settings().flight.clone();
+    if address.is_empty() {
+        return Ok(tokio::spawn(async { Ok(()) }));
+    }
+    let listener = listen(&address).await?;
+    out::note(format!("Flight SQL on grpc://{}", listener.local_addr()?));
+    let app = house.app.clone();
+    Ok(tokio::spawn(lake::flight::serve(app, listener, stop)))
 }
 
 pub async fn stop_on_signal(stop: CancellationToken) {

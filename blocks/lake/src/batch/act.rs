@@ -149,6 +149,9 @@ fn check_delivery(table: &Table, delivery: &Delivery, schema: &SchemaRef) -> Res
     }
 }
 
+/// Rows that are checked at once.
+const STEP: usize = 8_192;
+
 /// A batch on its way.
 struct Taking<'a> {
     lake: &'a Lake,
@@ -229,27 +232,35 @@ impl<'a> Taking<'a> {
     {
         while let Some(raw) = rows.next().await {
             let raw = raw?;
-            let gone = gone(&raw)?;
-            let first = self.checker.rows();
-            let checked = self.checker.check(&raw, gone.as_ref())?;
-            self.bad += checked.bad_rows;
-            self.warned += checked.warned_rows;
-            self.set_aside(&checked).await?;
-            if self.bad > 0 && self.delivery.on_bad == OnBad::RefuseAll {
-                // Dropped without its end, the write commits nothing. The other rows are still
-                // looked at, so that the deliverer learns of all at once.
-                self.into = Into::Nowhere;
-                continue;
+            for start in (0..raw.num_rows()).step_by(STEP) {
+                self.piece(&raw.slice(start, STEP.min(raw.num_rows() - start)))
+                    .await?;
+                // Checking computes without waiting: the server's other work comes in between.
+                tokio::task::yield_now().await;
             }
-            self.good += i64::try_from(checked.good.num_rows()).unwrap_or_default();
-            let form = self.form.clone();
-            let ready = match self.delivery.mode {
-                Mode::Merge => arriving(&form, &checked, gone.as_ref(), first)?,
-                Mode::Append | Mode::Overwrite => checked.good,
-            };
-            self.into.send(ready).await?;
         }
         Ok(())
+    }
+
+    async fn piece(&mut self, raw: &RecordBatch) -> Result<()> {
+        let gone = gone(raw)?;
+        let first = self.checker.rows();
+        let checked = self.checker.check(raw, gone.as_ref())?;
+        self.bad += checked.bad_rows;
+        self.warned += checked.warned_rows;
+        self.set_aside(&checked).await?;
+        if self.bad > 0 && self.delivery.on_bad == OnBad::RefuseAll {
+            // Dropped without its end, the write commits nothing. The other rows are still
+            // looked at, so that the deliverer learns of all at once.
+            self.into = Into::Nowhere;
+            return Ok(());
+        }
+        self.good += i64::try_from(checked.good.num_rows()).unwrap_or_default();
+        let ready = match self.delivery.mode {
+            Mode::Merge => arriving(&self.form, &checked, gone.as_ref(), first)?,
+            Mode::Append | Mode::Overwrite => checked.good,
+        };
+        Ok(self.into.send(ready).await?)
     }
 
     async fn set_aside(&mut self, checked: &Checked) -> Result<()> {

@@ -3,6 +3,7 @@
 mod act;
 pub(crate) mod aside;
 pub(crate) mod store;
+pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ pub use act::{list, report, take};
 /// What rows do to those that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LakeMode)]
 pub enum Mode {
     /// They are added.
     Append,

@@ -99,6 +99,7 @@ pub struct Origin {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = LakeKind)]
 pub enum Kind {
     Text,
     Integer,

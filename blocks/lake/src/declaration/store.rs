@@ -14,13 +14,16 @@ use crate::{
 };
 
 /// Keeps a declaration, new or changed, with the origin of its columns. Columns may be added; what
-/// is there keeps its type, because rows of it are in files.
-pub(crate) async fn declare(tx: &Tx, declared: &Table, actor: &str) -> Result<()> {
+/// is there keeps its type, because rows of it are in files. Answers whether anything is new.
+pub(crate) async fn declare(tx: &Tx, declared: &Table, actor: &str) -> Result<bool> {
     let findings = declared.findings();
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
     }
     if let Some(old) = lookup(&**tx, &declared.id).await? {
+        if old == *declared {
+            return Ok(false);
+        }
         check_change(&old, declared)?;
     }
     let document =
@@ -56,7 +59,8 @@ pub(crate) async fn declare(tx: &Tx, declared: &Table, actor: &str) -> Result<()
         org: declared.org.clone(),
         digest,
     };
-    tx.emit(format!("lake:{}", declared.id), actor, &body)
+    tx.emit(format!("lake:{}", declared.id), actor, &body)?;
+    Ok(true)
 }
 
 fn check_change(old: &Table, new: &Table) -> Result<()> {

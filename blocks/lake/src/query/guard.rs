@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use datafusion::{
     arrow::datatypes::{DataType, Field, Schema, SchemaRef},
     catalog::{Session, TableProvider},
-    common::{Column, Result, ScalarValue, tree_node::TreeNodeRecursion},
+    common::{
+        Column, Result, ScalarValue,
+        tree_node::{TreeNode, TreeNodeRecursion},
+    },
     datasource::provider_as_source,
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{
@@ -131,8 +134,23 @@ impl Guarded {
         let columns = filter.column_refs();
         self.rows.is_none()
             && !columns.is_empty()
+            && !asks(filter)
             && columns.iter().all(|c| self.open.contains(&c.name))
     }
+}
+
+/// Whether a condition holds a question of its own, which belongs to the plan above.
+fn asks(filter: &Expr) -> bool {
+    let is_question = |expr: &Expr| {
+        Ok(matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::OuterReferenceColumn(..)
+        ))
+    };
+    filter.exists(is_question).unwrap_or(true)
 }
 
 /// No value of that type.

@@ -2,6 +2,7 @@
 
 mod base;
 mod catalog;
+mod lake;
 mod people;
 mod registry;
 mod work;
@@ -50,6 +51,7 @@ impl Loaders {
         all.extend(catalog::loaders());
         all.extend(people::loaders());
         all.extend(registry::loaders());
+        all.extend(lake::loaders());
         all.extend(work::loaders());
         Self(RwLock::new(all))
     }
