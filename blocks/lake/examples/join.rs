@@ -103,7 +103,7 @@ async fn take(
     app: &App,
     declared: &str,
     rows: i64,
-    batch: impl Fn(std::ops::Range<i64>) -> Result<RecordBatch, Error>,
+    batch: impl Fn(std::ops::Range<i64>) -> Result<RecordBatch, Error> + Send + Sync,
 ) -> Result<(), Error> {
     let table: Table = toml::from_str(declared)?;
     let actor = Actor::system();

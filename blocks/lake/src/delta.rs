@@ -1,6 +1,6 @@
 //! Delta tables: opening, writing, keeping small. Knows no rules and no readers.
 
-use std::{collections::HashMap, num::NonZeroU64, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, num::NonZeroU64, path::Path, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::SchemaRef,
@@ -46,24 +46,27 @@ pub(crate) const TABLES: &str = "tables";
 /// Memory that one write may use for sorting and joining before it turns to the disk.
 const WRITE_MEMORY: usize = 128 << 20;
 /// Bytes of a data file, roughly.
-const FILE: NonZeroU64 = NonZeroU64::new(64 << 20).unwrap();
+const FILE: NonZeroU64 = match NonZeroU64::new(64 << 20) {
+    Some(size) => size,
+    None => NonZeroU64::MIN,
+};
 
 pub(crate) fn failed(what: &'static str) -> impl FnOnce(DeltaTableError) -> Fault {
     move |e| Fault::caused_by(what, e)
 }
 
 impl Place {
-    pub(crate) fn folder(folder: PathBuf) -> Result<Self, Fault> {
+    pub(crate) fn folder(folder: &Path) -> Result<Self, Fault> {
         let unusable = |e: std::io::Error| Fault::caused_by(format!("use {}", folder.display()), e);
-        std::fs::create_dir_all(&folder).map_err(unusable)?;
-        let folder = folder.canonicalize().map_err(unusable)?;
-        let url = Url::from_directory_path(&folder);
+        std::fs::create_dir_all(folder).map_err(unusable)?;
+        let whole = folder.canonicalize().map_err(unusable)?;
+        let url = Url::from_directory_path(whole);
         let url = url.map_err(|()| Fault::new(format!("use {}", folder.display())))?;
         Ok(Self { url, store: None })
     }
 
     /// A bucket `s3://bucket/prefix`. Commits need a service that can write on condition that a
-    /// file is not there yet, as Amazon's, MinIO and Ceph can.
+    /// file is not there yet, as those of Amazon and Ceph can.
     pub(crate) fn s3(place: &str, endpoint: &str) -> Result<Self, Fault> {
         let slash = if place.ends_with('/') { "" } else { "/" };
         let url = Url::parse(&format!("{place}{slash}"))

@@ -3,13 +3,14 @@
 mod ask;
 mod table;
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;
 use web::{App, Page};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .route("/work/lake", get(ask::show).post(ask::ask))
+        .route("/work/lake", get(ask::show))
+        .route("/work/lake", post(ask::ask))
         .route("/work/lake/{table}", get(table::show))
         .route("/work/lake/{table}/{batch}", get(table::batch))
 }

@@ -133,7 +133,8 @@ fn check_delivery(table: &Table, delivery: &Delivery, schema: &SchemaRef) -> Res
     }
     for field in schema.fields() {
         let is_known = table.column(field.name()).is_some();
-        if !is_known && !(is_merge && field.name() == GONE) {
+        let is_mark = is_merge && field.name() == GONE;
+        if !is_known && !is_mark {
             findings.push(Finding::new(field.name(), Text::new("lake-batch-column")));
         }
     }

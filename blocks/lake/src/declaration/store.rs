@@ -16,6 +16,7 @@ use crate::{
 /// Keeps a declaration, new or changed, with the origin of its columns. Columns may be added; what
 /// is there keeps its type, because rows of it are in files. Answers whether anything is new.
 pub(crate) async fn declare(tx: &Tx, declared: &Table, actor: &str) -> Result<bool> {
+    use table::Column as C;
     let findings = declared.findings();
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
@@ -38,7 +39,6 @@ pub(crate) async fn declare(tx: &Tx, declared: &Table, actor: &str) -> Result<bo
         document: Set(document),
         updated_at: Set(micros(tx.now())),
     };
-    use table::Column as C;
     let mut replace = OnConflict::column(C::Id);
     replace.update_columns([
         C::TitleZh,

@@ -400,6 +400,10 @@ fn uses(plan: &LogicalPlan) -> Result<BTreeMap<String, BTreeSet<String>>> {
 
 /// A question that cannot be planned, in the engine's words: they speak of the question, and of
 /// tables as this reader sees them.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` gives errors by value"
+)]
 pub(crate) fn unfit(error: DataFusionError) -> Error {
     if let Some(cause) = limit(&error) {
         return cause;

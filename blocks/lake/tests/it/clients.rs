@@ -1,4 +1,4 @@
-//! Clients that we did not write: ADBC over Flight SQL, `deltalake` and Polars from PyPI.
+//! Clients that we did not write: ADBC over Flight SQL, `deltalake` and Polars from `PyPI`.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! Questions that try to read what they may not, or to bring the server down.
 
+use std::fmt::Write;
+
 use identity::Actor;
 use store::{Db, db_test};
 
@@ -217,8 +219,9 @@ async fn bombs_do_not_go_off(db: Db) {
     let mut doubling = String::from("WITH t0 AS (SELECT 1 x)");
     let mut growing = String::from("WITH t0 AS (SELECT 'xxxxxxxxxx' x)");
     for n in 1..40 {
-        doubling += &format!(", t{n} AS (SELECT a.x FROM t{m} a, t{m} b)", m = n - 1);
-        growing += &format!(", t{n} AS (SELECT x || x AS x FROM t{m})", m = n - 1);
+        let m = n - 1;
+        write!(doubling, ", t{n} AS (SELECT a.x FROM t{m} a, t{m} b)").unwrap();
+        write!(growing, ", t{n} AS (SELECT x || x AS x FROM t{m})").unwrap();
     }
     let nested = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     let chain = |n| format!("SELECT 1{}", "+1".repeat(n));

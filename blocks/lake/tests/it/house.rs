@@ -241,7 +241,7 @@ pub fn text_schema(heads: &[&str]) -> SchemaRef {
 }
 
 /// Rows as text, as a file brings them; an empty cell is no value.
-pub fn rows<'a, const N: usize>(heads: [&str; N], rows: &[[&'a str; N]]) -> RecordBatch {
+pub fn rows<const N: usize>(heads: [&str; N], rows: &[[&str; N]]) -> RecordBatch {
     let columns = (0..N).map(|place| {
         let cells = rows
             .iter()

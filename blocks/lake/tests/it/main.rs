@@ -1,4 +1,5 @@
 //! Tests of the lake, one binary.
+#![cfg(test)]
 
 mod asking;
 mod clients;
