@@ -1,12 +1,5 @@
-"""Rows from PostgreSQL to PostgreSQL by way of the hub, beside `COPY | COPY` and dlt.
+"""Rows from PostgreSQL to PostgreSQL by way of the hub, beside `COPY | COPY` and dlt."""
 
-    bench/exchange.py [--rows N]
-
-Needs TONGBAN (the release build), the PostgreSQL tools, its ODBC driver, and for the second peer
-`dlt` with its postgres extra. Appends to target/bench/results.jsonl.
-"""
-
-import argparse
 import contextlib
 import json
 import os
@@ -68,13 +61,10 @@ def copy_pipe(url: str) -> float:
     return time.monotonic() - begun
 
 
-def dlt_load(url: str) -> float | None:
-    """None where dlt is not installed."""
-    try:
-        import dlt
-        from dlt.sources.sql_database import sql_table
-    except ImportError:
-        return None
+def dlt_load(url: str) -> float:
+    import dlt
+    from dlt.sources.sql_database import sql_table
+
     with tempfile.TemporaryDirectory() as folder:
         table = sql_table(credentials=url.replace("postgres://", "postgresql://"), table="bench_from", backend="pyarrow", chunk_size=50_000)
         destination = dlt.destinations.postgres(url.replace("postgres://", "postgresql://"))
@@ -184,21 +174,12 @@ def exchange(url: str, rows: int, results: Results) -> tuple[float, str]:
     return sent + applied, note
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rows", type=int, default=10_000_000)
-    rows = arguments.parse_args().rows
-    url, results = postgres(), Results()
+def rows_per_s(results: Results, rows: int = int(os.environ.get("EXCHANGE_ROWS", "10000000"))) -> None:
+    """A table of 20 columns: signed, checked, landed at the hub and applied at the other end."""
+    url = postgres()
     fill(url, rows)
     took, note = exchange(url, rows, results)
     speed = rows / took
     results.add("exchange_rows_per_s", speed, "rows/s", "copy_pipe", rows / copy_pipe(url), note)
-    peer = dlt_load(url)
-    if peer:
-        results.add("exchange_rows_per_s", speed, "rows/s", "dlt", rows / peer, note)
+    results.add("exchange_rows_per_s", speed, "rows/s", "dlt", rows / dlt_load(url), note)
     sql(url, "DROP TABLE bench_from; DROP TABLE bench_to; DROP TABLE IF EXISTS tongban_applied")
-    results.table()
-
-
-if __name__ == "__main__":
-    main()

@@ -14,6 +14,7 @@ import time
 
 import certificates
 import durable
+import exchange
 import lake
 import processes as peer_processes
 from result import Results
@@ -175,7 +176,8 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
-       "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join}
+       "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join,
+       "exchange": exchange.rows_per_s}
 
 
 def main() -> None:
