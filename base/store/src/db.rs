@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{
     Tx,
-    fault::{fault, is_conflict},
+    fault::{fault, is_conflict, is_key_taken},
     tx::Left,
     writer::{self, Writer},
 };
@@ -266,7 +266,8 @@ impl Db {
                 // run again.
                 Err(End::AtCommit(fault)) => fault,
             };
-            if !is_conflict(&fault) {
+            let may_see_now = conflicts == 0 && is_key_taken(&fault);
+            if !is_conflict(&fault) && !may_see_now {
                 return Err(fault.into());
             }
             if started.elapsed() > CONFLICT_PATIENCE {

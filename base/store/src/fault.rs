@@ -60,10 +60,18 @@ fn means_out_of_reach(code: &str) -> bool {
     matches!(kind, Ok(BUSY | LOCKED | IO | FULL | CANNOT_OPEN))
 }
 
-/// `PostgreSQL` asks to run the transaction again: serialization failure or deadlock. A key that
-/// another transaction took in the meantime looks like a unique violation there, so that also is
-/// only sometimes a conflict; such a write says `on_conflict`.
+/// `PostgreSQL` asks to run the transaction again: serialization failure or deadlock.
 pub(crate) fn is_conflict(fault: &Fault) -> bool {
+    has_code(fault, &["40001", "40P01"])
+}
+
+/// `PostgreSQL` found a key taken. If another transaction took it in the meantime, this write could
+/// not see it before and will when it runs again (manual, 13.5).
+pub(crate) fn is_key_taken(fault: &Fault) -> bool {
+    has_code(fault, &["23505"])
+}
+
+fn has_code(fault: &Fault, codes: &[&str]) -> bool {
     let mut source = std::error::Error::source(fault);
     while let Some(error) = source {
         if let Some(
@@ -71,7 +79,7 @@ pub(crate) fn is_conflict(fault: &Fault) -> bool {
         ) = error.downcast_ref::<DbErr>()
         {
             let code = e.as_database_error().and_then(DatabaseError::code);
-            return matches!(code.as_deref(), Some("40001" | "40P01"));
+            return code.is_some_and(|code| codes.contains(&&*code));
         }
         source = error.source();
     }
