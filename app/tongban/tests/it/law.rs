@@ -6,7 +6,14 @@ use std::{collections::HashMap, process::Command};
 use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
-const BASE: [&str; 6] = ["kernel", "sheet", "odbc_loader", "store_macros", "store", "web"];
+const BASE: [&str; 6] = [
+    "kernel",
+    "sheet",
+    "odbc_loader",
+    "store_macros",
+    "store",
+    "web",
+];
 const BLOCKS: [&str; 10] = [
     "identity",
     "forms",

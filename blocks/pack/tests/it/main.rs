@@ -14,6 +14,7 @@ fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
     let mut all = identity::migrations();
     all.extend(registry::migrations());
     all.extend(workflow::migrations());
+    all.extend(lake::migrations());
     all.extend(catalog::migrations());
     all.extend(pack::migrations());
     all
