@@ -74,7 +74,7 @@ pub(super) async fn show(
     let lineage = allowed(::lake::lineage(&app, &actor, &id).await)?;
     let lineage = lineage.unwrap_or_default();
     let lines = table.columns.iter().map(|column| {
-        let used = lineage.iter().find(|line| line.column == column.id);
+        let from = lineage.iter().find(|line| line.column == column.id);
         let origin = column.source.as_ref();
         Line {
             id: column.id.clone(),
@@ -84,7 +84,7 @@ pub(super) async fn show(
             origin: origin
                 .map(|o| format!("{} · {}", o.resource, o.column))
                 .unwrap_or_default(),
-            uses: used.map(|line| used_by(&p, line)).unwrap_or_default(),
+            uses: from.map(|line| used_by(&p, line)).unwrap_or_default(),
         }
     });
     Html::page(&TablePage {

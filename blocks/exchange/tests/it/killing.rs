@@ -70,6 +70,20 @@ async fn live(folder: Folder, config: String, millis: u64) {
     drop(tokio::time::timeout(Duration::from_millis(millis), work).await);
 }
 
+async fn every_receipt_is_genuine(sender: &Node) {
+    let hub_key = sender.folder.membership().unwrap().hub_key().unwrap();
+    let batches = sender.state().batches(1000).await.unwrap();
+    assert!(!batches.is_empty());
+    for row in batches {
+        let receipt = Signed {
+            text: row.receipt.unwrap(),
+            signature: row.receipt_signature.unwrap(),
+        };
+        let said: Receipt = receipt.open(&hub_key).unwrap();
+        assert_eq!((said.batch, said.sequence), (row.id, row.sequence));
+    }
+}
+
 #[db_test(migrations = migrations)]
 async fn killed_at_random_nothing_is_lost_and_nothing_doubled(db: Db, clock: Arc<ManualClock>) {
     let mut house = House::open(db, &clock).await;
@@ -162,17 +176,7 @@ async fn killed_at_random_nothing_is_lost_and_nothing_doubled(db: Db, clock: Arc
         there.len()
     );
 
-    let hub_key = sender.folder.membership().unwrap().hub_key().unwrap();
-    let batches = sender.state().batches(1000).await.unwrap();
-    assert!(!batches.is_empty());
-    for row in batches {
-        let receipt = Signed {
-            text: row.receipt.unwrap(),
-            signature: row.receipt_signature.unwrap(),
-        };
-        let said: Receipt = receipt.open(&hub_key).unwrap();
-        assert_eq!((said.batch, said.sequence), (row.id, row.sequence));
-    }
+    every_receipt_is_genuine(&sender).await;
     let flows = overview::flows(&house.app, &steward()).await.unwrap();
     assert_eq!((flows[0].waiting, flows[0].failed), (0, 0));
 }
