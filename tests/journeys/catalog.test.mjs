@@ -140,7 +140,7 @@ test("lists are imported with a report, exported, and read on a phone", async (t
   const list = "信息资源名称,信息资源代码,数据类型\n无摘要,,\n";
   await food.page.setInputFiles("#file", { name: "list.csv", mimeType: "text/csv", buffer: Buffer.from(list) });
   await food.page.locator("#dry_run").check();
-  await food.page.locator("main form button[type=submit]").click();
+  await food.page.locator("main form button[type=submit]").first().click();
   await food.page.locator("#report").waitFor();
   assert.match(await food.page.locator("main").innerText(), /摘要必填/);
   await look(food.page, "catalog-import");
