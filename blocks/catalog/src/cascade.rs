@@ -32,8 +32,10 @@ use crate::{
 #[schema(as = CatalogReportFile)]
 pub struct Envelope {
     /// JSON of [`Body`], as text.
+    #[schema(example = "{\"format\":\"tongban-catalog/1\",…}")]
     pub body: String,
     /// SM2 signature of the text, DER in Base64.
+    #[schema(example = "MEUCIQDx…")]
     pub signature: String,
 }
 

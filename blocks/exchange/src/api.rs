@@ -52,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[derive(Serialize, ToSchema)]
 struct ExchangeKeys {
     /// SM2 key that receipts and delivery notes are signed with, PEM.
+    #[schema(example = "-----BEGIN PUBLIC KEY-----\nMFkw…")]
     hub_key: String,
     /// Certificate of the authority that nodes' certificates are signed with, PEM.
     authority: String,
@@ -81,6 +82,7 @@ struct ExchangeCode {
     /// For `tongban node enrol --code`; it is not shown again.
     code: String,
     /// For `tongban node enrol --hub`.
+    #[schema(example = "https://hub.example.gov.cn:8443")]
     hub: String,
 }
 

@@ -180,7 +180,8 @@ pub(super) struct DcatQuery {
 
 /// The catalog as DCAT 3: what is open, for everybody.
 #[utoipa::path(get, path = "/catalog/dcat", tag = "catalog", params(DcatQuery),
-    responses((status = 200, content_type = "application/ld+json", body = Object)))]
+    responses((status = 200, content_type = "application/ld+json", body = Object,
+        example = json!({"@id": "https://example.gov.cn/catalog/dcat", "@type": "dcat:Catalog"}))))]
 pub(super) async fn dcat_page(
     From(app): From<App>,
     MaybeActor(actor): MaybeActor,

@@ -109,6 +109,7 @@ pub(crate) async fn count(db: &Db, filter: &Filter) -> Result<u64> {
 #[derive(Clone, Debug, Default, serde::Serialize, utoipa::ToSchema)]
 #[schema(as = CatalogFacets)]
 pub struct Facets {
+    #[schema(example = 128)]
     pub total: u64,
     /// Social credit code, name, entries.
     pub providers: Vec<(String, String, i64)>,

@@ -79,9 +79,12 @@ pub async fn batch(app: &App, actor: &Actor, id: &str) -> Result<Detail> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = ExchangeFlow)]
 pub struct Flow {
+    #[schema(example = "population")]
     pub publication: String,
     pub title: String,
+    #[schema(example = "police-front-1")]
     pub from: String,
+    #[schema(example = "civil-front-1")]
     pub to: String,
     pub subscription: String,
     /// Batches that wait or are on their way.
