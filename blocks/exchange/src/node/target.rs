@@ -75,7 +75,7 @@ impl Table<'_> {
             "CREATE TABLE IF NOT EXISTS {MARKS} (subscription VARCHAR(100) NOT NULL PRIMARY KEY, \
              batch VARCHAR(64) NOT NULL, applied_sequence BIGINT NOT NULL)"
         );
-        self.run(&marks)?;
+        self.create(&marks)?;
         if self.order.target.create {
             let mut columns: Vec<String> = self
                 .order
@@ -93,11 +93,17 @@ impl Table<'_> {
                 ""
             };
             let columns = columns.join(", ");
-            self.run(&format!(
+            self.create(&format!(
                 "CREATE TABLE IF NOT EXISTS {table} ({columns}){suffix}"
             ))?;
         }
         Ok(())
+    }
+
+    /// Two nodes may create one table at the same moment; `PostgreSQL` then refuses one of them,
+    /// whatever `IF NOT EXISTS` says. The second time the table is there.
+    fn create(&self, sql: &str) -> Result<(), Fault> {
+        self.run(sql).or_else(|_| self.run(sql))
     }
 
     fn is_mariadb(&self) -> bool {

@@ -125,6 +125,49 @@ async fn postgresql_comes_through(db: Db, clock: Arc<ManualClock>) {
     }
 }
 
+/// Nodes of one database share the table of marks, which whoever comes first makes.
+#[db_test(migrations = migrations)]
+async fn nodes_may_create_tables_at_once(db: Db, clock: Arc<ManualClock>) {
+    let Some(connection) = postgres() else {
+        eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set");
+        return;
+    };
+    let house = House::open(db, &clock).await;
+    let mark = kernel::id::new_v7(chrono::Utc::now()).simple().to_string();
+    sql(&connection, &[&format!("CREATE DATABASE d_{mark}")]);
+    let (server, own) = (connection.clone(), format!("Database=d_{mark};"));
+    let (before, rest) = connection.split_once("Database=").unwrap();
+    let (_, after) = rest.split_once(';').unwrap();
+    let connection = format!("{before}{own}{after}");
+    let from = crate::house::sqlite(&house.file("source.db"));
+    sql(
+        &from,
+        &[
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, sum TEXT, rate REAL, is_open BOOLEAN, born TEXT, changed TEXT)",
+            "INSERT INTO t VALUES (1, '张', '1.20', 0.5, 1, '1990-02-03', '2026-03-02 09:00:00')",
+        ],
+    );
+    let mut provider = house.node("police", POLICE, &settings(&from, "t")).await;
+    provider.round(false).await.unwrap();
+    house.publish("all").await;
+    let mut subscribers = Vec::new();
+    for n in 0..4 {
+        let node = format!("civil-{n}");
+        let target = target(&connection, &format!("rows_{n}"));
+        subscribers.push(house.node(&node, CIVIL, &target).await);
+        house.subscribe("all", &node).await;
+    }
+    provider.round(false).await.unwrap();
+    let rounds = subscribers.iter_mut().map(|node| node.round(false));
+    for round in futures::future::join_all(rounds).await {
+        assert_eq!(round.unwrap().delivered, 1);
+    }
+    let marks = rows(&connection, "SELECT subscription FROM tongban_applied");
+    assert_eq!(marks.len(), 4);
+    drop(subscribers);
+    sql(&server, &[&format!("DROP DATABASE d_{mark} WITH (FORCE)")]);
+}
+
 #[db_test(migrations = migrations)]
 async fn mariadb_comes_through(db: Db, clock: Arc<ManualClock>) {
     match std::env::var("TONGBAN_TEST_MARIADB") {
