@@ -11,9 +11,7 @@ use std::{
 };
 
 use kernel::{Clock, Fault};
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, IsolationLevel, TransactionTrait,
-};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, TransactionTrait};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{
@@ -36,7 +34,7 @@ pub enum Engine {
 pub struct Settings {
     /// `sqlite://path/to/file.db` or `postgres://user:password@host/name`.
     pub url: String,
-    /// Connections kept for reading (SQLite) or for everything (`PostgreSQL`).
+    /// Connections kept for reading (SQLite), or for everything: half of them write (`PostgreSQL`).
     pub connections: u32,
 }
 
@@ -55,13 +53,15 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     reader: DatabaseConnection,
+    /// Where serializable writes run; `None` on SQLite.
+    serial: Option<DatabaseConnection>,
     settings: Settings,
     engine: Engine,
     clock: Arc<dyn Clock>,
     /// `None` on `PostgreSQL`, where every write has its connection.
     writer: Option<Writer>,
     /// Turns of serializable writes on `PostgreSQL`: one for each that runs beside others, all of
-    /// them for one that conflicted before.
+    /// them for one that conflicted twice.
     turns: Semaphore,
     /// Rung after every write that left events or jobs.
     changes: watch::Sender<u64>,
@@ -80,15 +80,6 @@ pub(crate) enum Isolation {
     ReadCommitted,
 }
 
-impl Isolation {
-    fn level(self) -> IsolationLevel {
-        match self {
-            Self::Serializable => IsolationLevel::Serializable,
-            Self::ReadCommitted => IsolationLevel::ReadCommitted,
-        }
-    }
-}
-
 /// How long a `PostgreSQL` write is repeated before its caller is told to come back.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a write goes looking for another connection after one broke; a server that is down
@@ -104,20 +95,26 @@ impl Db {
     /// Opens the database, creating a SQLite file (and its folder) that is not there yet.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         let engine = engine_of(&settings.url)?;
-        let (writer, reader) = match engine {
+        let (writer, serial, reader) = match engine {
             Engine::Sqlite => {
                 // The writer comes first: it creates the file and its journal.
                 let writer = Writer::start(&settings.url, clock.clone()).await?;
                 let reader = connect(writer::reading(&settings.url, settings.connections)).await?;
-                (Some(writer), reader)
+                (Some(writer), None, reader)
             }
-            Engine::Postgres => (None, connect(postgres_options(settings)).await?),
+            Engine::Postgres => {
+                let readers = (settings.connections - turns(settings)).max(1);
+                let reader = connect(postgres_options(settings, readers, &[])).await?;
+                let serial = postgres_options(settings, turns(settings), &SERIAL);
+                (None, Some(connect(serial).await?), reader)
+            }
         };
         let (changes, _) = watch::channel(0);
         let (jobs, _) = watch::channel(0);
         let (sealed, _) = watch::channel(0);
         Ok(Self(Arc::new(Inner {
             reader,
+            serial,
             settings: settings.clone(),
             engine,
             clock,
@@ -239,7 +236,7 @@ impl Db {
         let started = Instant::now();
         let (mut conflicts, mut breaks, mut unbegun) = (0_u32, 0, 0);
         loop {
-            let turn = self.turn(isolation, conflicts > 0).await?;
+            let turn = self.turn(isolation, conflicts > 1).await?;
             let fault = match self.write_once(isolation, &body).await {
                 Ok(written) => return Ok(written),
                 Err(End::Before(kernel::Error::Fault(fault))) => {
@@ -287,8 +284,8 @@ impl Db {
     ///
     /// Conflicts grow with the square of what runs at once, and the server sees many that are
     /// none: it watches pages of indexes, and new identifiers all go to the last one. So only half
-    /// of the connections write at once, and a write that conflicted runs again with no other of
-    /// this process beside it, instead of losing again and again.
+    /// of the connections write at once, and a write that conflicted twice runs again with no other
+    /// of this process beside it, instead of losing again and again.
     async fn turn(
         &self,
         isolation: Isolation,
@@ -311,11 +308,11 @@ impl Db {
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = kernel::Result<T>>,
     {
-        let begun = self
-            .0
-            .reader
-            .begin_with_config(Some(isolation.level()), None)
-            .await;
+        let pool = match isolation {
+            Isolation::Serializable => self.0.serial.as_ref().unwrap_or(&self.0.reader),
+            Isolation::ReadCommitted => &self.0.reader,
+        };
+        let begun = pool.begin().await;
         let transaction = begun.map_err(|e| End::NotBegun(fault("begin", e)))?;
         let tx = Tx::new(transaction, Engine::Postgres, self.0.clock.now());
         let outcome = while_writing(body(tx.clone())).await;
@@ -392,15 +389,31 @@ fn engine_of(url: &str) -> Result<Engine, Fault> {
     ))
 }
 
-fn postgres_options(settings: &Settings) -> ConnectOptions {
+/// How connections for serializable writes are set. A table that is read as a whole is watched as a
+/// whole: whatever another write puts into it conflicts, and small tables are read as a whole where
+/// nothing forbids it (manual, 13.2.3).
+const SERIAL: [(&str, &str); 2] = [
+    ("default_transaction_isolation", "serializable"),
+    ("enable_seqscan", "off"),
+];
+
+fn postgres_options(
+    settings: &Settings,
+    connections: u32,
+    set: &'static [(&str, &str)],
+) -> ConnectOptions {
     let mut options = ConnectOptions::new(settings.url.clone());
     options
-        .max_connections(settings.connections)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A round trip before every query would be felt; a connection that broke while it was in
         // use is noticed by the query itself, and the write is repeated on another.
         .test_before_acquire_if_idle_for(Duration::from_secs(5))
-        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(512))
+        .map_sqlx_postgres_opts(move |postgres| {
+            postgres
+                .statement_cache_capacity(512)
+                .options(set.iter().copied())
+        })
         .sqlx_logging(false);
     options
 }

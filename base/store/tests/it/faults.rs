@@ -68,8 +68,16 @@ async fn counter(db: &Db) -> i64 {
         .position
 }
 
+/// A reader meets each connection that was cut once.
 async fn rows(db: &Db) -> u64 {
-    consumer::Entity::find().count(db.read()).await.unwrap()
+    let mut outcome = consumer::Entity::find().count(db.read()).await;
+    for _ in 0..db.settings().connections {
+        if outcome.is_ok() {
+            break;
+        }
+        outcome = consumer::Entity::find().count(db.read()).await;
+    }
+    outcome.unwrap()
 }
 
 #[store::db_test]
@@ -466,4 +474,34 @@ async fn what_was_acknowledged_before_kill_9_is_there_once(db: Db) {
         .await
         .unwrap();
     assert!(report.is_whole(), "{:?}", report.problem);
+}
+
+/// Everybody looks whether the row is there, and puts it there if not. On `PostgreSQL` those who
+/// looked too early find the key taken; what they must not find is an error.
+#[store::db_test]
+async fn a_key_taken_meanwhile_is_seen(db: Db) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let taking = (0..16).map(|_| {
+        let (db, made) = (db.clone(), made.clone());
+        tokio::spawn(async move {
+            let is_made = db
+                .write(|tx| async move {
+                    let found = consumer::Entity::find_by_id("seat").one(&*tx).await;
+                    if found.map_err(failed)?.is_some() {
+                        return Ok(false);
+                    }
+                    // The others look, too.
+                    tokio::task::yield_now().await;
+                    insert(&tx, "seat").await?;
+                    Ok(true)
+                })
+                .await
+                .unwrap();
+            made.fetch_add(usize::from(is_made), Ordering::Relaxed);
+        })
+    });
+    for task in taking.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    assert_eq!(made.load(Ordering::Relaxed), 1);
 }
