@@ -26,6 +26,12 @@ macro_rules! typed_id {
             pub fn at(moment: $crate::id::Moment) -> Self {
                 Self($crate::id::new_v7(moment))
             }
+
+            /// The identifier of what happens at a moment, the same for the same bits: for acts
+            /// that may run again.
+            pub fn derived(moment: $crate::id::Moment, bits: &[u8; 10]) -> Self {
+                Self($crate::id::derived_v7(moment, bits))
+            }
         }
 
         impl std::fmt::Display for $name {
@@ -55,6 +61,12 @@ pub type Moment = chrono::DateTime<chrono::Utc>;
 
 pub use serde::{Deserialize, Serialize};
 pub use uuid::{Error as ParseError, Uuid};
+
+/// A `UUIDv7` whose other bits are given.
+pub fn derived_v7(at: Moment, bits: &[u8; 10]) -> Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, bits).into_uuid()
+}
 
 /// A `UUIDv7` for the given time; the rest of its bits are random.
 pub fn new_v7(at: chrono::DateTime<chrono::Utc>) -> Uuid {

@@ -21,6 +21,7 @@ use crate::{
     simulate::check_file,
     step,
     store::{self as tables, Filter, Task},
+    timed,
     verb::{Acting, Cause, Completion, who, work},
 };
 
@@ -116,6 +117,9 @@ pub async fn deploy_by(tx: &Tx, key: &str, xml: &str, by: &str, comment: &str) -
         version,
     };
     tx.emit(format!("process:{key}"), by, &deployed)?;
+    if let Some(model) = &content.model {
+        timed::schedule(tx, &id, model)?;
+    }
     Ok(Version {
         definition: id,
         key: key.to_owned(),
@@ -139,6 +143,8 @@ struct Content {
     kind: &'static str,
     names: Vec<String>,
     wanted: Vec<String>,
+    /// None of decisions.
+    model: Option<Model>,
 }
 
 impl Content {
@@ -153,6 +159,7 @@ impl Content {
                 kind: "bpmn",
                 names,
                 wanted: wanted(&model),
+                model: Some(model),
             });
         }
         let decisions = Decisions::read(xml).map_err(Fault::new)?;
@@ -161,6 +168,7 @@ impl Content {
             kind: "dmn",
             names,
             wanted: Vec::new(),
+            model: None,
         })
     }
 }

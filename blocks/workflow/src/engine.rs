@@ -249,6 +249,21 @@ impl Engine {
         definitions.insert(definition.to_owned(), process.clone());
         Ok(process)
     }
+
+    /// As [`Self::process`], for an instance of another process of the same file.
+    pub(crate) async fn process_of<C: sea_orm::ConnectionTrait>(
+        &self,
+        connection: &C,
+        definition: &str,
+        process: &str,
+    ) -> Result<Arc<Process>> {
+        let main = self.process(connection, definition).await?;
+        if *main.id == *process {
+            return Ok(main);
+        }
+        let other = Process::new(main.model.clone(), Some(process));
+        Ok(Arc::new(other.ok_or_else(|| broken(definition))?))
+    }
 }
 
 /// A definition that was checked before it was stored and does not read now.

@@ -130,6 +130,24 @@ event!(MessageSent, "workflow.message_sent.v1" {
     name: String,
 });
 event!(
+    /// `sender` is the instance that sent it.
+    MessageTaken, "workflow.message_taken.v1" {
+        sender: InstanceId,
+        instance: InstanceId,
+        subject: String,
+        name: String,
+    }
+);
+event!(
+    /// Nobody took it within the time that it is kept.
+    MessageUndelivered, "workflow.message_undelivered.v1" {
+        sender: InstanceId,
+        subject: String,
+        element: String,
+        name: String,
+    }
+);
+event!(
     /// What a decision said and which of its rules matched, kept as the reason for what followed.
     DecisionMade, "workflow.decision_made.v1" {
         instance: InstanceId,

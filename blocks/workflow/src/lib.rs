@@ -23,6 +23,7 @@ mod layer;
 pub mod migrate;
 pub mod model;
 mod page;
+mod post;
 pub mod prune;
 mod react;
 pub mod read;
@@ -33,6 +34,7 @@ pub mod simulate;
 pub mod stats;
 mod step;
 mod store;
+mod timed;
 mod trail;
 mod tree;
 pub mod verb;
@@ -130,6 +132,18 @@ pub fn jobs(db: &::store::Db, engine: &Arc<Engine>) -> Vec<Arc<dyn ::store::Hand
             engine: engine.clone(),
         }),
         Arc::new(call::Calls {
+            db: db.clone(),
+            engine: engine.clone(),
+        }),
+        Arc::new(timed::Clockwork {
+            db: db.clone(),
+            engine: engine.clone(),
+        }),
+        Arc::new(post::Postman {
+            db: db.clone(),
+            engine: engine.clone(),
+        }),
+        Arc::new(post::Crier {
             db: db.clone(),
             engine: engine.clone(),
         }),

@@ -27,6 +27,7 @@ const OF_INSTANCE: &[&str] = &[
     "workflow_deed",
     "workflow_copy",
     "workflow_suspension",
+    "workflow_wait",
     "workflow_task",
 ];
 /// Tables whose rows belong to a task.

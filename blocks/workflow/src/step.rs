@@ -2,7 +2,7 @@
 //! written in the caller's transaction.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -14,7 +14,8 @@ use store::Tx;
 use crate::{
     CallId, InstanceId, TaskId,
     core::{
-        Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, advance, timer,
+        Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, Wait, advance,
+        timer, waits,
     },
     deadline::{self, Limit, Terms},
     engine::{Call, Engine, Outcome},
@@ -22,6 +23,7 @@ use crate::{
     expr::Expr,
     external::{self, ExternalTaskId},
     model::{Kind, Node, Task},
+    post::{self, Broadcast, Sent},
     react::{FireTimer, RunCall},
     retry::Retries,
     schema::{call, clock, external as external_task, instance, part, task, trail},
@@ -52,6 +54,10 @@ pub(crate) struct Step<'a> {
     gone: Vec<i64>,
     follow_ups: VecDeque<Input>,
     is_new: bool,
+    /// What the instance waited for before the step.
+    waited: BTreeSet<Wait>,
+    /// Messages thrown by the step.
+    sent: Vec<Sent>,
     clocks: Vec<clock::Model>,
     /// Tasks and timers before the step, where some of them may have clocks.
     before: Vec<u32>,
@@ -77,7 +83,9 @@ pub(crate) async fn step_for(
     cause: Cause,
 ) -> Result<()> {
     let row = tables::get_instance(&**tx, id).await?;
-    let process = engine.process(&**tx, &row.definition).await?;
+    let process = engine
+        .process_of(&**tx, &row.definition, &row.process)
+        .await?;
     let instance = read_state(&row)?;
     let retried = match &input {
         Input::Retry { token } | Input::Move { token, .. } => Some(*token),
@@ -101,8 +109,44 @@ pub(crate) async fn begin(
     input: Input,
     by: &str,
 ) -> Result<InstanceId> {
-    let process = engine.process(&**tx, definition).await?;
-    let id = InstanceId::at(tx.now());
+    let new = New {
+        id: InstanceId::at(tx.now()),
+        definition,
+        process: None,
+        subject,
+        by,
+    };
+    begin_as(tx, engine, &new, input).await
+}
+
+/// What an instance begins as.
+pub(crate) struct New<'a> {
+    pub id: InstanceId,
+    pub definition: &'a str,
+    /// Of the processes in the file; none is its main one.
+    pub process: Option<&'a str>,
+    pub subject: &'a str,
+    pub by: &'a str,
+}
+
+/// As [`begin`], in every particular.
+pub(crate) async fn begin_as(
+    tx: &Tx,
+    engine: &Engine,
+    new: &New<'_>,
+    input: Input,
+) -> Result<InstanceId> {
+    let New {
+        id,
+        definition,
+        process,
+        subject,
+        by,
+    } = *new;
+    let process = match process {
+        Some(process) => engine.process_of(&**tx, definition, process).await?,
+        None => engine.process(&**tx, definition).await?,
+    };
     let own = format!("instance:{id}");
     let subject = if subject.is_empty() {
         own.as_str()
@@ -189,6 +233,11 @@ impl<'a> Step<'a> {
         } else {
             Vec::new()
         };
+        let waited = if is_new {
+            BTreeSet::new()
+        } else {
+            waits(&process, &instance)
+        };
         Self {
             tx,
             engine,
@@ -196,6 +245,8 @@ impl<'a> Step<'a> {
             id,
             process,
             instance,
+            waited,
+            sent: Vec::new(),
             clocks: Vec::new(),
             before,
             by: cause.trace.clone(),
@@ -319,14 +370,28 @@ impl<'a> Step<'a> {
                 element,
                 due,
             } => self.timer(timer, &element, due)?,
-            Effect::Message { element, name, .. } => {
+            Effect::Message {
+                element,
+                name,
+                vars,
+            } => {
                 let sent = event::MessageSent {
                     instance: self.id,
                     subject: subject.clone(),
                     element: element.to_string(),
-                    name,
+                    name: name.clone(),
                 };
                 self.tx.emit(subject, &self.by, &sent)?;
+                let element = element.to_string();
+                self.sent.push(Sent {
+                    element,
+                    name,
+                    vars,
+                });
+            }
+            Effect::Signal { name, .. } => {
+                let thrown_by = self.id;
+                self.tx.enqueue(&Broadcast { name, thrown_by })?;
             }
             Effect::Decision {
                 element,
@@ -361,7 +426,6 @@ impl<'a> Step<'a> {
                 self.clocks.retain(|row| row.number != i64::from(timer));
             }
             Effect::Script { .. }
-            | Effect::Signal { .. }
             | Effect::Error { .. }
             | Effect::Escalation { .. }
             | Effect::Compensate { .. } => {}
@@ -840,6 +904,17 @@ impl<'a> Step<'a> {
         deadline::store::insert(self.tx, std::mem::take(&mut self.clocks)).await
     }
 
+    /// What the instance waits for is what others find it by.
+    async fn save_post(&mut self) -> Result<()> {
+        let waits = waits(&self.process, &self.instance);
+        if waits != self.waited {
+            post::keep_waits(self.tx, &self.row.id, &waits).await?;
+        }
+        let begun: Vec<_> = waits.difference(&self.waited).collect();
+        let sent = std::mem::take(&mut self.sent);
+        post::send(self.tx, &self.process, &self.row, sent, &begun).await
+    }
+
     async fn save(mut self) -> Result<()> {
         let before = self.row.version;
         self.row.version += 1;
@@ -853,6 +928,7 @@ impl<'a> Step<'a> {
             tables::update_instance(self.tx, &self.row, before).await?;
         }
         tables::insert_trail(self.tx, std::mem::take(&mut self.trail)).await?;
+        self.save_post().await?;
         self.save_gone().await?;
         self.cause.need_chosen()?;
         self.save_clocks().await?;

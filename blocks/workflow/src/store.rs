@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Rows of one statement at the most; engines bound the number of its parameters.
-const ROWS: usize = 200;
+pub(crate) const ROWS: usize = 200;
 
 fn parse<T: std::str::FromStr>(id: &str) -> Result<T> {
     id.parse()

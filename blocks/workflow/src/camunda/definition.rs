@@ -191,6 +191,7 @@ async fn version_of(desk: &Desk, id: &str) -> Result<DefinitionRow> {
         key: row.key,
         version: row.version,
         kind: row.kind,
+        names: row.names,
         deployed_at: row.deployed_at,
     })
 }

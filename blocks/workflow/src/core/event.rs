@@ -1,5 +1,7 @@
 //! Events: what waits for them, what throws them, and who catches.
 
+use std::collections::BTreeSet;
+
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
@@ -10,7 +12,9 @@ use super::{
 };
 use crate::{
     expr::Expr,
-    model::{Definition, Event, Id, Kind, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource},
+    model::{
+        Definition, Event, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource,
+    },
 };
 
 /// What is looked for among everything that waits.
@@ -67,10 +71,73 @@ pub fn waiting_for_message(
         .count()
 }
 
-/// Whether anything in an instance waits for the signal.
-pub fn hears_signal(process: &Process, instance: &Instance, name: &str) -> bool {
+/// What is heard from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heard {
+    Message,
+    Signal,
+}
+
+/// A place of an instance that waits for a message or a signal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wait {
+    pub heard: Heard,
+    pub name: String,
+    pub element: Id,
+    /// Value of `tongban:correlation`, where the event has one.
+    pub key: Option<String>,
+}
+
+/// Names that the elements of a model can wait for.
+pub(super) fn heard(model: &Model) -> Vec<(Heard, String)> {
+    let mut names: Vec<_> = model.nodes.iter().flat_map(names_of).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn names_of(node: &Node) -> Vec<(Heard, String)> {
+    if let Kind::Task(Task::Receive { message, .. }) = &node.kind {
+        let name = message.clone().unwrap_or_else(|| node.id.to_string());
+        return vec![(Heard::Message, name)];
+    }
+    let throws = |event: &Event| matches!(event.place, Place::Throw | Place::End);
+    if node.event().is_some_and(throws) {
+        return Vec::new();
+    }
+    let names = node
+        .definitions()
+        .iter()
+        .filter_map(|definition| match definition {
+            Definition::Message { name, .. } => Some((Heard::Message, name.clone())),
+            Definition::Signal { name } => Some((Heard::Signal, name.clone())),
+            _ => None,
+        });
+    names.collect()
+}
+
+/// Every place of an instance that waits for a message or a signal, without what waits twice alike.
+pub fn waits(process: &Process, instance: &Instance) -> BTreeSet<Wait> {
+    if process.heard.is_empty() || instance.is_over() {
+        return BTreeSet::new();
+    }
     let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
-    !run.subscriptions(&Wanted::Signal(name)).is_empty()
+    let mut found = BTreeSet::new();
+    for (heard, name) in &process.heard {
+        let wanted = match heard {
+            Heard::Message => Wanted::Message(name),
+            Heard::Signal => Wanted::Signal(name),
+        };
+        for waiting in run.subscriptions(&wanted) {
+            found.insert(Wait {
+                heard: *heard,
+                name: name.clone(),
+                element: process.model[waiting.event].id.clone(),
+                key: run.key_of(waiting.owner, waiting.event),
+            });
+        }
+    }
+    found
 }
 
 /// What is remembered of a parallel multiple event: that this definition came.
@@ -330,12 +397,21 @@ impl Run<'_> {
 
     /// Whether the waiting event asks for this key; one that asks for none takes any.
     fn correlates(&self, owner: Owner, event: NodeIx, key: &Value) -> bool {
-        let Some(text) = self.model[event].attribute("correlation") else {
-            return true;
-        };
+        self.correlation(owner, event)
+            .is_none_or(|value| value.as_ref() == Ok(key))
+    }
+
+    /// What an event that waits is told apart by; none if it takes every message of its name.
+    fn correlation(&self, owner: Owner, event: NodeIx) -> Option<Result<Value, String>> {
+        let text = self.model[event].attribute("correlation")?;
         let frame = self.frame_of(owner);
-        let value = Expr::parse(text).and_then(|expr| expr.evaluate(&self.view(frame, None)));
-        value.as_ref() == Ok(key)
+        Some(Expr::parse(text).and_then(|expr| expr.evaluate(&self.view(frame, None))))
+    }
+
+    /// As [`Self::correlation`], as text; one that cannot be told fits no key.
+    fn key_of(&self, owner: Owner, event: NodeIx) -> Option<String> {
+        let value = self.correlation(owner, event)?;
+        Some(value.map_or_else(|_| String::new(), |value| value.to_string()))
     }
 
     fn frame_of(&self, owner: Owner) -> u32 {

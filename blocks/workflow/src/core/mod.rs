@@ -14,7 +14,7 @@ pub mod timer;
 mod undo;
 mod vars;
 
-pub use event::{hears_signal, waiting_for_message};
+pub use event::{Heard, Wait, waiting_for_message, waits};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,6 +38,8 @@ pub struct Process {
     has_joins: bool,
     /// Whether anything in it is counted by the calendar.
     pub(crate) has_clocks: bool,
+    /// Messages and signals that something in it can wait for.
+    pub(crate) heard: Vec<(Heard, String)>,
 }
 
 impl Process {
@@ -70,6 +72,7 @@ impl Process {
                     })
             });
         Some(Self {
+            heard: event::heard(&model),
             model,
             id,
             has_conditions,

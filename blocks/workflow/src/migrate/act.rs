@@ -1,7 +1,7 @@
 //! Moving instances: first looked at, then one by one, each in a write of its own.
 
 use kernel::{Error, Finding, Result, clock::micros};
-use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Db, Tx};
@@ -9,10 +9,10 @@ use store::{Db, Tx};
 use super::{Difference, Plan, Problem, difference, migrate, store as tables};
 use crate::{
     InstanceId,
-    core::{Due, Effect, Instance, Process},
+    core::{Due, Effect, Instance, Process, waits},
     deadline::{self, Limit, Terms},
     engine::Engine,
-    event,
+    event, post,
     react::FireTimer,
     schema::{instance, trail},
     step::read_state,
@@ -71,6 +71,7 @@ pub async fn check(db: &Db, engine: &Engine, wanted: &Wanted) -> Result<Report> 
     let (found, next) = page(db, wanted).await?;
     let mut instances = Vec::new();
     for row in found {
+        let (old, new) = processes(db.read(), engine, &row, &wanted.to).await?;
         let moved = migrate(
             &old,
             &new,
@@ -135,6 +136,21 @@ pub async fn one(
     Err(Error::Invalid(findings.collect()))
 }
 
+/// The process of an instance as it is and as it will be: that of the same id, or the main one.
+async fn processes<C: ConnectionTrait>(
+    db: &C,
+    engine: &Engine,
+    row: &instance::Model,
+    to: &str,
+) -> Result<(std::sync::Arc<Process>, std::sync::Arc<Process>)> {
+    let old = engine.process_of(db, &row.definition, &row.process).await?;
+    let new = engine.process(db, to).await?;
+    if new.model.process(&row.process).is_none() {
+        return Ok((old, new));
+    }
+    Ok((old, engine.process_of(db, to, &row.process).await?))
+}
+
 async fn versions(
     db: &Db,
     engine: &Engine,
@@ -182,8 +198,7 @@ async fn move_one(
     if row.definition == to {
         return Ok(Vec::new());
     }
-    let old = engine.process(&**tx, &row.definition).await?;
-    let new = engine.process(&**tx, to).await?;
+    let (old, new) = processes(&**tx, engine, &row, to).await?;
     let before = read_state(&row)?;
     let (moved, effects) = match migrate(&old, &new, &before, plan, tx.now()) {
         Ok(moved) => moved,
@@ -197,6 +212,7 @@ async fn move_one(
     row.version += 1;
     let trail = rename(tx, &new, &mut row, &before, &moved, by).await?;
     tables::update_instance(tx, &row, version).await?;
+    post::keep_waits(tx, &row.id, &waits(&new, &moved)).await?;
     rows::insert_trail(tx, trail).await?;
     tables::update_tasks(tx, &row.id, to).await?;
     set_timers(tx, engine, id, &row, &moved, effects).await?;

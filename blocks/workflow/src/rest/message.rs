@@ -1,10 +1,14 @@
 //! `/api/process/messages` and `/api/process/signals`.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Query, State},
+};
 use identity::Actor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use store::page::PageRequest;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
@@ -12,10 +16,11 @@ use super::{
     Answer, Desk, parse,
     send::{self, Address},
 };
+use crate::post::Undelivered;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(correlate))
+        .routes(routes!(undelivered, correlate))
         .routes(routes!(signal))
 }
 
@@ -50,6 +55,35 @@ struct Reached {
     instance: String,
     /// Whether the message began a process.
     is_start: bool,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct ListQuery {
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UndeliveredMessages)]
+struct UndeliveredList {
+    items: Vec<Undelivered>,
+    /// Value of `after` for the next page; none at the end.
+    next: Option<String>,
+}
+
+/// Messages that processes sent and nobody has taken yet, the oldest first.
+#[utoipa::path(get, path = "/api/process/messages", tag = "process", params(ListQuery),
+    responses((status = 200, body = UndeliveredList), (status = 403, description = "not allowed")))]
+async fn undelivered(
+    State(app): State<App>,
+    actor: Actor,
+    Query(query): Query<ListQuery>,
+) -> Answer<Json<UndeliveredList>> {
+    let desk = Desk::of(&app)?;
+    let page = PageRequest::new(query.after, query.limit);
+    let found = send::undelivered(&desk, &actor, &page).await?;
+    let (items, next) = (found.items, found.next);
+    Ok(Json(UndeliveredList { items, next }))
 }
 
 /// Brings a message to the one place that waits for it, or begins the process that it begins.

@@ -21,6 +21,8 @@ pub(crate) struct DefinitionRow {
     pub version: i64,
     /// `bpmn` or `dmn`.
     pub kind: String,
+    /// Processes or decisions in it, as a JSON list of names.
+    pub names: String,
     pub deployed_at: i64,
 }
 
@@ -42,6 +44,7 @@ pub(crate) async fn definitions<C: ConnectionTrait>(
             definition::Column::Key,
             definition::Column::Version,
             definition::Column::Kind,
+            definition::Column::Names,
             definition::Column::DeployedAt,
         ])
         .order_by_asc(definition::Column::Key)
@@ -161,19 +164,6 @@ pub(crate) async fn whole<C: ConnectionTrait>(
         .all(db)
         .await
         .map_err(|e| fault("read instances", e))?)
-}
-
-/// Definitions of which instances run.
-pub(crate) async fn running_definitions<C: ConnectionTrait>(db: &C) -> Result<Vec<String>> {
-    Ok(instance::Entity::find()
-        .select_only()
-        .column(instance::Column::Definition)
-        .distinct()
-        .filter(instance::Column::Status.eq("running"))
-        .into_tuple()
-        .all(db)
-        .await
-        .map_err(|e| fault("list running definitions", e))?)
 }
 
 /// When each element of an instance stopped last.

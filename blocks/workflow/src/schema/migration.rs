@@ -12,6 +12,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::verb_migration::Verbs),
         Box::new(super::m20261125_11_workflow_clock::Clocks),
         Box::new(super::m20261125_12_workflow_instance_over::InstanceOver),
+        Box::new(super::m20261125_13_workflow_post::Migration),
     ]
 }
 

@@ -45,6 +45,8 @@ mod model;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod post;
+#[cfg(test)]
 mod prune;
 #[cfg(test)]
 mod rules;

@@ -1,0 +1,210 @@
+//! Who waits for a message or signal, and what it begins.
+
+use ::store::{Db, Tx};
+use kernel::Result;
+use sea_orm::ConnectionTrait;
+use serde_json::{Map, Value};
+
+use super::store::{self as tables, Places, heard_name};
+use crate::{
+    InstanceId,
+    core::{Heard, Input, Process, waiting_for_message, waits},
+    engine::Engine,
+    model::{Definition, Kind, Node, ProcessHead, Task},
+    rest,
+    schema::instance,
+    step::{self, read_state},
+};
+
+/// Instances looked at together.
+const BATCH: u64 = 200;
+
+/// Whom a message is looking for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waiting<'a> {
+    pub name: &'a str,
+    pub key: Option<&'a Value>,
+    pub instance: Option<InstanceId>,
+    pub subject: &'a str,
+    /// Variables that the instance must have, with these values.
+    pub having: Option<&'a Map<String, Value>>,
+}
+
+/// Running instances that wait for the message, once for each place; the search ends at two.
+pub(crate) async fn waiting(
+    db: &Db,
+    engine: &Engine,
+    wanted: &Waiting<'_>,
+) -> Result<Vec<InstanceId>> {
+    settle(db, engine).await?;
+    let places = Places {
+        heard: heard_name(Heard::Message),
+        name: wanted.name.to_owned(),
+        key: wanted.key.map(Value::to_string).unwrap_or_default(),
+        instance: wanted.instance.map(|id| id.to_string()).unwrap_or_default(),
+        subject: wanted.subject.to_owned(),
+        ..Places::default()
+    };
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let rows = tables::hearers(db.read(), &places, &after, BATCH).await?;
+        let Some(last) = rows.last() else {
+            return Ok(found);
+        };
+        after.clone_from(&last.id);
+        for row in &rows {
+            let state = read_state(row)?;
+            let vars = state.variables();
+            let fits =
+                |having: &Map<String, Value>| having.iter().all(|(k, v)| vars.get(k) == Some(v));
+            if !wanted.having.is_none_or(fits) {
+                continue;
+            }
+            let process = process_of(db.read(), engine, row).await?;
+            let count = waiting_for_message(&process, &state, wanted.name, wanted.key);
+            let id: InstanceId = rest::parse(&row.id, "process instance")?;
+            found.extend(std::iter::repeat_n(id, count));
+            if found.len() > 1 {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+async fn process_of<C: ConnectionTrait>(
+    db: &C,
+    engine: &Engine,
+    row: &instance::Model,
+) -> Result<std::sync::Arc<Process>> {
+    engine.process_of(db, &row.definition, &row.process).await
+}
+
+/// Finds out for what instances wait that were running before there was a table of it.
+pub(crate) async fn settle(db: &Db, engine: &Engine) -> Result<()> {
+    loop {
+        let unknown = tables::unknown(db.read(), BATCH).await?;
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let mut known = Vec::with_capacity(unknown.len());
+        for id in unknown {
+            let found =
+                crate::store::get_instance(db.read(), rest::parse(&id, "process instance")?);
+            let row = found.await?;
+            let process = process_of(db.read(), engine, &row).await?;
+            known.push((row.clone(), waits(&process, &read_state(&row)?)));
+        }
+        db.write(move |tx| {
+            let known = known.clone();
+            async move {
+                for (row, waits) in &known {
+                    let now =
+                        crate::store::get_instance(&*tx, rest::parse(&row.id, "process instance")?);
+                    // One that went on meanwhile wrote down its waits itself, or will next time.
+                    if now.await?.version == row.version {
+                        tables::keep_waits(&tx, &row.id, waits).await?;
+                    }
+                }
+                Ok(())
+            }
+        })
+        .await?;
+    }
+}
+
+/// A place at which something heard begins a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub definition: String,
+    pub process: String,
+    pub element: String,
+}
+
+impl Start {
+    /// Begins it.
+    pub async fn begin(
+        &self,
+        tx: &Tx,
+        engine: &Engine,
+        subject: &str,
+        vars: Map<String, Value>,
+        by: &str,
+    ) -> Result<InstanceId> {
+        let new = step::New {
+            id: InstanceId::at(tx.now()),
+            definition: &self.definition,
+            process: Some(&self.process),
+            subject,
+            by,
+        };
+        let at = Some(self.element.clone());
+        step::begin_as(tx, engine, &new, Input::Start { at, vars }).await
+    }
+}
+
+/// What a message or signal begins, in the newest versions.
+pub(crate) async fn starts<C: ConnectionTrait>(
+    db: &C,
+    engine: &Engine,
+    heard: Heard,
+    name: &str,
+) -> Result<Vec<Start>> {
+    let mut found = Vec::new();
+    for row in rest::store::latest(db).await? {
+        if row.kind != "bpmn" {
+            continue;
+        }
+        let process = engine.process(db, &row.id).await?;
+        let own: Vec<String> = serde_json::from_str(&row.names).unwrap_or_default();
+        let heads = process.model.processes.iter();
+        // Processes of linked files begin by their own definition.
+        for head in heads.filter(|head| {
+            head.is_executable != Some(false) && own.iter().any(|id| *id == *head.id)
+        }) {
+            let begins = begins_at(&process, head);
+            let nodes = begins.filter(|node| begins_by(node, heard, name));
+            found.extend(nodes.map(|node| Start {
+                definition: row.id.clone(),
+                process: head.id.to_string(),
+                element: node.id.to_string(),
+            }));
+        }
+    }
+    Ok(found)
+}
+
+/// Elements at which a process can begin by what comes from elsewhere.
+pub(super) fn begins_at<'a>(
+    process: &'a Process,
+    head: &'a ProcessHead,
+) -> impl Iterator<Item = &'a Node> {
+    let model = &process.model;
+    let nodes = model[head.root].nodes.iter().map(|&ix| &model[ix]);
+    nodes.filter(move |node| {
+        let after_gateway = || {
+            let mut incoming = node.incoming.iter();
+            incoming.any(|&flow| model[model[flow].from].instantiates())
+        };
+        let is_receive = matches!(
+            node.kind,
+            Kind::Task(Task::Receive {
+                instantiate: true,
+                ..
+            })
+        );
+        is_receive || node.is_start() || after_gateway()
+    })
+}
+
+fn begins_by(node: &Node, heard: Heard, name: &str) -> bool {
+    if let Kind::Task(Task::Receive { message, .. }) = &node.kind {
+        return heard == Heard::Message && message.as_deref() == Some(name);
+    }
+    node.definitions()
+        .iter()
+        .any(|definition| match definition {
+            Definition::Message { name: own, .. } => heard == Heard::Message && own == name,
+            Definition::Signal { name: own } => heard == Heard::Signal && own == name,
+            _ => false,
+        })
+}

@@ -1,0 +1,106 @@
+//! What a step throws, and whom its new waits may serve.
+
+use std::collections::BTreeSet;
+
+use ::store::Tx;
+use kernel::{Fault, Result, clock::micros};
+use serde_json::{Map, Value};
+
+use super::{DeliverMail, KEPT, store as tables};
+use crate::{
+    core::{Heard, Process, Wait},
+    expr::Expr,
+    schema::{instance, mail},
+};
+
+/// A message that a step threw.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub element: String,
+    pub name: String,
+    pub vars: Map<String, Value>,
+}
+
+/// Keeps what was thrown and has it delivered; has old mail tried again for whoever begins to wait.
+pub(crate) async fn send(
+    tx: &Tx,
+    process: &Process,
+    row: &instance::Model,
+    sent: Vec<Sent>,
+    begun: &[&Wait],
+) -> Result<()> {
+    for one in sent {
+        let id = kernel::id::new_v7(tx.now()).to_string();
+        let letter = letter(tx, process, row, &id, one)?;
+        tables::insert_mail(tx, letter).await?;
+        tx.enqueue(&DeliverMail {
+            mail: id.clone(),
+            is_last: false,
+        })?;
+        tx.enqueue_at(
+            tx.now() + KEPT,
+            &DeliverMail {
+                mail: id,
+                is_last: true,
+            },
+        )?;
+    }
+    wake(tx, begun).await
+}
+
+fn letter(
+    tx: &Tx,
+    process: &Process,
+    row: &instance::Model,
+    id: &str,
+    sent: Sent,
+) -> Result<mail::Model> {
+    let model = &process.model;
+    let flows = model
+        .message_flows
+        .iter()
+        .filter(|flow| flow.from == sent.element);
+    // A flow that ends at a pool as a whole is delivered by the name of its message.
+    let target = flows
+        .map(|flow| flow.to.as_str())
+        .find(|to| model.lookup(to).is_some());
+    let node = model.lookup(&sent.element).map(|ix| &model[ix]);
+    let key = node
+        .and_then(|node| node.attribute("correlation"))
+        .and_then(|text| Expr::parse(text).ok()?.evaluate(&sent.vars).ok())
+        .map(|value| value.to_string());
+    let vars =
+        serde_json::to_string(&sent.vars).map_err(|e| Fault::caused_by("write a message", e))?;
+    Ok(mail::Model {
+        id: id.to_owned(),
+        name: sent.name,
+        target: target.unwrap_or_default().to_owned(),
+        key: key.unwrap_or_default(),
+        vars,
+        instance: row.id.clone(),
+        definition: row.definition.clone(),
+        element: sent.element,
+        subject: row.subject.clone(),
+        problem: String::new(),
+        sent_at: micros(tx.now()),
+    })
+}
+
+/// Messages tried again for one who begins to wait; each that is taken ends a wait, and more are
+/// tried for the next.
+const TRIED: u64 = 20;
+
+async fn wake(tx: &Tx, begun: &[&Wait]) -> Result<()> {
+    let messages = || begun.iter().filter(|wait| wait.heard == Heard::Message);
+    let names: BTreeSet<&str> = messages().map(|wait| wait.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let elements: Vec<&str> = messages().map(|wait| &*wait.element).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    for mail in tables::mail_for(&**tx, &names, &elements, TRIED).await? {
+        let is_last = false;
+        tx.enqueue_unique(mail.clone(), tx.now(), &DeliverMail { mail, is_last })?;
+    }
+    Ok(())
+}

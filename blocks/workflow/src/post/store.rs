@@ -1,0 +1,274 @@
+//! Rows of `workflow_wait` and `workflow_mail`.
+
+use std::collections::BTreeSet;
+
+use ::store::{
+    Tx, fault,
+    page::{PageOf, PageRequest},
+};
+use chrono::{DateTime, Utc};
+use kernel::{Result, clock::from_micros};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, sea_query::SelectStatement,
+};
+
+use crate::{
+    core::{Heard, Wait},
+    schema::{UNKNOWN, definition, instance, mail, wait},
+};
+
+/// How `wait.heard` calls it.
+pub(super) fn heard_name(heard: Heard) -> &'static str {
+    match heard {
+        Heard::Message => "message",
+        Heard::Signal => "signal",
+    }
+}
+
+/// Writes down what an instance waits for now.
+pub(crate) async fn keep_waits(tx: &Tx, instance: &str, waits: &BTreeSet<Wait>) -> Result<()> {
+    wait::Entity::delete_many()
+        .filter(wait::Column::Instance.eq(instance))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("forget what an instance waited for", e))?;
+    let rows: Vec<wait::ActiveModel> = waits
+        .iter()
+        .map(|wait| {
+            let row = wait::Model {
+                instance: instance.to_owned(),
+                heard: heard_name(wait.heard).to_owned(),
+                name: wait.name.clone(),
+                element: wait.element.to_string(),
+                key: wait.key.clone().unwrap_or_default(),
+            };
+            row.into()
+        })
+        .collect();
+    for some in rows.chunks(crate::store::ROWS) {
+        wait::Entity::insert_many(some.to_vec())
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(|e| fault("write what an instance waits for", e))?;
+    }
+    Ok(())
+}
+
+/// Which places are looked for. Empty fields do not restrict.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub heard: &'static str,
+    /// A message's name, or the element that waits.
+    pub name: String,
+    /// The element that waits, in whatever version of a definition.
+    pub element: String,
+    pub definition_key: String,
+    /// As JSON; places without a correlation take every key.
+    pub key: String,
+    pub instance: String,
+    pub subject: String,
+}
+
+impl Places {
+    fn condition(&self) -> Condition {
+        let mut all = Condition::all().add(wait::Column::Heard.eq(self.heard));
+        if !self.name.is_empty() {
+            let mut name = Condition::any().add(wait::Column::Name.eq(&self.name));
+            if self.heard == heard_name(Heard::Message) {
+                name = name.add(wait::Column::Element.eq(&self.name));
+            }
+            all = all.add(name);
+        }
+        if !self.element.is_empty() {
+            all = all.add(wait::Column::Element.eq(&self.element));
+        }
+        if !self.key.is_empty() {
+            all = all.add(wait::Column::Key.is_in([self.key.as_str(), ""]));
+        }
+        if !self.instance.is_empty() {
+            all = all.add(wait::Column::Instance.eq(&self.instance));
+        }
+        if !self.subject.is_empty() {
+            let about = instances().filter(instance::Column::Subject.eq(&self.subject));
+            all = all.add(wait::Column::Instance.in_subquery(about.into_query()));
+        }
+        if !self.definition_key.is_empty() {
+            let versions = definition::Entity::find()
+                .select_only()
+                .column(definition::Column::Id)
+                .filter(definition::Column::Key.eq(&self.definition_key))
+                .into_query();
+            let of_it = instances().filter(instance::Column::Definition.in_subquery(versions));
+            all = all.add(wait::Column::Instance.in_subquery(of_it.into_query()));
+        }
+        all
+    }
+}
+
+fn instances() -> sea_orm::Select<instance::Entity> {
+    instance::Entity::find()
+        .select_only()
+        .column(instance::Column::Id)
+}
+
+/// Places that wait so, in the order of their instances.
+pub(super) async fn places<C: ConnectionTrait>(
+    db: &C,
+    places: &Places,
+    limit: u64,
+) -> Result<Vec<wait::Model>> {
+    Ok(wait::Entity::find()
+        .filter(places.condition())
+        .order_by_asc(wait::Column::Instance)
+        .limit(limit)
+        .all(db)
+        .await
+        .map_err(|e| fault("look who waits", e))?)
+}
+
+/// Instances that wait so, whole, after the given one.
+pub(super) async fn hearers<C: ConnectionTrait>(
+    db: &C,
+    places: &Places,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<instance::Model>> {
+    let waiting: SelectStatement = wait::Entity::find()
+        .select_only()
+        .column(wait::Column::Instance)
+        .filter(places.condition())
+        .into_query();
+    Ok(instance::Entity::find()
+        .filter(instance::Column::Id.in_subquery(waiting))
+        .filter(instance::Column::Id.gt(after))
+        .order_by_asc(instance::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+        .map_err(|e| fault("read who waits", e))?)
+}
+
+/// Instances at which nobody has looked since there is this table.
+pub(super) async fn unknown<C: ConnectionTrait>(db: &C, limit: u64) -> Result<Vec<String>> {
+    Ok(wait::Entity::find()
+        .select_only()
+        .column(wait::Column::Instance)
+        .filter(wait::Column::Heard.eq(UNKNOWN))
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("look for instances of before", e))?)
+}
+
+pub(super) async fn insert_mail(tx: &Tx, row: mail::Model) -> Result<()> {
+    let row: mail::ActiveModel = row.into();
+    mail::Entity::insert(row)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("keep a message", e))?;
+    Ok(())
+}
+
+pub(super) async fn mail(tx: &Tx, id: &str) -> Result<Option<mail::Model>> {
+    Ok(mail::Entity::find_by_id(id)
+        .one(&**tx)
+        .await
+        .map_err(|e| fault("get a message", e))?)
+}
+
+pub(super) async fn remove_mail(tx: &Tx, id: &str) -> Result<()> {
+    mail::Entity::delete_by_id(id)
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("remove a message", e))?;
+    Ok(())
+}
+
+pub(super) async fn note_problem(tx: &Tx, row: mail::Model, problem: &str) -> Result<()> {
+    if row.problem == problem {
+        return Ok(());
+    }
+    mail::Entity::update_many()
+        .col_expr(
+            mail::Column::Problem,
+            sea_orm::sea_query::Expr::value(problem),
+        )
+        .filter(mail::Column::Id.eq(&row.id))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("note why a message waits", e))?;
+    Ok(())
+}
+
+/// Messages that somebody who begins to wait may take, the oldest first.
+pub(super) async fn mail_for<C: ConnectionTrait>(
+    db: &C,
+    names: &[&str],
+    elements: &[&str],
+    limit: u64,
+) -> Result<Vec<String>> {
+    let wanted = Condition::any()
+        .add(mail::Column::Name.is_in(names.iter().copied()))
+        .add(mail::Column::Target.is_in(elements.iter().copied()));
+    Ok(mail::Entity::find()
+        .select_only()
+        .column(mail::Column::Id)
+        .filter(wanted)
+        .order_by_asc(mail::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("look for waiting messages", e))?)
+}
+
+/// A message that nobody has taken.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = UndeliveredMessage)]
+pub(crate) struct Undelivered {
+    #[schema(example = "019c8f2e-0000-7000-8000-000000000009")]
+    pub id: String,
+    #[schema(example = "payment")]
+    pub name: String,
+    /// The element at the end of its message flow; empty without one.
+    #[schema(example = "")]
+    pub target: String,
+    /// The instance that sent it, and by which element.
+    #[schema(example = "019c8f2e-0000-7000-8000-000000000001")]
+    pub instance: String,
+    #[schema(example = "pay")]
+    pub element: String,
+    #[schema(example = "business:order-7")]
+    pub subject: String,
+    /// Why it waits: `nobody` or `several`.
+    #[schema(example = "nobody")]
+    pub problem: String,
+    pub sent_at: DateTime<Utc>,
+}
+
+pub(super) async fn undelivered<C: ConnectionTrait>(
+    db: &C,
+    page: &PageRequest,
+) -> Result<PageOf<Undelivered>> {
+    let mut query = mail::Entity::find()
+        .order_by_asc(mail::Column::Id)
+        .limit(page.fetch());
+    if let Some(after) = &page.after {
+        query = query.filter(mail::Column::Id.gt(after));
+    }
+    let rows = query.all(db).await.map_err(|e| fault("list messages", e))?;
+    let rows = rows.into_iter().map(|row| Undelivered {
+        id: row.id,
+        name: row.name,
+        target: row.target,
+        instance: row.instance,
+        element: row.element,
+        subject: row.subject,
+        problem: row.problem,
+        sent_at: from_micros(row.sent_at),
+    });
+    let rows: Vec<Undelivered> = rows.collect();
+    Ok(page.cut(rows, |row| row.id.clone()))
+}
