@@ -27,6 +27,7 @@ mod post;
 pub mod prune;
 mod react;
 pub mod read;
+mod reason;
 mod rest;
 mod retry;
 mod schema;

@@ -189,12 +189,34 @@ pub(crate) fn read_state(row: &instance::Model) -> Result<Instance> {
     Ok(read.map_err(|e| Fault::caused_by(format!("read the state of instance {}", row.id), e))?)
 }
 
+/// Several places of one instance wait for a message alike.
+pub(crate) const AMBIGUOUS: &str = "workflow-rejected-several-wait";
+
 fn refusal(rejection: &Rejection) -> Error {
-    match rejection {
-        Rejection::NotRunning => Error::refused("workflow-not-running"),
-        Rejection::NoSuchTask(_) => Error::refused("workflow-task-already-done"),
-        other => Error::Refused(Text::new("workflow-rejected").with("reason", other)),
-    }
+    let at = |key, place: &String| Text::new(key).with("place", place);
+    Error::Refused(match rejection {
+        Rejection::NotRunning => Text::new("workflow-not-running"),
+        Rejection::NoSuchTask(_) => Text::new("workflow-task-already-done"),
+        Rejection::UnknownProcess(id) => at("workflow-rejected-unknown-part", id),
+        Rejection::NewerVersion => Text::new("workflow-rejected-newer"),
+        Rejection::AlreadyStarted => Text::new("workflow-rejected-started"),
+        Rejection::NoSuchStart(id) => at("workflow-rejected-no-start", id),
+        Rejection::NoPlaceToWait(id) => at("workflow-rejected-no-place", id),
+        Rejection::NoStart => Text::new("workflow-rejected-no-begin"),
+        Rejection::NoSuchTimer(_) => Text::new("workflow-rejected-timer-gone"),
+        Rejection::NotWaiting(id) => at("workflow-rejected-not-waiting", id),
+        Rejection::NothingWaits(name) => {
+            Text::new("workflow-rejected-nobody-waits").with("name", name)
+        }
+        Rejection::Ambiguous(name, count) => {
+            Text::new(AMBIGUOUS).with("name", name).with("count", count)
+        }
+        Rejection::NoSuchPlace(id) => at("workflow-rejected-other-scope", id),
+        Rejection::NotStopped(_) => Text::new("workflow-rejected-not-stopped"),
+        Rejection::NotBefore(id) => at("workflow-rejected-not-before", id),
+        Rejection::PlaceEnded(id) => at("workflow-rejected-place-ended", id),
+        Rejection::MovedOn(id) => at("workflow-rejected-moved-on", id),
+    })
 }
 
 /// How a status is called in tables and events.

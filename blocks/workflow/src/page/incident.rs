@@ -13,7 +13,7 @@ use serde::Deserialize;
 use web::{App, Html, Page, WebError, component::Fields};
 
 use super::{can, instance::carry_out, key_of, may, store, version_of};
-use crate::{InstanceId, Intervention, engine::Engine, step::read_state, verb::said};
+use crate::{InstanceId, Intervention, engine::Engine, reason, step::read_state, verb::said};
 
 /// Stopped instances looked at; an operator who has more retries these first.
 const MOST_STOPPED: u64 = 500;
@@ -67,6 +67,10 @@ struct IncidentsPage {
 }
 
 impl IncidentsPage {
+    fn told(&self, group: &Group) -> String {
+        reason::said(&self.p, &group.reason)
+    }
+
     /// What was typed into the form of a group, when it was that one that came back.
     fn typed(&self, group: &Group) -> Fields {
         self.typed_in(group.number)

@@ -208,6 +208,10 @@ impl InstancePage {
         status_tone(&self.trail.status)
     }
 
+    fn told(&self, stand: &Stand) -> String {
+        crate::reason::said(&self.p, &stand.stopped)
+    }
+
     fn incidents(&self) -> Vec<&Stand> {
         self.stands
             .iter()

@@ -68,7 +68,7 @@ async fn try_to(
             match step::step(tx, engine, instance, input, "system").await {
                 Ok(()) => Ok(Ok(instance)),
                 // Two runs of one activity wait alike.
-                Err(Error::Refused(text)) if text.key == "workflow-rejected" => Ok(Err("several")),
+                Err(Error::Refused(text)) if text.key == step::AMBIGUOUS => Ok(Err("several")),
                 Err(error) => Err(error),
             }
         }

@@ -502,7 +502,7 @@ async fn incidents_are_grouped_by_cause_and_retried(db: Db) {
     }
     let (_, page) = house.get(&operator, "/processes/incidents").await;
     assert_eq!(page.matches(r#"<section class="card tb-card">"#).count(), 1);
-    assert!(page.contains("no service is registered under the name `nobody`"));
+    assert!(page.contains("没有登记名为“nobody”的服务"));
     let (_, page) = house.get(&officer("steward"), "/processes/incidents").await;
     assert!(!page.contains("/processes/incidents/retry\"><button"));
 
