@@ -5,6 +5,8 @@ pub mod act;
 mod read;
 pub(crate) mod store;
 
+pub use read::NOTHING;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 

@@ -18,6 +18,10 @@ use crate::{
     record::apply::{self, Draft, Wrong},
 };
 
+/// Cell of a value that the source takes back, as databases write it into such files. A blank
+/// cell speaks of nothing.
+pub const NOTHING: &str = "\\N";
+
 /// Rows of one durable step.
 pub(crate) const STEP: usize = 2000;
 
@@ -168,7 +172,7 @@ fn draft(
     for (place, bytes) in columns.iter().zip(record) {
         let text = std::str::from_utf8(bytes).map_err(|_| whole("registry-file-encoding"))?;
         if let Some(field) = declaration.fields.get(*place) {
-            cells.push((field, Some(text)));
+            cells.push((field, (text != NOTHING).then_some(text)));
         }
     }
     apply::draft(declaration, codes, cells.into_iter(), today)

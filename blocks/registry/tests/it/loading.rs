@@ -238,3 +238,23 @@ async fn a_load_leaves_one_event(db: Db) {
     assert_eq!(kinds.len(), 1);
     assert_eq!(kinds[0]["inserted"], json!(1));
 }
+
+#[db_test(migrations = migrations)]
+async fn a_mark_takes_a_value_back_and_a_blank_says_nothing(db: Db) {
+    let house = house(db).await;
+    let who = number(1);
+    let head = "gmsfhm,xm,xbdm,csrq";
+    let whole = format!("{head}\n{who},张小明,1,1980-01-01\n");
+    load(&house, "p-1", Mode::KeepGood, &whole).await.unwrap();
+    let less = format!("{head}\n{who},,\\N,\n\\N,李四,1,\n");
+    let batch = load(&house, "p-2", Mode::KeepGood, &less).await.unwrap();
+    assert_eq!(counts(&batch), [2, 0, 1, 0, 1]);
+    let told = ("gmsfhm".to_owned(), "registry-value-required".to_owned());
+    let refused = refusals(&house, "p-2").await;
+    assert_eq!(refused, [(3, told.0, told.1)], "a key cannot be taken back");
+    let clerk = officer("clerk", CIVIL);
+    let view = registry::record::act::view_by_key(&house.app, &clerk, "people", &who, "", false);
+    let values = view.await.unwrap().row.values;
+    let there: Vec<_> = values.keys().map(String::as_str).collect();
+    assert_eq!(there, ["csrq", "gmsfhm", "xm"]);
+}
