@@ -255,6 +255,15 @@ fn session() -> datafusion::execution::session_state::SessionState {
     create_session_state_with_spill_config(Some(WRITE_MEMORY), Some(64 << 30))
 }
 
+/// A session whose joins go to the disk before they fill the memory.
+pub(crate) fn spilling() -> datafusion::execution::session_state::SessionState {
+    let mut state = session();
+    let options = state.config_mut().options_mut();
+    // Of the engine's joins only this one can put rows aside.
+    options.optimizer.prefer_hash_join = false;
+    state
+}
+
 /// A write that runs; ends with the table's version after it.
 pub(crate) type Writing = tokio_util::task::AbortOnDropHandle<Result<u64, Fault>>;
 

@@ -10,6 +10,7 @@
 mod api;
 mod batch;
 pub mod cell;
+pub mod change;
 mod declaration;
 mod delta;
 pub mod event;
@@ -31,7 +32,7 @@ pub use batch::{
     take, text::text_rows,
 };
 pub use declaration::{Column, Kind, Origin, RowPolicy, Table, Title};
-pub use lineage::{ColumnLineage, Use, UsedBy, lineage, uses};
+pub use lineage::{ColumnLineage, Use, UsedBy, lineage, questions, uses};
 pub use maintain::{begin as begin_maintenance, maintain};
 pub use part::Lake;
 pub use quality::{Check, Rule, Then};

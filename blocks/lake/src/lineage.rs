@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use identity::{Actor, Gate};
 use kernel::{Result, clock::from_micros};
 use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde::Serialize;
 use store::{
@@ -75,7 +75,48 @@ pub async fn uses(
     let declared = declarations::get(db, table).await?;
     actor.may(&*app.part::<Gate>()?, "lake.uses", &resource(&declared))?;
     let found = query::store::of_table(db, table, page).await?;
-    Ok(found.map(|row| Use {
+    Ok(found.map(use_of))
+}
+
+/// Questions that read one of these tables, the latest first, at the most `most`; with each the
+/// tables it read. For a page that tells a person who used tables in which she is: whoever calls
+/// knows that she is in them.
+pub async fn questions(
+    db: &impl ConnectionTrait,
+    tables: &[String],
+    most: u64,
+) -> Result<Vec<(Use, Vec<String>)>> {
+    let pairs: Vec<(String, String)> = uses::Entity::find()
+        .select_only()
+        .column(uses::Column::Query)
+        .column(uses::Column::Lake)
+        .distinct()
+        .filter(uses::Column::Lake.is_in(tables))
+        .order_by_desc(uses::Column::Query)
+        .limit(most)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list questions of tables", e))?;
+    let mut by_question: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (question, table) in pairs {
+        by_question.entry(question).or_default().push(table);
+    }
+    let rows = asked::Entity::find()
+        .filter(asked::Column::Id.is_in(by_question.keys()))
+        .order_by_desc(asked::Column::Id)
+        .all(db)
+        .await
+        .map_err(|e| fault("list questions", e))?;
+    let found = rows.into_iter().map(|row| {
+        let tables = by_question.remove(&row.id).unwrap_or_default();
+        (use_of(row), tables)
+    });
+    Ok(found.collect())
+}
+
+fn use_of(row: asked::Model) -> Use {
+    Use {
         id: row.id,
         at: from_micros(row.at),
         who_org: row.who_org,
@@ -84,7 +125,7 @@ pub async fn uses(
         door: row.door,
         state: row.state,
         rows: row.rows,
-    }))
+    }
 }
 
 #[derive(FromQueryResult)]
