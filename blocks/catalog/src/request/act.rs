@@ -300,6 +300,20 @@ pub async fn grant(
     Ok(rows.into_iter().find(|row| row.holds_on(day)))
 }
 
+/// A request by its number, for what carries data.
+pub async fn of_number(db: &impl ConnectionTrait, id: &str) -> Result<Option<Request>> {
+    store::lookup(db, id).await
+}
+
+/// Grants of a resource, of an applicant, or of both; suspended ones, too. The oldest first.
+pub async fn grants(
+    db: &impl ConnectionTrait,
+    resource: Option<&str>,
+    applicant: Option<&str>,
+) -> Result<Vec<Request>> {
+    store::grants(db, resource, applicant).await
+}
+
 /// The applicant adds what the provider missed.
 pub async fn supplement(
     app: &App,

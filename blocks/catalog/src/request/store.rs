@@ -109,3 +109,23 @@ pub(crate) async fn granted(
         .await;
     Ok(rows.map_err(|e| fault("list grants", e))?)
 }
+
+/// Grants in force or suspended, of a resource (by id), of an applicant, or of both.
+pub(crate) async fn grants(
+    db: &impl ConnectionTrait,
+    resource: Option<&str>,
+    applicant: Option<&str>,
+) -> Result<Vec<Request>> {
+    let states = State::ALL.into_iter().filter(|state| state.is_granted());
+    let mut query = Entity::find()
+        .filter(Column::State.is_in(states.map(State::name)))
+        .order_by_asc(Column::Id);
+    if let Some(resource) = resource {
+        query = query.filter(Column::Resource.eq(resource));
+    }
+    if let Some(applicant) = applicant {
+        query = query.filter(Column::Applicant.eq(applicant));
+    }
+    let rows = query.all(db).await;
+    Ok(rows.map_err(|e| fault("list grants", e))?)
+}
