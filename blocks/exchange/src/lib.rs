@@ -4,8 +4,9 @@
 //! and the whole of `tongban node`. Promises: nodes make outgoing connections only, each with a
 //! certificate of its own that ends at once when it is revoked; a batch is taken once however often
 //! it is sent, and applied once whatever is killed between any two steps; every hop counts and
-//! leaves a signed receipt; nobody gets a column or row that his subscription does not name.
-//! Never knows what a row means.
+//! leaves a signed receipt; nobody gets a column or row that his subscription does not name, and
+//! none after the grant behind it ended. Never knows what a row means: what may flow is told by
+//! [`hub::terms::Terms`].
 
 pub mod api;
 pub mod certificate;
@@ -48,6 +49,7 @@ pub fn module(app: &App) -> kernel::Result<web::Module> {
         authority,
         landing: Arc::new(hub::landing::Spool((*blobs).clone())),
         listening: std::sync::OnceLock::new(),
+        terms: std::sync::OnceLock::new(),
     });
     Ok(web::Module {
         name: "exchange",

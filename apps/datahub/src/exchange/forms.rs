@@ -165,6 +165,7 @@ fn asked(fields: &Fields) -> kernel::Result<Subscribing> {
         columns: columns.map(str::to_owned).collect(),
         filter: conditions(fields.value("filter"))?,
         expires_on,
+        granted_by: fields.value("granted_by").trim().to_owned(),
     })
 }
 

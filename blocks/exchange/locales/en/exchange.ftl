@@ -51,3 +51,7 @@ exchange-row-boolean = It must be yes or no; correct it.
 exchange-row-repeated = The key stands in the file more than once; keep one row.
 exchange-row-bytes = Some bytes mean nothing in the file's encoding; check the encoding or export again.
 exchange-date = This is no date; write 2026-03-02.
+exchange-grant-missing = A subscription rests on a grant of the catalog; ask for the resource there, and give the number of the granted request.
+exchange-grant-unknown = There is no such grant; check the number of the request.
+exchange-grant-column = The column { $name } is not granted; leave it out, or ask for it anew.
+exchange-grant-rows = The grant is for some rows only: { $rows }; give the conditions that say so.

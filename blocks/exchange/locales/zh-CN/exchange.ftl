@@ -51,3 +51,7 @@ exchange-row-boolean = 应为是或否；请更正。
 exchange-row-repeated = 同一主键在文件中出现多次；请只保留一行。
 exchange-row-bytes = 有不属于文件编码的字节；请核对文件编码或重新导出。
 exchange-date = 日期写法不对；请写成 2026-03-02。
+exchange-grant-missing = 订阅须以目录中的授权为依据；请先在目录中申请，批准后填写申请编号。
+exchange-grant-unknown = 没有这个授权；请核对申请编号。
+exchange-grant-column = 列“{ $name }”不在授权范围内；请删去，或重新申请。
+exchange-grant-rows = 授权限定了行的范围：{ $rows }；请填写对应的筛选条件。

@@ -66,6 +66,13 @@ pub fn write(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, Fau
     writer.into_inner().map_err(failed)
 }
 
+/// The rows of a chunk in the columns that it has itself, whatever its publication has become.
+pub fn read_own(bytes: &[u8]) -> Result<Vec<RecordBatch>, Fault> {
+    let failed = |e| Fault::caused_by("read a chunk", e);
+    let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(failed)?;
+    reader.collect::<Result<_, _>>().map_err(failed)
+}
+
 /// The rows of a chunk; fails unless they have that schema.
 pub fn read(bytes: &[u8], schema: &SchemaRef) -> Result<Vec<RecordBatch>, Fault> {
     let failed = |e| Fault::caused_by("read a chunk", e);

@@ -38,6 +38,17 @@ pub struct Condition {
     pub value: String,
 }
 
+impl Condition {
+    /// Whether it holds for one value, written as text; what cannot be compared does not hold.
+    pub fn holds(&self, text: &str, kind: &arrow::datatypes::DataType) -> bool {
+        let text = StringArray::from(vec![text]);
+        let compared = cast(&text, kind)
+            .ok()
+            .and_then(|value| hold(self, &value).ok());
+        compared.is_some_and(|compared| compared.is_valid(0) && compared.value(0))
+    }
+}
+
 /// What is wrong with conditions on a shape.
 pub fn findings(conditions: &[Condition], shape: &Shape) -> Vec<Finding> {
     let mut findings = Vec::new();

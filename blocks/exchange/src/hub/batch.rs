@@ -127,6 +127,7 @@ async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Res
         offered_at: micros(tx.now()),
         accepted_at: None,
         pruned_at: None,
+        is_held: false,
     };
     store::insert_all(tx, chunks.collect()).await?;
     store::insert(tx, row.clone()).await?;

@@ -77,6 +77,12 @@ async fn entitled(hub: &Hub, row: &delivery::Model) -> Result<(Scope, batch_tabl
     if !is_open || !subscription::is_live(&subscription, hub.db.clock().today()) {
         return Err(Error::refused("exchange-subscription-closed"));
     }
+    let grant = &subscription.granted_by;
+    if let (false, Some(terms)) = (grant.is_empty(), hub.terms.get())
+        && !terms.holds(&hub.db, grant).await?
+    {
+        return Err(Error::refused("exchange-subscription-closed"));
+    }
     let batch = store::get::<batch_table::Entity>(db, "batch", row.batch.clone()).await?;
     if batch.pruned_at.is_some() {
         return Err(Error::refused("exchange-batch-pruned"));
@@ -136,6 +142,8 @@ impl Sending {
     async fn run(&self, from: u32, sender: &mpsc::Sender<Result<Message>>) -> Result<()> {
         let (mut marks, mut sum) = (Vec::new(), Checksum::default());
         for (place, chunk) in (0_u32..).zip(&self.chunks) {
+            // Whoever suspends a grant in the middle of a delivery stops it there.
+            entitled(&self.hub, &self.row).await?;
             let (mark, bytes) = if self.scope.is_whole {
                 let checksum = chunk.checksum.as_deref().unwrap_or_default();
                 sum = sum.and(

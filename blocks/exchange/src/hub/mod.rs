@@ -1,5 +1,6 @@
 //! The hub's side: who may come, what is offered, who gets what, and what became of it.
 
+pub mod above;
 pub mod authority;
 pub mod batch;
 pub mod delivery;
@@ -10,6 +11,7 @@ pub mod overview;
 pub mod publication;
 mod store;
 pub mod subscription;
+pub mod terms;
 
 use std::{
     net::SocketAddr,
@@ -27,7 +29,7 @@ use web::App;
 pub(crate) use flight::LARGEST_MESSAGE;
 pub use flight::serve;
 
-use self::{authority::Authority, landing::Landing};
+use self::{authority::Authority, landing::Landing, terms::Terms};
 use crate::schema::node;
 
 /// How nodes reach the hub, and how patient it is.
@@ -46,6 +48,9 @@ pub struct Settings {
     pub clock_skew_seconds: i64,
     /// Days that batches are kept which everybody has.
     pub keep_days: i64,
+    /// Whether publications need an entry of the catalog, and subscriptions a grant of it. A hub
+    /// whose departments have no catalog yet says `false`.
+    pub catalog_bound: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +62,7 @@ impl Default for Settings {
             code_hours: 72,
             clock_skew_seconds: 300,
             keep_days: 30,
+            catalog_bound: true,
         }
     }
 }
@@ -72,6 +78,7 @@ pub struct Hub {
     pub authority: Authority,
     pub landing: Arc<dyn Landing>,
     pub(crate) listening: OnceLock<SocketAddr>,
+    pub(crate) terms: OnceLock<Arc<dyn Terms>>,
 }
 
 impl Hub {
@@ -80,6 +87,18 @@ impl Hub {
         if self.listening.set(address).is_err() {
             tracing::warn!(%address, "the exchange listens a second time");
         }
+    }
+
+    /// Blocks above say under which terms rows may flow, once.
+    pub fn use_terms(&self, terms: Arc<dyn Terms>) {
+        if self.terms.set(terms).is_err() {
+            tracing::warn!("the terms of the exchange are given a second time");
+        }
+    }
+
+    /// The terms, where opening and subscribing rest on them.
+    pub(crate) fn binding(&self) -> Option<&Arc<dyn Terms>> {
+        self.terms.get().filter(|_| self.settings.catalog_bound)
     }
 
     /// What a node's operator gives as `--hub`; empty while it does not listen.

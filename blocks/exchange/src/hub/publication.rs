@@ -5,7 +5,7 @@ use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::Serialize;
 use web::App;
 
-use super::{Hub, Peer, may, store};
+use super::{Hub, Peer, may, store, terms::Offer};
 use crate::{
     data::{Shape, is_code},
     event,
@@ -49,7 +49,7 @@ pub(super) fn state(row: &publication::Model) -> Result<State> {
         .ok_or_else(|| Fault::new("a publication has an unknown state").into())
 }
 
-fn view(row: publication::Model) -> Result<Publication> {
+pub(super) fn view(row: publication::Model) -> Result<Publication> {
     let shape = shape(&row)?;
     let announced = row.announced.as_deref().map(parse).transpose()?;
     Ok(Publication {
@@ -126,13 +126,18 @@ async fn note(tx: &::store::Tx, peer: &Peer, asked: Announce) -> Result<Announce
         ..known.clone()
     };
     let current = row.announced.as_ref().unwrap_or(&row.shape);
-    if *current != shape {
-        if row.shape == shape {
-            row.announced = None;
-            row.state = State::Open.name().into();
-        } else {
-            row.announced = Some(shape);
-            row.state = State::Announced.name().into();
+    let is_elsewhere = row.resource != known.resource;
+    if *current != shape || is_elsewhere {
+        row.announced = (row.shape != shape).then_some(shape);
+        // What a steward suspended is opened by a steward only.
+        if row.state != State::Suspended.name() {
+            let is_known = row.announced.is_none() && !is_elsewhere;
+            let state = if is_known {
+                State::Open
+            } else {
+                State::Announced
+            };
+            row.state = state.name().into();
         }
         row.announced_at = micros(tx.now());
         moved(tx, &peer.trace(), &row)?;
@@ -158,11 +163,11 @@ fn moved(tx: &::store::Tx, who: &str, row: &publication::Model) -> Result<()> {
 /// and nothing goes out from then on.
 pub async fn set_open(app: &App, actor: &Actor, code: &str, open: bool) -> Result<Publication> {
     may(app, actor, "exchange.publish", None)?;
-    let (code, who) = (code.to_owned(), actor.trace());
+    let (code, who, hub) = (code.to_owned(), actor.trace(), app.part::<Hub>()?);
     let row = app
         .db()
         .write(move |tx| {
-            let (code, who) = (code.clone(), who.clone());
+            let (code, who, hub) = (code.clone(), who.clone(), hub.clone());
             async move {
                 let row = store::get::<publication::Entity>(&*tx, "publication", code).await?;
                 let wanted = if open { State::Open } else { State::Suspended };
@@ -179,6 +184,9 @@ pub async fn set_open(app: &App, actor: &Actor, code: &str, open: bool) -> Resul
                     row.wants_full |= announced != row.shape;
                     row.shape = announced;
                 }
+                if open {
+                    need_terms(&hub, &tx, &row).await?;
+                }
                 moved(&tx, &who, &row)?;
                 store::update(&tx, row.clone()).await?;
                 Ok(row)
@@ -186,6 +194,44 @@ pub async fn set_open(app: &App, actor: &Actor, code: &str, open: bool) -> Resul
         })
         .await?;
     view(row)
+}
+
+/// Refuses what the terms forbid, with everything that is wrong.
+async fn need_terms(hub: &Hub, tx: &::store::Tx, row: &publication::Model) -> Result<()> {
+    let Some(terms) = hub.binding() else {
+        return Ok(());
+    };
+    let shape = shape(row)?;
+    let findings = terms.offer(tx, &offer(row, &shape)).await?;
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(findings))
+    }
+}
+
+pub(super) fn offer<'a>(row: &'a publication::Model, shape: &'a Shape) -> Offer<'a> {
+    Offer {
+        code: &row.code,
+        org: &row.org,
+        resource: &row.resource,
+        shape,
+    }
+}
+
+/// Stops a publication as part of a larger write, for blocks above; answers whether it flowed.
+pub async fn suspend_in(tx: &::store::Tx, code: &str, who: &str) -> Result<bool> {
+    let row = store::get::<publication::Entity>(&**tx, "publication", code.to_owned()).await?;
+    if row.state == State::Suspended.name() {
+        return Ok(false);
+    }
+    let row = publication::Model {
+        state: State::Suspended.name().into(),
+        ..row
+    };
+    moved(tx, who, &row)?;
+    store::update(tx, row).await?;
+    Ok(true)
 }
 
 /// Asks the node for all rows, as for a subscriber whose table was lost.

@@ -329,6 +329,7 @@ pub async fn done_before(db: &impl ConnectionTrait, moment: i64) -> Result<Vec<b
     batch::Entity::find()
         .filter(batch::Column::AcceptedAt.lt(moment))
         .filter(batch::Column::PrunedAt.is_null())
+        .filter(batch::Column::IsHeld.eq(false))
         .filter(batch::Column::Id.not_in_subquery(needed))
         .order_by_asc(batch::Column::AcceptedAt)
         .limit(100)

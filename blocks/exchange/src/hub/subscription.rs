@@ -6,7 +6,7 @@ use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::{Deserialize, Serialize};
 use web::App;
 
-use super::{may, publication, store};
+use super::{Hub, may, publication, store};
 use crate::{
     data::{
         Shape,
@@ -68,6 +68,11 @@ pub struct Subscribing {
     /// The last day; none for no end.
     #[serde(default)]
     pub expires_on: Option<NaiveDate>,
+    /// Number of the catalog's grant that it rests on. Columns, purpose, basis and end are the
+    /// grant's then, and columns may only narrow them.
+    #[serde(default)]
+    #[schema(example = "019c8f2e-0000-7000-8000-000000000009")]
+    pub granted_by: String,
 }
 
 /// A subscription as people see it.
@@ -85,6 +90,8 @@ pub struct Subscription {
     pub filter: Vec<Condition>,
     pub state: State,
     pub expires_on: Option<NaiveDate>,
+    /// The grant that it rests on; empty for a steward's word.
+    pub granted_by: String,
 }
 
 /// Columns of a subscription in its publication's order, and which rows.
@@ -125,7 +132,7 @@ pub(super) fn is_live(row: &subscription::Model, today: NaiveDate) -> bool {
     row.state == State::Active.name() && row.expires_on.is_none_or(|last| today <= last)
 }
 
-fn view(row: subscription::Model) -> Result<Subscription> {
+pub(super) fn view(row: subscription::Model) -> Result<Subscription> {
     Ok(Subscription {
         columns: parse(&row.columns)?,
         filter: parse(&row.filter)?,
@@ -137,6 +144,7 @@ fn view(row: subscription::Model) -> Result<Subscription> {
         purpose: row.purpose,
         basis: row.basis,
         expires_on: row.expires_on,
+        granted_by: row.granted_by,
     })
 }
 
@@ -144,17 +152,76 @@ fn view(row: subscription::Model) -> Result<Subscription> {
 pub async fn subscribe(app: &App, actor: &Actor, asked: &Subscribing) -> Result<Subscription> {
     may(app, actor, "exchange.subscribe", None)?;
     let (asked, who, today) = (asked.clone(), actor.trace(), app.clock().today());
+    let hub = app.part::<Hub>()?;
     let row = app
         .db()
         .write(move |tx| {
-            let (asked, who) = (asked.clone(), who.clone());
-            async move { insert(&tx, asked, who, today).await }
+            let (asked, who, hub) = (asked.clone(), who.clone(), hub.clone());
+            async move { insert(&hub, &tx, asked, who, today).await }
         })
         .await?;
     view(row)
 }
 
+/// The same as part of a larger write, for blocks above; answers its number.
+pub async fn subscribe_in(
+    hub: &Hub,
+    tx: &::store::Tx,
+    asked: Subscribing,
+    who: &str,
+) -> Result<String> {
+    let today = kernel::clock::local_date(tx.now());
+    let row = insert(hub, tx, asked, who.to_owned(), today).await?;
+    Ok(row.id)
+}
+
+/// What the grant gives, where one is named; where the terms bind, one must be.
+async fn within_grant(
+    hub: &Hub,
+    tx: &::store::Tx,
+    asked: Subscribing,
+    publication: &publication_table::Model,
+    shape: &Shape,
+    org: &str,
+) -> Result<Subscribing> {
+    if asked.granted_by.is_empty() {
+        return match hub.binding() {
+            Some(_) => Err(Error::invalid(
+                "granted_by",
+                Text::new("exchange-grant-missing"),
+            )),
+            None => Ok(asked),
+        };
+    }
+    let unknown = || Error::invalid("granted_by", Text::new("exchange-grant-unknown"));
+    let terms = hub.terms.get().ok_or_else(unknown)?;
+    let offer = publication::offer(publication, shape);
+    let granted = terms.grant(tx, &offer, org, &asked.granted_by).await?;
+    let beyond = asked.columns.iter().find(|c| !granted.columns.contains(c));
+    if let Some(name) = beyond {
+        let text = Text::new("exchange-grant-column").with("name", name);
+        return Err(Error::invalid("columns", text));
+    }
+    if !granted.rows.is_empty() && asked.filter.is_empty() {
+        let text = Text::new("exchange-grant-rows").with("rows", granted.rows);
+        return Err(Error::invalid("filter", text));
+    }
+    let columns = if asked.columns.is_empty() {
+        granted.columns
+    } else {
+        asked.columns
+    };
+    Ok(Subscribing {
+        columns,
+        purpose: granted.purpose,
+        basis: granted.basis,
+        expires_on: granted.expires_on,
+        ..asked
+    })
+}
+
 async fn insert(
+    hub: &Hub,
     tx: &::store::Tx,
     asked: Subscribing,
     who: String,
@@ -165,6 +232,7 @@ async fn insert(
             .await?;
     let node = store::get::<node::Entity>(&**tx, "node", asked.node.clone()).await?;
     let shape = publication::shape(&publication)?;
+    let asked = within_grant(hub, tx, asked, &publication, &shape, &node.org).await?;
     let findings = findings(&asked, &shape, &node, &publication, today);
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
@@ -188,6 +256,7 @@ async fn insert(
         expires_on: asked.expires_on,
         created_by: who.clone(),
         created_at: micros(tx.now()),
+        granted_by: asked.granted_by,
     };
     store::insert(tx, row.clone()).await?;
     let publication = publication_table::Model {
@@ -256,28 +325,36 @@ pub async fn set_state(app: &App, actor: &Actor, id: &str, state: State) -> Resu
         .db()
         .write(move |tx| {
             let (id, who) = (id.clone(), who.clone());
-            async move {
-                let row = store::get::<subscription::Entity>(&*tx, "subscription", id).await?;
-                if row.state == State::Withdrawn.name() && state != State::Withdrawn {
-                    return Err(Error::refused("exchange-subscription-withdrawn"));
-                }
-                if row.state == state.name() {
-                    return Ok(row);
-                }
-                let row = subscription::Model {
-                    state: state.name().into(),
-                    ..row
-                };
-                if state == State::Withdrawn {
-                    store::supersede(&tx, &row.id).await?;
-                }
-                store::update(&tx, row.clone()).await?;
-                moved(&tx, &who, &row)?;
-                Ok(row)
-            }
+            async move { move_in(&tx, &id, state, &who).await }
         })
         .await?;
     view(row)
+}
+
+/// The same as part of a larger write.
+pub(super) async fn move_in(
+    tx: &::store::Tx,
+    id: &str,
+    state: State,
+    who: &str,
+) -> Result<subscription::Model> {
+    let row = store::get::<subscription::Entity>(&**tx, "subscription", id.to_owned()).await?;
+    if row.state == State::Withdrawn.name() && state != State::Withdrawn {
+        return Err(Error::refused("exchange-subscription-withdrawn"));
+    }
+    if row.state == state.name() {
+        return Ok(row);
+    }
+    let row = subscription::Model {
+        state: state.name().into(),
+        ..row
+    };
+    if state == State::Withdrawn {
+        store::supersede(tx, &row.id).await?;
+    }
+    store::update(tx, row.clone()).await?;
+    moved(tx, who, &row)?;
+    Ok(row)
 }
 
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Subscription>> {

@@ -1,12 +1,16 @@
 //! Entities and migrations of the hub's tables `exchange_*`. Moments are microseconds.
 
 mod m20261125_10_exchange_create;
+mod m20261125_11_exchange_terms;
 
 use sea_orm_migration::MigrationTrait;
 
 /// All migrations of the hub.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261125_10_exchange_create::Migration)]
+    vec![
+        Box::new(m20261125_10_exchange_create::Migration),
+        Box::new(m20261125_11_exchange_terms::Migration),
+    ]
 }
 
 macro_rules! entity {
@@ -117,6 +121,8 @@ entity!(
     pub expires_on: Option<Date>,
     pub created_by: String,
     pub created_at: i64,
+    /// Number of the grant that it rests on; empty for a steward's word.
+    pub granted_by: String,
 });
 
 entity!(
@@ -147,6 +153,8 @@ entity!(
     pub offered_at: i64,
     pub accepted_at: Option<i64>,
     pub pruned_at: Option<i64>,
+    /// Whether a block above has yet to read its chunks.
+    pub is_held: bool,
 });
 
 entity!(

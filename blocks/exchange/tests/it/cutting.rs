@@ -151,6 +151,7 @@ async fn a_filter_is_on_the_key_only(db: Db, clock: Arc<ManualClock>) {
             value: "x".into(),
         }],
         expires_on: "2020-01-01".parse().ok(),
+        granted_by: String::new(),
     };
     let refused = subscription::subscribe(&house.app, &steward(), &asked).await;
     let Err(kernel::Error::Invalid(findings)) = refused else {

@@ -145,6 +145,7 @@ impl House {
             columns: Vec::new(),
             filter: Vec::new(),
             expires_on: None,
+            granted_by: String::new(),
         };
         change(&mut asked);
         let made = exchange::hub::subscription::subscribe(&self.app, &steward(), &asked).await;
