@@ -14,7 +14,7 @@ const BASE: [&str; 6] = [
     "store",
     "web",
 ];
-const BLOCKS: [&str; 10] = [
+const BLOCKS: [&str; 11] = [
     "identity",
     "forms",
     "registry",
@@ -24,6 +24,7 @@ const BLOCKS: [&str; 10] = [
     "lake",
     "catalog",
     "exchange",
+    "flow",
     "pack",
 ];
 const APPS: [&str; 3] = ["service", "supervise", "datahub"];

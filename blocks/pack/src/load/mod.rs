@@ -2,6 +2,7 @@
 
 mod base;
 mod catalog;
+mod flow;
 mod lake;
 mod people;
 mod registry;
@@ -52,6 +53,7 @@ impl Loaders {
         all.extend(people::loaders());
         all.extend(registry::loaders());
         all.extend(lake::loaders());
+        all.extend(flow::loaders());
         all.extend(work::loaders());
         Self(RwLock::new(all))
     }

@@ -16,6 +16,7 @@ fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
     all.extend(workflow::migrations());
     all.extend(lake::migrations());
     all.extend(catalog::migrations());
+    all.extend(flow::migrations());
     all.extend(pack::migrations());
     all
 }
