@@ -6,6 +6,7 @@
 mod catalog;
 pub mod demo;
 mod exchange;
+mod flow;
 mod lake;
 mod registry;
 
@@ -40,6 +41,7 @@ pub fn module(_: &App) -> kernel::Result<Module> {
         routes: registry::routes()
             .merge(catalog::routes())
             .merge(exchange::routes())
+            .merge(flow::routes())
             .merge(lake::routes()),
         menu: vec![
             work("datahub-menu-registries", "/work/data", 70, "registry.list"),
@@ -69,11 +71,19 @@ pub fn module(_: &App) -> kernel::Result<Module> {
                 "exchange.read",
             ),
             work("datahub-menu-lake", "/work/lake", 76, "lake.query"),
+            work("datahub-menu-flow", "/work/flow", 77, "flow.read"),
             MenuItem {
                 key: "datahub-menu-mine",
                 href: "/mine/data",
                 place: MenuPlace::Mine,
                 order: 60,
+                action: "",
+            },
+            MenuItem {
+                key: "datahub-menu-use",
+                href: "/mine/data-use",
+                place: MenuPlace::Mine,
+                order: 61,
                 action: "",
             },
         ],

@@ -4,7 +4,7 @@ mod mine;
 mod objections;
 mod record;
 mod records;
-mod words;
+pub(crate) mod words;
 
 use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;

@@ -10,13 +10,13 @@ use registry::{
 use web::{App, Page, component::Tone};
 
 /// What is needed to say a registry's values.
-pub(super) struct Words {
+pub(crate) struct Words {
     codes: HashMap<String, Arc<Codes>>,
     sources: HashMap<String, (String, String)>,
 }
 
 impl Words {
-    pub(super) async fn of(app: &App, declaration: &Declaration) -> Result<Self> {
+    pub(crate) async fn of(app: &App, declaration: &Declaration) -> Result<Self> {
         let registries = app.part::<Registries>()?;
         let sources = source::list(app.db().read()).await?;
         Ok(Self {
@@ -28,7 +28,7 @@ impl Words {
         })
     }
 
-    pub(super) fn source(&self, p: &Page, id: &str) -> String {
+    pub(crate) fn source(&self, p: &Page, id: &str) -> String {
         match self.sources.get(id) {
             Some((zh, _)) if p.language.is_chinese() && !zh.is_empty() => p.zh(zh),
             Some((_, en)) if !en.is_empty() => en.clone(),
@@ -37,7 +37,7 @@ impl Words {
     }
 
     /// The value as the reader may see it; codes with their names.
-    pub(super) fn value(&self, p: &Page, field: &Field, value: &Value, whole: bool) -> String {
+    pub(crate) fn value(&self, p: &Page, field: &Field, value: &Value, whole: bool) -> String {
         if field.is_sensitive() && !whole {
             return value.masked(field);
         }
@@ -59,12 +59,12 @@ impl Words {
     }
 }
 
-pub(super) fn title(p: &Page, title: &registry::declaration::Title) -> String {
+pub(crate) fn title(p: &Page, title: &registry::declaration::Title) -> String {
     p.zh(title.in_language(p.language.is_chinese()))
 }
 
 /// The words and the tone of a record's state.
-pub(super) fn state(p: &Page, state: State) -> (Tone, String) {
+pub(crate) fn state(p: &Page, state: State) -> (Tone, String) {
     match state {
         State::Open => (Tone::Good, p.t("datahub-state-open")),
         State::Closed => (Tone::Plain, p.t("datahub-state-closed")),
