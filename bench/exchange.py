@@ -112,7 +112,9 @@ class Hub:
     def __init__(self, data: pathlib.Path) -> None:
         command = [TONGBAN, "demo", "--data", str(data), "--listen", "127.0.0.1:0", "--json"]
         log = (data / "log").open("w")
-        environment = {**os.environ, "TONGBAN_DATABASE__URL": f"sqlite://{data}/tongban.db", "TONGBAN_DATA__DIR": str(data)}
+        environment = {**os.environ, "TONGBAN_DATABASE__URL": f"sqlite://{data}/tongban.db", "TONGBAN_DATA__DIR": str(data),
+            # The rows of this measurement are described in no catalog.
+            "TONGBAN_EXCHANGE__CATALOG_BOUND": "false"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         self.address = json.loads(self.process.stdout.readline())["address"]
         token = subprocess.run([TONGBAN, "token", "create", "--user", "steward"], check=True, capture_output=True, text=True, env=environment)

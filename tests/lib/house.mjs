@@ -32,13 +32,13 @@ export const phone = { width: 360, height: 780 };
 
 const words = { "zh-CN": "zh-CN,zh;q=0.9", "zh-TW": "zh-TW", en: "en" };
 
-/** A running demo city of one's own, or the one that runs already; see `start`. */
-export async function demo() {
+/** A running demo city of one's own with these options of `start`, or the one that runs already. */
+export async function demo(options) {
   if (process.env.TONGBAN_URL) {
     const { accounts } = JSON.parse(readFileSync(process.env.TONGBAN_ACCOUNTS, "utf8"));
     return { address: process.env.TONGBAN_URL, accounts, stop: async () => {} };
   }
-  return start();
+  return start(options);
 }
 
 /** A browser with an empty profile for the test `t`; its pages speak one language. */
