@@ -6,8 +6,10 @@ use std::{collections::HashMap, process::Command};
 use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
-const BASE: [&str; 6] = [
+const BASE: [&str; 8] = [
     "kernel",
+    "linkage",
+    "synthetic",
     "sheet",
     "odbc_loader",
     "store_macros",
