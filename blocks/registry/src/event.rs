@@ -48,6 +48,25 @@ event!(
 });
 
 event!(
+    /// Records are compared with each other.
+    MatchStarted, "registry.match_started.v1", {
+    run: String, registry: String, other: String, purpose: String, links_itself: bool,
+});
+
+event!(
+    /// A comparison is over.
+    MatchFinished, "registry.match_finished.v1", {
+    run: String, registry: String, other: String, records: i64, linked: i64, to_review: i64,
+});
+
+event!(
+    /// Whether two records are one was decided: by the weight, or by a person.
+    PairDecided, "registry.pair_decided.v1", {
+    pair: String, run: String, registry: String, left: String, other: String, right: String,
+    state: String, merge: Option<String>,
+});
+
+event!(
     /// Somebody read a sensitive record, masked or not.
     Read, "registry.read.v1", {
     registry: String, record: String, reader_org: String, purpose: String, is_unmasked: bool,

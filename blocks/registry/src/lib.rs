@@ -11,6 +11,7 @@ pub mod batch;
 pub mod declaration;
 pub mod event;
 pub mod log;
+pub mod matching;
 pub mod objection;
 pub mod part;
 pub mod pinyin;
@@ -28,7 +29,10 @@ use web::App;
 
 pub use declaration::{Declaration, Field, Mistake};
 pub use part::{CalendarOfNow, CodeTables, Registries};
-pub use schema::{merge::Model as Merge, migrations, objection::Model as Objection};
+pub use schema::{
+    match_pair::Model as MatchPair, match_run::Model as MatchRun, merge::Model as Merge,
+    migrations, objection::Model as Objection,
+};
 pub use table::install;
 
 /// Tables and words.
@@ -50,7 +54,10 @@ pub fn module(app: &App) -> kernel::Result<web::Module> {
     Ok(web::Module {
         name: "registry",
         routes: api::routes(),
-        jobs: vec![Arc::new(objection::react::WatchHandler(app.db().clone()))],
+        jobs: vec![
+            Arc::new(objection::react::WatchHandler(app.db().clone())),
+            Arc::new(matching::react::RunHandler(app.clone())),
+        ],
         policies: vec![("registry.cedar", include_str!("../policies/registry.cedar"))],
         ..web::Module::default()
     })

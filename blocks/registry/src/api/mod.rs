@@ -1,6 +1,7 @@
 //! The JSON doors to the acts.
 
 pub mod batches;
+pub mod matching;
 pub mod objections;
 mod records;
 pub mod view;
@@ -26,5 +27,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(objections::raise))
         .routes(routes!(objections::show))
         .routes(routes!(objections::advance))
+        .routes(routes!(matching::start, matching::runs))
+        .routes(routes!(matching::run))
+        .routes(routes!(matching::pairs))
+        .routes(routes!(matching::pair))
+        .routes(routes!(matching::decide))
         .routes(routes!(records::own_reads))
 }

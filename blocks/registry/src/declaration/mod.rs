@@ -68,6 +68,8 @@ pub struct Field {
     pub conflict: Conflict,
     pub search: Search,
     pub is_unique: bool,
+    /// What it tells when records are compared with each other.
+    pub role: Option<Role>,
 }
 
 /// Level from which on values are masked and reads are logged.
@@ -118,6 +120,19 @@ pub enum Conflict {
     Manual,
 }
 
+/// What a field tells of whom a record is about, when records are compared with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Citizen number or social credit code.
+    Number,
+    Name,
+    Sex,
+    /// Birth, or the day on which a body was founded.
+    Birth,
+    Phone,
+    Address,
+}
+
 /// How a field can be searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Search {
@@ -144,6 +159,18 @@ impl Declaration {
     /// Whether reads of records are logged.
     pub fn is_sensitive(&self) -> bool {
         self.fields.iter().any(Field::is_sensitive)
+    }
+
+    /// The first field of a role that has a value in a record speaks for it.
+    pub fn in_role(&self, role: Role) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |f| f.role == Some(role))
+    }
+
+    /// Whether records can be compared with each other: by a name and something besides.
+    pub fn can_be_matched(&self) -> bool {
+        let mut others = self.fields.iter().filter_map(|f| f.role);
+        self.in_role(Role::Name).next().is_some()
+            && others.any(|r| matches!(r, Role::Birth | Role::Phone | Role::Address))
     }
 
     /// Table of what is true today.

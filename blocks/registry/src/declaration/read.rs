@@ -3,7 +3,7 @@
 use kernel::mask;
 use serde_json::{Map, Value};
 
-use super::{Code, Conflict, Declaration, Field, Kind, Search, Title};
+use super::{Code, Conflict, Declaration, Field, Kind, Role, Search, Title};
 
 /// Something wrong with a declaration: where (steps from the root), what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +15,11 @@ pub struct Mistake {
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Names that tables of this crate have, or that would hide a history table.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 10] = [
     "batch",
     "declaration",
+    "match_pair",
+    "match_run",
     "merge",
     "objection",
     "read",
@@ -49,7 +51,7 @@ const FIELD_KEYS: [&str; 10] = [
     "enum",
     "x-tongban",
 ];
-const OWN_KEYS: [&str; 12] = [
+const OWN_KEYS: [&str; 13] = [
     "title_en",
     "scale",
     "code",
@@ -60,6 +62,7 @@ const OWN_KEYS: [&str; 12] = [
     "authority",
     "conflict",
     "search",
+    "match",
     "unique",
     "basis",
 ];
@@ -250,6 +253,7 @@ impl Reader {
                 .unwrap_or_default(),
             search: self.word(id, own, "search", &SEARCHES).unwrap_or_default(),
             is_unique: own.get("unique").and_then(Value::as_bool).unwrap_or(false),
+            role: self.word(id, own, "match", &ROLES),
         })
     }
 
@@ -431,6 +435,14 @@ const CONFLICTS: [(&str, Conflict); 3] = [
     ("authority_wins", Conflict::AuthorityWins),
     ("latest_wins", Conflict::LatestWins),
     ("manual", Conflict::Manual),
+];
+const ROLES: [(&str, Role); 6] = [
+    ("number", Role::Number),
+    ("name", Role::Name),
+    ("sex", Role::Sex),
+    ("birth", Role::Birth),
+    ("phone", Role::Phone),
+    ("address", Role::Address),
 ];
 const SEARCHES: [(&str, Search); 3] = [
     ("exact", Search::Exact),

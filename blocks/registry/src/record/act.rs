@@ -569,7 +569,7 @@ pub async fn merge(
         .await
 }
 
-async fn merge_in(
+pub(crate) async fn merge_in(
     tx: &Tx,
     declaration: &Declaration,
     from: &str,
@@ -648,7 +648,7 @@ pub async fn unmerge(
         .await
 }
 
-async fn unmerge_in(
+pub(crate) async fn unmerge_in(
     tx: &Tx,
     declaration: &Declaration,
     id: &str,
@@ -675,6 +675,7 @@ async fn unmerge_in(
         .exec(&**tx)
         .await
         .map_err(|e| fault("undo a merge", e))?;
+    crate::matching::store::reopen(tx, &row.id).await?;
     let mut back = store::lookup(&**tx, declaration, &row.from_record)
         .await?
         .ok_or(Error::NotFound { what: "record" })?;

@@ -2,6 +2,7 @@
 //! declared registries are made by [`crate::install`]. Moments are microseconds.
 
 mod m20261125_01_registry_create;
+mod m20261125_02_registry_match;
 
 use kernel::Result;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -10,7 +11,10 @@ use store::fault;
 
 /// All migrations of this crate.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261125_01_registry_create::Migration)]
+    vec![
+        Box::new(m20261125_01_registry_create::Migration),
+        Box::new(m20261125_02_registry_match::Migration),
+    ]
 }
 
 macro_rules! entity {
@@ -168,6 +172,65 @@ entity!(
     pub decided_by: String,
     pub statement: Option<String>,
     pub closed_at: Option<i64>,
+    pub version: i64,
+});
+
+entity!(
+    /// Records of one registry, or of two, compared with each other.
+    match_run, "registry_match_run", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub registry: String,
+    /// The registry on the right; the same where duplicates are looked for.
+    pub other: String,
+    pub purpose: String,
+    /// `waiting`, `running`, `done` or `failed`.
+    pub state: String,
+    /// Weights in thousandths of a bit: from here on pairs are linked, and looked at by a person.
+    pub link_from: i64,
+    pub review_from: i64,
+    pub links_itself: bool,
+    /// How far it is.
+    pub done: i64,
+    pub total: i64,
+    pub records: i64,
+    pub candidates: i64,
+    /// Pairs that one key too common would have brought together.
+    pub skipped: i64,
+    pub linked: i64,
+    pub to_review: i64,
+    /// What was learnt, as JSON.
+    #[sea_orm(column_type = "Text")]
+    pub model: String,
+    pub actor: String,
+    pub started_at: i64,
+    pub finished_at: Option<i64>,
+});
+
+entity!(
+    /// Two records that may be one, and what was decided.
+    match_pair, "registry_match_pair", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    /// The run that weighed it last.
+    pub run: String,
+    pub registry: String,
+    pub left_record: String,
+    pub other: String,
+    pub right_record: String,
+    /// In thousandths of a bit.
+    pub weight: i64,
+    pub is_key: bool,
+    /// Where the weight comes from, as JSON.
+    #[sea_orm(column_type = "Text")]
+    pub explanation: String,
+    pub state: String,
+    pub decided_by: String,
+    pub decided_at: Option<i64>,
+    #[sea_orm(column_type = "Text")]
+    pub reason: String,
+    /// The merge that was made of it.
+    pub merge: Option<String>,
     pub version: i64,
 });
 

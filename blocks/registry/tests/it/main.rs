@@ -5,6 +5,7 @@ mod declaring;
 mod doors;
 mod house;
 mod loading;
+mod matching;
 mod objecting;
 mod reading;
 mod scale;
