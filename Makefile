@@ -17,11 +17,11 @@ say = @printf '\n\033[1m==> %s\033[0m\n' $(1)
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: need-build web ## Build, then serve a demo city on http://127.0.0.1:8080 (LISTEN=…, DATA=…)
+demo: need-build web ## Build, then serve a demo city on http://127.0.0.1:8080 (LISTEN=…, DATA=…, PEOPLE=…)
 	$(call say,"building tongban: a first build compiles some 750 crates")
 	cargo build --profile demo -p tongban
 	$(call say,"starting the demo city; stop it with Ctrl-C")
-	$(CARGO_TARGET_DIR)/demo/tongban demo --data $(DATA) --listen $(LISTEN)
+	$(CARGO_TARGET_DIR)/demo/tongban demo --data $(DATA) --listen $(LISTEN) $(if $(PEOPLE),--people $(PEOPLE))
 
 check: need-build web ## Format, lints, the law of the floors
 	$(call say,"format")

@@ -30,6 +30,10 @@ enum Command {
     Serve,
     /// Serve a made-up city on an embedded database, to look around in
     Demo(command::demo::Arguments),
+    /// Write what the departments of a made-up city keep of its people and firms
+    DemoData(command::demo_data::DemoData),
+    /// Find the rows of a table that are about the same person or body
+    Link(command::link::Arguments),
     /// Measure this machine and database with the real acts, in a folder to throw away
     #[command(subcommand)]
     Bench(command::bench::Bench),
@@ -79,6 +83,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // These need no settings, so that an author can use them anywhere.
         Command::Process(process) => return command::process::run(process),
         Command::Decision(decision) => return command::process::decide(&decision),
+        Command::DemoData(arguments) => return command::demo_data::run(&arguments),
+        Command::Link(link) => return command::link::run(&link),
         Command::Config(settings) => return command::config::run(&settings, file).await,
         Command::Demo(arguments) => return command::demo::run(arguments).await,
         Command::Bench(bench) => return command::bench::run(bench).await,
@@ -97,6 +103,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Process(_)
         | Command::Decision(_)
         | Command::Config(_)
+        | Command::DemoData(_)
+        | Command::Link(_)
         | Command::Demo(_)
         | Command::Node(_)
         | Command::Bench(_) => Ok(ExitCode::SUCCESS),

@@ -1,6 +1,8 @@
 //! The base registries of the demo city: what its departments would deliver of the people and firms
 //! of the pack `demo-city`. Everything is made up.
 
+mod departments;
+
 use std::{io::Write, path::Path};
 
 use chrono::Datelike;
@@ -12,6 +14,8 @@ use registry::batch::{
 };
 use serde::Deserialize;
 use web::App;
+
+pub use departments::{Written, write};
 
 /// Packs that the registries come with, in the order of installing, after `demo-city`.
 pub const PACKS: [&str; 8] = [
@@ -179,6 +183,34 @@ async fn deliver(app: &App, registry: &str, source: &str, rows: &[Vec<String>]) 
     }
     file.flush().map_err(unwritten)?;
     load(app, registry, source, file.path()).await
+}
+
+/// A whole city's people and firms, loaded as their departments deliver them: rows with slips are
+/// refused one by one, as they would be. Does nothing where the same city was loaded before.
+pub async fn populate_city(app: &App, settings: synthetic::Settings) -> Result<()> {
+    let folder = tempfile::tempdir().map_err(|e| Fault::caused_by("make a folder", e))?;
+    let dir = folder.path().to_owned();
+    let written = tokio::task::spawn_blocking(move || write(settings, &dir, &|_| ()));
+    written
+        .await
+        .map_err(|e| Fault::caused_by("make up a city", e))??;
+    let deliveries = [
+        ("population", "police"),
+        ("legal_entity", "market-regulation"),
+        ("social_insurance", "human-resources"),
+    ];
+    for (registry, source) in deliveries {
+        let loading = Loading {
+            registry: registry.to_owned(),
+            source: source.to_owned(),
+            batch: format!("city-{}-{}", settings.people, settings.seed),
+            mode: Mode::KeepGood,
+            valid_from: None,
+        };
+        let file = folder.path().join(format!("{source}.csv"));
+        act::load(app, &Actor::system(), &loading, &file).await?;
+    }
+    Ok(())
 }
 
 async fn load(app: &App, registry: &str, source: &str, file: &Path) -> Result<()> {

@@ -23,6 +23,10 @@ pub struct Arguments {
     /// Use this database instead of an embedded one in the folder
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// Fill the base registries with so many made-up people, their firms and insurance; without it
+    /// there are the few that the demo's cases need
+    #[arg(long, value_name = "N")]
+    people: Option<u64>,
     /// Print one line of JSON with the address and the accounts, when the demo is ready
     #[arg(long)]
     json: bool,
@@ -46,6 +50,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     datahub::demo::populate(&house.app)
         .await
         .context("cannot fill the demo city's registries")?;
+    if let Some(people) = arguments.people {
+        let city = synthetic::Settings { people, seed: 1 };
+        datahub::demo::populate_city(&house.app, city)
+            .await
+            .context("cannot fill the registries with people")?;
+    }
     let accounts = service::demo::populate(&house.app, &clock, || house.settle())
         .await
         .context("cannot fill the demo city")?;

@@ -6,4 +6,6 @@ mod docs;
 #[cfg(test)]
 mod law;
 #[cfg(test)]
+mod link;
+#[cfg(test)]
 mod words;
