@@ -51,6 +51,12 @@ pub fn module(_: &App) -> kernel::Result<Module> {
                 71,
                 "registry.list",
             ),
+            work(
+                "datahub-menu-matching",
+                "/work/data-matching",
+                71,
+                "registry.match",
+            ),
             work("datahub-menu-catalog", "/work/catalog", 72, "catalog.read"),
             work(
                 "datahub-menu-requests",

@@ -1,7 +1,9 @@
-//! Registries: searching, one record with its sources, merging; objections; one's own data.
+//! Registries: searching, one record with its sources, merging; objections; matching; one's own data.
 
+mod matches;
 mod mine;
 mod objections;
+mod pair;
 mod record;
 mod records;
 pub(crate) mod words;
@@ -22,6 +24,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route(
             "/work/data-objections/{id}",
             get(objections::show).post(objections::advance),
+        )
+        .route(
+            "/work/data-matching",
+            get(matches::list).post(matches::start),
+        )
+        .route("/work/data-matching/runs/{id}", get(matches::show))
+        .route("/work/data-matching/pairs", get(matches::pairs))
+        .route(
+            "/work/data-matching/pairs/{id}",
+            get(pair::show).post(pair::decide),
         )
         .route("/mine/data", get(mine::show))
         .route("/mine/data/{registry}/{id}/object", post(mine::object))
