@@ -16,6 +16,7 @@ import certificates
 import durable
 import exchange
 import lake
+import linkage
 import processes as peer_processes
 from result import Results
 from server import TONGBAN, demo, environment
@@ -177,7 +178,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
        "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join,
-       "exchange": exchange.rows_per_s}
+       "exchange": exchange.rows_per_s, "linkage": linkage.link}
 
 
 def main() -> None:
