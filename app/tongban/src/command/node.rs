@@ -154,6 +154,14 @@ async fn check(place: &Place, file: Option<&Path>) -> anyhow::Result<ExitCode> {
         let what = format!("source of {}", publication.code);
         let outcome = match &publication.source {
             Source::Odbc(odbc) => reach(odbc.connection.clone()).await,
+            Source::Http(http) => {
+                let http = http.clone();
+                let asked = tokio::task::spawn_blocking(move || source::http::reach(&http));
+                asked
+                    .await
+                    .map_err(|e| e.to_string())
+                    .and_then(|done| done.map_err(|fault| fault.chain()))
+            }
             Source::Folder(folder) => source::folder::list(folder)
                 .map(drop)
                 .map_err(|fault| fault.chain()),

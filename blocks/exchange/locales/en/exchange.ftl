@@ -55,3 +55,4 @@ exchange-grant-missing = A subscription rests on a grant of the catalog; ask for
 exchange-grant-unknown = There is no such grant; check the number of the request.
 exchange-grant-column = The column { $name } is not granted; leave it out, or ask for it anew.
 exchange-grant-rows = The grant is for some rows only: { $rows }; give the conditions that say so.
+exchange-url = The address must begin with http:// or https://; correct it.

@@ -55,3 +55,4 @@ exchange-grant-missing = 订阅须以目录中的授权为依据；请先在目�
 exchange-grant-unknown = 没有这个授权；请核对申请编号。
 exchange-grant-column = 列“{ $name }”不在授权范围内；请删去，或重新申请。
 exchange-grant-rows = 授权限定了行的范围：{ $rows }；请填写对应的筛选条件。
+exchange-url = 地址须以 http:// 或 https:// 开头，请改正。

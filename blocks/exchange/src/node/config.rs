@@ -18,6 +18,29 @@ pub struct Config {
     pub publications: Vec<Publication>,
     #[serde(rename = "target")]
     pub targets: Vec<Target>,
+    #[serde(rename = "api")]
+    pub apis: Vec<Api>,
+}
+
+/// An API of the department that others may call through the hub. Only what stands here is called,
+/// whatever the hub says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Code of the resource at the hub's gateway.
+    pub resource: String,
+    /// Where it is, as `http://10.1.2.5:8080/v1`; the resource's paths come after it.
+    pub url: String,
+    /// Headers that the API wants, as a key; `${NAME}` is replaced from the environment.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How long an answer may take to begin.
+    #[serde(default = "usual_patience")]
+    pub timeout_seconds: u64,
+}
+
+fn usual_patience() -> u64 {
+    20
 }
 
 /// What the node may use.
@@ -67,6 +90,7 @@ fn usual_interval() -> u64 {
 pub enum Source {
     Odbc(OdbcSource),
     Folder(FolderSource),
+    Http(HttpSource),
 }
 
 /// A table or view of a database.
@@ -137,6 +161,50 @@ pub struct FolderSource {
     /// Whether each file holds all rows; otherwise rows that are new or changed.
     #[serde(default)]
     pub full: bool,
+}
+
+/// An HTTP API that answers rows as JSON: an array of objects, or an object that holds one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSource {
+    pub url: String,
+    /// Headers, as a key; `${NAME}` is replaced from the environment.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Field of the answer that holds the rows, where the answer is an object.
+    #[serde(default = "usual_items")]
+    pub items: String,
+    /// Field that holds the address of the next page; absolute, or relative to this one.
+    #[serde(default = "usual_next")]
+    pub next: String,
+    /// Field of a row that rises with every change: a number, or a moment in ISO 8601.
+    #[serde(default)]
+    pub watermark: Option<String>,
+    /// Query parameter that asks for rows from that mark on.
+    #[serde(default = "usual_since")]
+    pub since: String,
+    /// Field that is true for rows that are gone.
+    #[serde(default)]
+    pub deleted: Option<String>,
+    /// How long a page may take.
+    #[serde(default = "usual_page_patience")]
+    pub timeout_seconds: u64,
+}
+
+fn usual_items() -> String {
+    "items".into()
+}
+
+fn usual_next() -> String {
+    "next".into()
+}
+
+fn usual_since() -> String {
+    "since".into()
+}
+
+fn usual_page_patience() -> u64 {
+    120
 }
 
 fn usual_separator() -> char {
@@ -243,6 +311,15 @@ impl Config {
                     format!("{place}code"),
                     Text::new("exchange-code"),
                 ));
+            }
+        }
+        for api in &self.apis {
+            let is_http = ["http://", "https://"]
+                .iter()
+                .any(|scheme| api.url.starts_with(scheme));
+            if !is_http {
+                let field = format!("api {}: url", api.resource);
+                findings.push(Finding::new(field, Text::new("exchange-url")));
             }
         }
         for target in &self.targets {

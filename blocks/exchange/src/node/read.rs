@@ -79,6 +79,11 @@ pub fn read(reading: &Reading) -> Result<Ready, Fault> {
             }
             End::default()
         }
+        Source::Http(source) => {
+            source::http::read(publication, source, &reading.plan, &mut |kind, raw| {
+                writer.take(kind, &raw)
+            })?
+        }
     };
     writer.flush(Kind::Rows)?;
     writer.flush(Kind::Deletes)?;

@@ -185,7 +185,7 @@ fn lock(folder: &Folder) -> Result<std::fs::File, Fault> {
 fn mended(publication: &Publication, file: &Path) -> Publication {
     let (encoding, separator) = match &publication.source {
         Source::Folder(source) => (source.encoding, source.separator),
-        Source::Odbc(_) => (Encoding::Utf8, ','),
+        Source::Odbc(_) | Source::Http(_) => (Encoding::Utf8, ','),
     };
     Publication {
         source: Source::Folder(FolderSource {

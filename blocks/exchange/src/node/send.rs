@@ -136,6 +136,11 @@ impl Sender<'_> {
                     plan.kind = BatchKind::Full;
                 }
             }
+            Source::Http(source) => {
+                if source.watermark.is_none() || plan.since.is_none() {
+                    plan.kind = BatchKind::Full;
+                }
+            }
             Source::Folder(source) => {
                 let mut found = source::folder::list(source)?;
                 if source.full {

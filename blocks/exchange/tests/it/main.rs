@@ -9,5 +9,6 @@ mod files;
 mod flowing;
 mod forging;
 mod house;
+mod http;
 mod killing;
 mod texts;

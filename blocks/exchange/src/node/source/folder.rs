@@ -101,7 +101,7 @@ pub fn read(
 }
 
 /// Texts by column, handed on in steps.
-struct Rows<'a, 'b> {
+pub(super) struct Rows<'a, 'b> {
     wanted: Vec<&'a str>,
     /// For each heading of the file the column that it fills.
     places: Vec<Option<usize>>,
@@ -112,7 +112,7 @@ struct Rows<'a, 'b> {
 }
 
 impl<'a, 'b> Rows<'a, 'b> {
-    fn new(publication: &'a Publication, take: &'a mut Take<'b>) -> Self {
+    pub(super) fn new(publication: &'a Publication, take: &'a mut Take<'b>) -> Self {
         let wanted: Vec<&str> = publication
             .columns
             .iter()
@@ -133,7 +133,7 @@ impl<'a, 'b> Rows<'a, 'b> {
     }
 
     /// Understands the headings; every column of the publication has to be among them.
-    fn head<'c>(&mut self, names: impl Iterator<Item = &'c str>) -> Result<(), Fault> {
+    pub(super) fn head<'c>(&mut self, names: impl Iterator<Item = &'c str>) -> Result<(), Fault> {
         let clean = |name: &'c str| name.trim_start_matches('\u{feff}').trim();
         self.places = names
             .map(|name| self.wanted.iter().position(|w| *w == clean(name)))
@@ -154,7 +154,10 @@ impl<'a, 'b> Rows<'a, 'b> {
         )))
     }
 
-    fn row<'c>(&mut self, cells: impl Iterator<Item = Option<&'c str>>) -> Result<(), Fault> {
+    pub(super) fn row<'c>(
+        &mut self,
+        cells: impl Iterator<Item = Option<&'c str>>,
+    ) -> Result<(), Fault> {
         let mut values: Vec<Option<&str>> = vec![None; self.wanted.len()];
         for (place, cell) in self.places.iter().zip(cells) {
             if let Some(value) = place.and_then(|place| values.get_mut(place)) {
@@ -172,7 +175,7 @@ impl<'a, 'b> Rows<'a, 'b> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
+    pub(super) fn flush(&mut self) -> Result<(), Fault> {
         if self.count == 0 {
             return Ok(());
         }
@@ -292,7 +295,7 @@ fn json_rows(source: &FolderSource, path: &Path, rows: &mut Rows<'_, '_>) -> Res
     Ok(())
 }
 
-fn json_cell(value: &serde_json::Value) -> Option<String> {
+pub(super) fn json_cell(value: &serde_json::Value) -> Option<String> {
     match value {
         serde_json::Value::Null => None,
         serde_json::Value::String(text) => Some(text.clone()),

@@ -1,6 +1,7 @@
 //! Where rows come from.
 
 pub mod folder;
+pub mod http;
 pub mod odbc;
 
 use arrow::array::RecordBatch;
