@@ -139,6 +139,16 @@ pub fn from_der(der: &[u8]) -> Result<Certificate, Fault> {
     Certificate::from_der(der).map_err(|e| Fault::caused_by("read a certificate", e))
 }
 
+/// The public key of a certificate in DER.
+pub fn key_of(der: &[u8]) -> Result<PublicKey, Fault> {
+    let certificate = from_der(der)?;
+    let public = certificate.tbs_certificate().subject_public_key_info();
+    let public = public
+        .to_der()
+        .map_err(|e| Fault::caused_by("read a certificate's key", e))?;
+    PublicKey::from_der(&public).map_err(|e| Fault::caused_by("read a certificate's key", e))
+}
+
 /// The first moment at which a certificate holds.
 pub fn not_before(certificate: &Certificate) -> DateTime<Utc> {
     moment(certificate.tbs_certificate().validity().not_before)

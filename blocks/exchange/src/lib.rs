@@ -50,6 +50,7 @@ pub fn module(app: &App) -> kernel::Result<web::Module> {
         landing: Arc::new(hub::landing::Spool((*blobs).clone())),
         listening: std::sync::OnceLock::new(),
         terms: std::sync::OnceLock::new(),
+        extensions: std::sync::RwLock::default(),
     });
     Ok(web::Module {
         name: "exchange",
@@ -62,7 +63,7 @@ pub fn module(app: &App) -> kernel::Result<web::Module> {
 
 /// The one TLS library of the program uses one implementation of the algorithms; whoever comes
 /// first says which, and it is the same everywhere.
-pub(crate) fn use_ring() {
+pub fn use_ring() {
     // An error says that it is set already.
     drop(rustls::crypto::ring::default_provider().install_default());
 }

@@ -28,6 +28,7 @@ pub mod action {
     pub const COMMIT: &str = "tongban.commit.v1";
     pub const APPLIED: &str = "tongban.applied.v1";
     pub const FAILED: &str = "tongban.failed.v1";
+    pub const WANT: &str = "tongban.want.v1";
 }
 
 /// A text and who stands for it.
@@ -185,6 +186,19 @@ pub struct Delivery {
     pub kind: BatchKind,
     /// Columns that the subscriber gets.
     pub shape: Shape,
+    /// Of the publication, for who offers it to others again.
+    #[serde(default)]
+    pub title: String,
+    /// Code of the resource in the catalog.
+    #[serde(default)]
+    pub resource: String,
+}
+
+/// A subscriber's node asks for all rows anew.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Want {
+    pub publication: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -99,6 +99,16 @@ impl Authority {
         Signed::sign(&self.signing_key, document)
     }
 
+    /// The hub's key for signatures of that suite: the SM2 key of receipts, or the P-256 key of its
+    /// TLS certificate, which nodes have seen.
+    pub fn signing_key(&self, suite: &str) -> Result<PrivateKey, Fault> {
+        if suite == INTERNATIONAL {
+            let key = PrivateKey::from_pem(&self.server.1);
+            return key.map_err(|e| Fault::caused_by("read the hub's key", e));
+        }
+        Ok(self.signing_key.clone())
+    }
+
     pub fn public_key(&self) -> PublicKey {
         self.signing_key.public_key()
     }

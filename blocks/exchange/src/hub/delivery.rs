@@ -48,7 +48,7 @@ pub async fn work(hub: &Hub, peer: &Peer) -> Result<Work> {
         if row.state == "failed" {
             continue;
         }
-        if let Ok((scope, batch)) = entitled(hub, &row).await {
+        if let Ok((scope, batch, publication)) = entitled(hub, &row).await {
             deliveries.push(Delivery {
                 id: row.id,
                 kind: BatchKind::of_name(&batch.kind),
@@ -57,6 +57,8 @@ pub async fn work(hub: &Hub, peer: &Peer) -> Result<Work> {
                 subscription: row.subscription,
                 sequence: row.sequence,
                 shape: scope.shape,
+                title: publication.title,
+                resource: publication.resource,
             });
         }
     }
@@ -67,7 +69,10 @@ pub async fn work(hub: &Hub, peer: &Peer) -> Result<Work> {
 }
 
 /// What of a batch the delivery's subscription may have now.
-async fn entitled(hub: &Hub, row: &delivery::Model) -> Result<(Scope, batch_table::Model)> {
+async fn entitled(
+    hub: &Hub,
+    row: &delivery::Model,
+) -> Result<(Scope, batch_table::Model, publication_table::Model)> {
     let db = hub.db.read();
     let id = row.subscription.clone();
     let subscription = store::get::<subscription_table::Entity>(db, "subscription", id).await?;
@@ -87,7 +92,8 @@ async fn entitled(hub: &Hub, row: &delivery::Model) -> Result<(Scope, batch_tabl
     if batch.pruned_at.is_some() {
         return Err(Error::refused("exchange-batch-pruned"));
     }
-    Ok((subscription::scope(&subscription, &publication)?, batch))
+    let scope = subscription::scope(&subscription, &publication)?;
+    Ok((scope, batch, publication))
 }
 
 async fn own(db: &impl sea_orm::ConnectionTrait, peer: &Peer, id: &str) -> Result<delivery::Model> {
@@ -110,7 +116,7 @@ pub(crate) async fn pull(
     asked: &Pull,
 ) -> Result<mpsc::Receiver<Result<Message>>> {
     let row = own(hub.db.read(), peer, &asked.delivery).await?;
-    let (scope, batch) = entitled(&hub, &row).await?;
+    let (scope, batch, _) = entitled(&hub, &row).await?;
     let chunks = store::chunks(hub.db.read(), &row.batch).await?;
     let (sender, receiver) = mpsc::channel(2);
     let from = asked.from;

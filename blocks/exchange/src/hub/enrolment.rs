@@ -243,6 +243,8 @@ pub async fn revoke(app: &App, actor: &Actor, node: &str, reason: &str) -> Resul
             Text::new("exchange-reason-missing"),
         ));
     }
+    let hub = app.part::<Hub>()?;
+    let code = node.to_owned();
     let (node, who, reason) = (node.to_owned(), actor.trace(), reason.trim().to_owned());
     app.db()
         .write(move |tx| {
@@ -263,7 +265,11 @@ pub async fn revoke(app: &App, actor: &Actor, node: &str, reason: &str) -> Resul
                 tx.emit(format!("node:{}", body.node), &who, &body)
             }
         })
-        .await
+        .await?;
+    for extension in hub.extensions() {
+        extension.revoked(&code);
+    }
+    Ok(())
 }
 
 /// The node of a certificate. A revoked one is told so, any other stranger nothing.
@@ -319,6 +325,12 @@ impl From<node::Model> for Node {
             revoked_reason: row.revoked_reason,
         }
     }
+}
+
+/// A node by its code, for other blocks' rules.
+pub async fn lookup(hub: &Hub, code: &str) -> Result<Option<Node>> {
+    let row = store::lookup::<node::Entity>(hub.db.read(), code.to_owned()).await?;
+    Ok(row.map(Node::from))
 }
 
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Node>> {

@@ -13,18 +13,15 @@ use arrow_flight::{
 use futures::{StreamExt, stream::BoxStream};
 use kernel::{Error, Fault};
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Code, Request, Response, Status, Streaming,
-    transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
-};
+use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
 use web::{App, Language};
 
-use super::{Hub, Peer, batch, delivery, enrolment, publication};
+use super::{Hub, Peer, batch, delivery, enrolment, listen, publication, subscription};
 use crate::{
     data::chunk::LARGEST,
-    wire::{Commit, Failed, Place, Pull, Refusals, Signed, action},
+    wire::{Commit, Failed, Place, Pull, Refusals, Signed, Want, action},
 };
 
 /// Bytes of a Flight message at the most: a chunk and what stands around it.
@@ -35,29 +32,27 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> 
     crate::use_ring();
     let failed = |e| Fault::caused_by("serve the exchange", e);
     let hub = app.part::<Hub>()?;
-    let (chain, key) = hub.authority.server();
-    let tls = ServerTlsConfig::new()
-        .identity(Identity::from_pem(chain, key))
-        .client_ca_root(Certificate::from_pem(hub.authority.root_pem()))
-        // Without one, nothing but enrolling is answered.
-        .client_auth_optional(true);
+    let acceptor = listen::acceptor(&hub)?;
     let service = FlightServiceServer::new(Door {
         app,
         hub: hub.clone(),
     })
     .max_decoding_message_size(LARGEST_MESSAGE)
     .max_encoding_message_size(LARGEST_MESSAGE);
-    Server::builder()
-        .tls_config(tls)
-        .map_err(failed)?
+    let (ready, connections) = mpsc::channel(64);
+    let serving = Server::builder()
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
         .add_service(service)
         .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        )
-        .await
-        .map_err(failed)
+            listen::incoming(connections),
+            stop.clone().cancelled_owned(),
+        );
+    // Dropped with this future, so that no connection outlives it.
+    let listening = stop.child_token();
+    let _ends = listening.clone().drop_guard();
+    let taking = listen::run(hub, acceptor, listener, ready, listening);
+    let (served, ()) = tokio::join!(serving, taking);
+    served.map_err(failed)
 }
 
 struct Door {
@@ -150,8 +145,21 @@ impl Door {
                 let failed: Failed = read(body)?;
                 self.answer(delivery::failed(hub, &peer, &failed).await)
             }
-            _ => Err(Status::unimplemented(kind)),
+            action::WANT => {
+                let wanted: Want = read(body)?;
+                self.answer(subscription::want(hub, &peer, &wanted.publication).await)
+            }
+            _ => self.extended(&peer, &kind, body).await,
         }
+    }
+
+    /// Orders that later blocks answer.
+    async fn extended(&self, peer: &Peer, kind: &str, body: &[u8]) -> Result<Vec<u8>, Status> {
+        let all = self.hub.extensions();
+        let known = all.iter().find(|e| e.actions().contains(&kind));
+        let known = known.ok_or_else(|| Status::unimplemented(kind))?;
+        let done = known.act(peer, kind, body).await;
+        done.map_err(|error| self.status(&error))
     }
 
     fn answer<T: Serialize>(&self, done: kernel::Result<T>) -> Result<Vec<u8>, Status> {

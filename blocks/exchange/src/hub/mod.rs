@@ -5,8 +5,10 @@ pub mod authority;
 pub mod batch;
 pub mod delivery;
 pub mod enrolment;
+pub mod extension;
 mod flight;
 pub mod landing;
+mod listen;
 pub mod overview;
 pub mod publication;
 mod store;
@@ -16,7 +18,7 @@ pub mod terms;
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use ::store::Db;
@@ -29,7 +31,7 @@ use web::App;
 pub(crate) use flight::LARGEST_MESSAGE;
 pub use flight::serve;
 
-use self::{authority::Authority, landing::Landing, terms::Terms};
+use self::{authority::Authority, extension::Extension, landing::Landing, terms::Terms};
 use crate::schema::node;
 
 /// How nodes reach the hub, and how patient it is.
@@ -79,6 +81,7 @@ pub struct Hub {
     pub landing: Arc<dyn Landing>,
     pub(crate) listening: OnceLock<SocketAddr>,
     pub(crate) terms: OnceLock<Arc<dyn Terms>>,
+    pub(crate) extensions: RwLock<Vec<Arc<dyn Extension>>>,
 }
 
 impl Hub {
@@ -110,6 +113,20 @@ impl Hub {
         }
     }
 
+    /// Lets a later block answer nodes as well; called while modules are assembled.
+    pub fn extend(&self, extension: Arc<dyn Extension>) {
+        let mut all = self
+            .extensions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.push(extension);
+    }
+
+    pub(crate) fn extensions(&self) -> Vec<Arc<dyn Extension>> {
+        let all = self.extensions.read();
+        all.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.db.clock().now()
     }
@@ -134,8 +151,22 @@ impl Peer {
         &self.0.code
     }
 
+    /// Unified social credit code of its department.
+    pub fn org(&self) -> &str {
+        &self.0.org
+    }
+
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// SM2 key of its signatures, PEM.
+    pub fn signing_key(&self) -> &str {
+        &self.0.signing_key
+    }
+
     /// How events name it.
-    pub(crate) fn trace(&self) -> String {
+    pub fn trace(&self) -> String {
         format!("node:{}", self.0.code)
     }
 }

@@ -6,7 +6,7 @@ use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::{Deserialize, Serialize};
 use web::App;
 
-use super::{Hub, may, publication, store};
+use super::{Hub, Peer, may, publication, store};
 use crate::{
     data::{
         Shape,
@@ -266,6 +266,38 @@ async fn insert(
     store::update(tx, publication).await?;
     moved(tx, &who, &row)?;
     Ok(row)
+}
+
+/// A subscriber's node needs all rows anew, as after its own subscribers became more. The
+/// provider's node is asked for them.
+pub async fn want(hub: &Hub, peer: &Peer, code: &str) -> Result<()> {
+    let (code, node, today) = (
+        code.to_owned(),
+        peer.code().to_owned(),
+        hub.db.clock().today(),
+    );
+    hub.db
+        .write(move |tx| {
+            let (code, node) = (code.clone(), node.clone());
+            async move {
+                let all = store::subscriptions(&*tx, Some(&code)).await?;
+                let mut own = all.iter().filter(|row| row.node == node);
+                if !own.any(|row| is_live(row, today)) {
+                    return Err(Error::refused("exchange-subscription-closed"));
+                }
+                let row =
+                    store::get::<publication_table::Entity>(&*tx, "publication", code).await?;
+                if row.wants_full {
+                    return Ok(());
+                }
+                let row = publication_table::Model {
+                    wants_full: true,
+                    ..row
+                };
+                store::update(&tx, row).await
+            }
+        })
+        .await
 }
 
 fn findings(

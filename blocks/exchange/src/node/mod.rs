@@ -107,6 +107,6 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Fault> {
 }
 
 /// The place of a chunk in a folder.
-pub(crate) fn chunk_file(folder: &Path, place: usize) -> PathBuf {
+pub fn chunk_file(folder: &Path, place: usize) -> PathBuf {
     folder.join(format!("{place:06}.arrows"))
 }

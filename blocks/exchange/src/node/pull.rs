@@ -75,7 +75,7 @@ impl Puller<'_> {
     }
 
     /// Brings chunks that are not here yet, then the note; checks everything that can be checked.
-    async fn fetch(
+    pub async fn fetch(
         &self,
         client: &mut Client,
         task: &Delivery,
@@ -132,7 +132,8 @@ impl Puller<'_> {
         Ok(row)
     }
 
-    fn note(&self, row: &delivery::Model) -> Result<Note, Fault> {
+    /// What the hub signed of a delivery.
+    pub fn note(&self, row: &delivery::Model) -> Result<Note, Fault> {
         let signed = Signed {
             text: row.note.clone(),
             signature: row.note_signature.clone(),
@@ -153,7 +154,8 @@ impl Puller<'_> {
         applied.map_err(|e| Fault::caused_by("apply a delivery", e).transient())?
     }
 
-    async fn receipt(
+    /// Tells the hub that a delivery is where it belongs, and forgets its chunks.
+    pub async fn receipt(
         &self,
         client: &mut Client,
         task: &Delivery,

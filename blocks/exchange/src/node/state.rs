@@ -164,6 +164,11 @@ impl State {
             .map_err(|e| fault("read the node's memory", e).into())
     }
 
+    pub async fn batch(&self, id: &str) -> Result<Option<batch::Model>> {
+        let found = batch::Entity::find_by_id(id).one(self.0.read()).await;
+        found.map_err(|e| fault("read the node's memory", e).into())
+    }
+
     pub async fn delivery(&self, id: &str) -> Result<Option<delivery::Model>> {
         let found = delivery::Entity::find_by_id(id).one(self.0.read()).await;
         found.map_err(|e| fault("read the node's memory", e).into())
