@@ -17,6 +17,7 @@ const BASE: [&str; 8] = [
     "web",
 ];
 const BLOCKS: [&str; 11] = [
+const BLOCKS: [&str; 12] = [
     "identity",
     "forms",
     "registry",
@@ -27,6 +28,8 @@ const BLOCKS: [&str; 11] = [
     "catalog",
     "exchange",
     "flow",
+    "gateway",
+    "cascade",
     "pack",
 ];
 const APPS: [&str; 3] = ["service", "supervise", "datahub"];

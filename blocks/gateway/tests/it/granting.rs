@@ -1,0 +1,206 @@
+//! Who may call, how often, until when.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use axum::{body::Body, http::Request};
+use chrono::Duration;
+use gateway::{
+    grant::{self, State},
+    resource,
+};
+use kernel::ManualClock;
+use serde_json::json;
+use store::{Db, db_test};
+
+use crate::house::{CIVIL, House, POLICE, granting, migrations, officer, registering};
+
+const PATH: &str = "/api/gateway/persons/persons/7";
+
+#[db_test(migrations = migrations)]
+async fn nobody_calls_without_a_grant_that_holds(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let provider = house.provider().await;
+    house.register(|_| {}).await;
+    let rule = async || {
+        let answer = house.get(PATH).await;
+        (answer.status, answer.rule())
+    };
+    let refused = |key: &str| (403, key.to_owned());
+    assert_eq!(rule().await, refused("gateway-grant-none"));
+
+    // For another operation.
+    house
+        .grant(|asked| asked.operations = vec!["POST /echo".into()])
+        .await;
+    assert_eq!(rule().await, refused("gateway-grant-none"));
+
+    // One that ends today holds today.
+    let today = kernel::clock::local_date(chrono::Utc::now());
+    let grant = house.grant(|asked| asked.expires_on = Some(today)).await;
+    assert_eq!(rule().await.0, 200);
+
+    // Suspended and withdrawn, from the next call on.
+    let steward = officer("steward", POLICE);
+    let set = async |state| {
+        grant::set_state(&house.app, &steward, &grant.id, state)
+            .await
+            .unwrap();
+    };
+    set(State::Suspended).await;
+    assert_eq!(rule().await, refused("gateway-grant-suspended"));
+    set(State::Active).await;
+    assert_eq!(rule().await.0, 200);
+
+    // The whole interface.
+    let open = async |state| {
+        resource::set_state(&house.app, &steward, "persons", state)
+            .await
+            .unwrap();
+    };
+    open(resource::State::Suspended).await;
+    assert_eq!(rule().await, (503, "gateway-resource-closed".into()));
+    open(resource::State::Open).await;
+
+    // Its last day is over.
+    clock.advance(Duration::days(1));
+    assert_eq!(rule().await, refused("gateway-grant-expired"));
+    clock.advance(-Duration::days(1));
+    set(State::Withdrawn).await;
+    assert_eq!(rule().await, refused("gateway-grant-none"));
+    let again = grant::set_state(&house.app, &steward, &grant.id, State::Active).await;
+    assert!(again.is_err());
+    assert_eq!(provider.api.calls.load(Ordering::SeqCst), 2);
+}
+
+#[db_test(migrations = migrations)]
+async fn a_quota_and_a_rate_tell_when_to_come_back(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db.clone(), &clock).await;
+    let _provider = house.provider().await;
+    house.register(|_| {}).await;
+    let grant = house.grant(|asked| asked.quota_per_day = 2).await;
+    assert_eq!(house.get(PATH).await.status, 200);
+    assert_eq!(house.get(PATH).await.status, 200);
+    let answer = house.get(PATH).await;
+    assert_eq!(
+        (answer.status, answer.rule().as_str()),
+        (429, "gateway-over-quota")
+    );
+    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+    assert!((1..=86_400).contains(&seconds), "{seconds}");
+    grant::set_state(
+        &house.app,
+        &officer("steward", POLICE),
+        &grant.id,
+        State::Withdrawn,
+    )
+    .await
+    .unwrap();
+    house.grant(|asked| asked.rate_per_second = 1).await;
+    assert_eq!(house.get(PATH).await.status, 200);
+    let answer = house.get(PATH).await;
+    assert_eq!(
+        (answer.status, answer.rule().as_str()),
+        (429, "gateway-over-rate")
+    );
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[db_test(migrations = migrations)]
+async fn a_quota_is_remembered_over_a_restart(db: Db, clock: Arc<ManualClock>) {
+    let first = House::open(db.clone(), &clock).await;
+    let provider = first.provider().await;
+    first.register(|_| {}).await;
+    first.grant(|asked| asked.quota_per_day = 1).await;
+    assert_eq!(first.get(PATH).await.status, 200);
+    drop((provider, first));
+    // Another process on the same database; its node is away, which is told after the grant.
+    let second = House::open(db, &clock).await;
+    let _again = second.provider().await;
+    assert_eq!(second.get(PATH).await.rule(), "gateway-over-quota");
+}
+
+#[db_test(migrations = migrations)]
+async fn a_number_of_the_callers_own_counts_once(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let provider = house.ready().await;
+    let number = "019c8f2e-0000-7000-8000-000000000009";
+    let ask = async |number: &str| {
+        let request = Request::get(PATH)
+            .header("tongban-call", number)
+            .body(Body::empty())
+            .unwrap();
+        house.ask(&officer("examiner", CIVIL), request).await
+    };
+    let answer = ask(number).await;
+    assert_eq!(
+        (answer.status, answer.header("tongban-call")),
+        (200, number)
+    );
+    let answer = ask(number).await;
+    assert_eq!(
+        (answer.status, answer.rule().as_str()),
+        (409, "gateway-replayed")
+    );
+    assert_eq!(ask("seven").await.status, 422);
+    assert_eq!(provider.api.calls.load(Ordering::SeqCst), 1);
+}
+
+#[db_test(migrations = migrations)]
+async fn bad_input_is_told_field_by_field(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    house.enrol("police-1", POLICE).await;
+    house.enrol("civil-1", CIVIL).await;
+    let steward = officer("steward", POLICE);
+    let findings = |error: kernel::Error| match error {
+        kernel::Error::Invalid(findings) => findings
+            .into_iter()
+            .map(|finding| (finding.field, finding.text.key))
+            .collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let mut asked = registering();
+    asked.code = "a b".into();
+    asked.title = " ".into();
+    asked.node = "civil-1".into();
+    asked.document = Some(json!("openapi: 3.0.0"));
+    asked.timeout_seconds = 600;
+    asked.request_limit = 0;
+    let error = resource::register(&house.app, &steward, &asked).await;
+    let found = findings(error.unwrap_err());
+    let keys: Vec<_> = found.iter().map(|(_, key)| *key).collect();
+    assert_eq!(
+        keys,
+        [
+            "gateway-code",
+            "gateway-title-missing",
+            "gateway-limit",
+            "gateway-timeout",
+            "gateway-node-foreign",
+            "gateway-openapi-json"
+        ]
+    );
+    house.register(|_| {}).await;
+    let mut asked = granting();
+    asked.purpose = String::new();
+    asked.operations = vec!["GET /nothing".into()];
+    asked.quota_per_day = -1;
+    let error = grant::grant(&house.app, &steward, &asked).await;
+    let keys: Vec<_> = findings(error.unwrap_err())
+        .into_iter()
+        .map(|f| f.1)
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "gateway-purpose-missing",
+            "gateway-operation-unknown",
+            "gateway-number"
+        ]
+    );
+    // Only who may.
+    let clerk = officer("clerk", CIVIL);
+    let refused = grant::grant(&house.app, &clerk, &granting()).await;
+    assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
+    let refused = resource::register(&house.app, &clerk, &registering()).await;
+    assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
+}
