@@ -1,0 +1,177 @@
+//! The cascade's loop: rows up, rows down, the catalog up.
+
+use std::time::Duration;
+
+use exchange::node::client::{Client, Trouble};
+use kernel::{
+    Result,
+    clock::{from_micros, micros},
+};
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use web::App;
+
+use crate::{
+    join::{Place, put, row},
+    relay::{Clients, End, Relay},
+    report,
+    schema::superior,
+};
+
+const USUAL_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Between looks for what changed in the catalog.
+const REPORT_EVERY: i64 = 3_600_000_000;
+/// How exact "last seen" is, microseconds.
+const SEEN_EVERY: i64 = 60_000_000;
+
+/// Works on a thread of its own, as a node does in a process of its own: it writes chunks to the
+/// disk between what it says.
+pub fn start(app: App, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || Handle::current().block_on(run(app, stop)))
+}
+
+/// Works until told to stop; a hub without a superior has nothing to do.
+async fn run(app: App, stop: CancellationToken) {
+    let mut worker = Worker::of(app);
+    let mut pause = USUAL_PAUSE;
+    loop {
+        let done = tokio::select! {
+            done = worker.round() => done,
+            () = stop.cancelled() => return,
+        };
+        pause = match done {
+            Ok(Round { carried, .. }) if carried > 0 => Duration::ZERO,
+            Ok(Round { is_well: true, .. }) => USUAL_PAUSE,
+            Ok(_) => (pause * 2).clamp(USUAL_PAUSE, LONGEST_PAUSE),
+            Err(error) => {
+                tracing::error!(?error, "the cascade could not do its work");
+                LONGEST_PAUSE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Deliveries that went through, both ways.
+    pub carried: usize,
+    pub is_well: bool,
+}
+
+/// Does the cascade's work, round by round.
+pub struct Worker {
+    app: App,
+    /// When it last looked for changes of the catalog, microseconds.
+    reported: Option<i64>,
+}
+
+impl Worker {
+    pub fn of(app: App) -> Self {
+        Self {
+            app,
+            reported: None,
+        }
+    }
+
+    /// Does all that is due once, and notes how it went.
+    pub async fn round(&mut self) -> Result<Round> {
+        let known = row(self.app.db().read()).await?;
+        let Some(known) = known.filter(|row| row.state == "joined") else {
+            return Ok(Round {
+                carried: 0,
+                is_well: true,
+            });
+        };
+        let now = micros(self.app.clock().now());
+        let mut fresh = known.clone();
+        let done = self.both_ways(&mut fresh, now).await;
+        let (carried, trouble) = match done {
+            Ok(done) => done,
+            Err(trouble) => (0, Some(trouble)),
+        };
+        if let Some(trouble) = &trouble {
+            fresh.problem = trouble.to_string();
+        }
+        let is_old = known.seen_at.is_none_or(|seen| now - seen > SEEN_EVERY);
+        if trouble.is_none() && is_old {
+            fresh.seen_at = Some(now);
+        }
+        if fresh != known {
+            note(&self.app, fresh).await?;
+        }
+        Ok(Round {
+            carried,
+            is_well: trouble.is_none(),
+        })
+    }
+
+    /// Rows up, rows down; the last trouble of the two stands beside what went through.
+    async fn both_ways(&mut self, fresh: &mut superior::Model, now: i64) -> Outcome {
+        let place = self.app.part::<Place>()?;
+        let mut above = End::open(place.superior()).await?;
+        let mut own = End::open(place.own()).await?;
+        let (mut up, mut here) = (above.client().await?, own.client().await?);
+        let going = Relay {
+            from: &own,
+            to: &above,
+        };
+        let mut clients = Clients {
+            from: &mut here,
+            to: &mut up,
+        };
+        let went = going.round(&mut clients).await;
+        let coming = Relay {
+            from: &above,
+            to: &own,
+        };
+        let mut clients = Clients {
+            from: &mut up,
+            to: &mut here,
+        };
+        let came = coming.round(&mut clients).await;
+        fresh.problem = self.report(fresh, &mut up, now).await;
+        let carried = [&went, &came].into_iter().flatten().sum();
+        Ok((carried, went.err().or(came.err())))
+    }
+
+    /// Tells the superior what changed in the catalog, now and then; answers what was in the way.
+    async fn report(&mut self, fresh: &mut superior::Model, up: &mut Client, now: i64) -> String {
+        if self.reported.is_some_and(|at| now - at < REPORT_EVERY) {
+            return fresh.problem.clone();
+        }
+        self.reported = Some(now);
+        let since = fresh.reported_at.map(from_micros);
+        match report::send(&self.app, up, since).await {
+            Ok(until) => {
+                fresh.reported_at = until.map(micros).or(fresh.reported_at);
+                String::new()
+            }
+            Err(trouble) => trouble.to_string(),
+        }
+    }
+}
+
+type Outcome = std::result::Result<(usize, Option<Trouble>), Trouble>;
+
+/// The row may have been left meanwhile; that stays so.
+async fn note(app: &App, fresh: superior::Model) -> Result<()> {
+    app.db()
+        .write(move |tx| {
+            let fresh = fresh.clone();
+            async move {
+                let now = row(&*tx).await?;
+                match now.filter(|now| now.state == fresh.state && now.joined_at == fresh.joined_at)
+                {
+                    Some(_) => put(&tx, fresh).await,
+                    None => Ok(()),
+                }
+            }
+        })
+        .await
+}

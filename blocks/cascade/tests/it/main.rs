@@ -1,0 +1,7 @@
+//! Tests of the cascade, one binary.
+#![cfg(test)]
+
+mod house;
+mod relaying;
+mod reporting;
+mod texts;
