@@ -24,6 +24,8 @@ fn foundations() -> Vec<Foundation> {
         notify::foundation(),
         catalog::foundation(),
         exchange::foundation(),
+        gateway::foundation(),
+        cascade::foundation(),
         lake::foundation(),
         flow::foundation(),
         pack::foundation(),
@@ -111,6 +113,7 @@ impl House {
             .await?;
         workflow::prune::begin(house.app.db()).await?;
         exchange::job::begin(house.app.db()).await?;
+        gateway::job::begin(&house.app).await?;
         lake::begin_maintenance(house.app.db()).await?;
         Ok(house)
     }
@@ -125,6 +128,8 @@ impl House {
             notify::module(&app)?,
             catalog::module(&app)?,
             exchange::module(&app)?,
+            gateway::module(&app)?,
+            cascade::module(&app)?,
             lake::module(&app)?,
             flow::module(&app)?,
             pack::module(&app)?,
@@ -190,6 +195,8 @@ fn put_parts(app: &App, config: &Config) -> anyhow::Result<()> {
     app.put(config.workflow.clone());
     app.put(config.exchange.clone());
     app.put(exchange::Keys(config.data.dir.join("keys")));
+    app.put(config.gateway.clone());
+    app.put(cascade::Place(config.data.dir.join("cascade")));
     let lake = lake::Lake::open(app.db().clone(), config.lake.clone(), &config.data.dir)?;
     app.put(lake);
     app.put(credential::Settings {

@@ -22,6 +22,7 @@ pub struct Config {
     pub supervise: supervise::Settings,
     pub workflow: workflow::Settings,
     pub exchange: exchange::Settings,
+    pub gateway: gateway::Settings,
     pub lake: lake::Settings,
     pub log: Log,
 }

@@ -96,7 +96,7 @@ impl Place {
 pub async fn run(node: Node, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     out::start_log(&Log {
         // Drivers for an older ODBC say so at each connection.
-        filter: "warn,tongban=info,exchange=info,odbc_api=error".into(),
+        filter: "warn,tongban=info,exchange=info,gateway=info,odbc_api=error".into(),
         ..Log::default()
     });
     match node {
@@ -135,7 +135,13 @@ async fn work(place: &Place, file: Option<&Path>, once: bool) -> anyhow::Result<
     }
     let stop = CancellationToken::new();
     tokio::spawn(serve::stop_on_signal(stop.clone()));
+    let (folder, apis) = (place.folder(), node.config.apis.clone());
+    let calls = {
+        let stop = stop.clone();
+        tokio::spawn(async move { gateway::node::run(&folder, &apis, &stop).await })
+    };
     node.run(&stop).await?;
+    calls.await?;
     Ok(ExitCode::SUCCESS)
 }
 

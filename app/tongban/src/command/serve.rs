@@ -28,9 +28,11 @@ pub async fn serve(house: House, listener: TcpListener) -> anyhow::Result<ExitCo
     let workers = house.work(stop.clone());
     tokio::spawn(stop_on_signal(stop.clone()));
     let exchange = serve_nodes(&house, &stop).await?;
+    let cascade = cascade::work::start(house.app.clone(), stop.clone());
     web::server::serve(listener, house.router, stop.clone()).await?;
     stop.cancel();
     workers.await?;
+    cascade.await?;
     if let Some(exchange) = exchange {
         exchange.await??;
     }
