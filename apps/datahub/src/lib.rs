@@ -7,6 +7,7 @@ mod catalog;
 pub mod demo;
 mod exchange;
 mod flow;
+mod gateway;
 mod lake;
 mod registry;
 
@@ -23,6 +24,8 @@ pub fn foundation() -> Foundation {
         texts: &[
             ("zh-CN", include_str!("../locales/zh-CN/datahub.ftl")),
             ("en", include_str!("../locales/en/datahub.ftl")),
+            ("zh-CN", include_str!("../locales/zh-CN/apis.ftl")),
+            ("en", include_str!("../locales/en/apis.ftl")),
         ],
     }
 }
@@ -42,6 +45,7 @@ pub fn module(_: &App) -> kernel::Result<Module> {
             .merge(catalog::routes())
             .merge(exchange::routes())
             .merge(flow::routes())
+            .merge(gateway::routes())
             .merge(lake::routes()),
         menu: vec![
             work("datahub-menu-registries", "/work/data", 70, "registry.list"),
@@ -76,6 +80,7 @@ pub fn module(_: &App) -> kernel::Result<Module> {
                 75,
                 "exchange.read",
             ),
+            work("datahub-menu-apis", "/work/apis", 75, "gateway.list"),
             work("datahub-menu-lake", "/work/lake", 76, "lake.query"),
             work("datahub-menu-flow", "/work/flow", 77, "flow.read"),
             MenuItem {
