@@ -179,8 +179,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
        "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join,
-       "exchange": exchange.rows_per_s, "linkage": linkage.link}
-       "exchange": exchange.rows_per_s, "gateway": gateway.calls}
+       "exchange": exchange.rows_per_s, "linkage": linkage.link, "gateway": gateway.calls}
 
 
 def main() -> None:

@@ -16,8 +16,7 @@ const BASE: [&str; 8] = [
     "store",
     "web",
 ];
-const BLOCKS: [&str; 11] = [
-const BLOCKS: [&str; 12] = [
+const BLOCKS: [&str; 13] = [
     "identity",
     "forms",
     "registry",
