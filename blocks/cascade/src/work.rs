@@ -69,6 +69,8 @@ pub struct Worker {
     app: App,
     /// When it last looked for changes of the catalog, microseconds.
     reported: Option<i64>,
+    /// What was in the way of the last report; it stands until the next one.
+    unreported: String,
 }
 
 impl Worker {
@@ -76,6 +78,7 @@ impl Worker {
         Self {
             app,
             reported: None,
+            unreported: String::new(),
         }
     }
 
@@ -135,25 +138,26 @@ impl Worker {
             to: &mut here,
         };
         let came = coming.round(&mut clients).await;
-        fresh.problem = self.report(fresh, &mut up, now).await;
+        self.report(fresh, &mut up, now).await;
+        fresh.problem.clone_from(&self.unreported);
         let carried = [&went, &came].into_iter().flatten().sum();
         Ok((carried, went.err().or(came.err())))
     }
 
-    /// Tells the superior what changed in the catalog, now and then; answers what was in the way.
-    async fn report(&mut self, fresh: &mut superior::Model, up: &mut Client, now: i64) -> String {
+    /// Tells the superior what changed in the catalog, now and then.
+    async fn report(&mut self, fresh: &mut superior::Model, up: &mut Client, now: i64) {
         if self.reported.is_some_and(|at| now - at < REPORT_EVERY) {
-            return fresh.problem.clone();
+            return;
         }
         self.reported = Some(now);
         let since = fresh.reported_at.map(from_micros);
-        match report::send(&self.app, up, since).await {
+        self.unreported = match report::send(&self.app, up, since).await {
             Ok(until) => {
                 fresh.reported_at = until.map(micros).or(fresh.reported_at);
                 String::new()
             }
             Err(trouble) => trouble.to_string(),
-        }
+        };
     }
 }
 

@@ -82,6 +82,14 @@ impl Centre {
         }
     }
 
+    /// Listens no more.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// As a process that was killed and started again: nothing in memory is left.
     pub async fn restart(&mut self) {
         self.stop.cancel();
@@ -140,6 +148,7 @@ impl Centre {
             columns: Vec::new(),
             filter: Vec::new(),
             expires_on: None,
+            granted_by: String::new(),
         };
         subscription::subscribe(&self.app, &steward(), &asked)
             .await

@@ -107,7 +107,7 @@ async fn rows_go_up_and_down_once_whatever_restarts(db: Db, clock: Arc<ManualClo
 async fn joining_tells_what_is_wrong(db: Db, clock: Arc<ManualClock>) {
     clock.set(chrono::Utc::now());
     let city = Centre::open(db).await;
-    let province = Centre::beside().await;
+    let mut province = Centre::beside().await;
     let code = province.invite("yungang", crate::house::CENTRE).await;
     let joining = |hub: &str, code: &str| cascade::join::Joining {
         hub: hub.into(),
@@ -139,10 +139,22 @@ async fn joining_tells_what_is_wrong(db: Db, clock: Arc<ManualClock>) {
     cascade::join::join(&city.app, &steward(), &joining(&province.url, &code))
         .await
         .unwrap();
-    let standing = cascade::join::standing(&city.app, &steward())
-        .await
-        .unwrap();
-    assert!(standing.unwrap().is_joined);
     // The superior away is noted, and mended by itself.
-    drop(province);
+    crate::reporting::name_centre(&city).await;
+    let mut worker = cascade::work::Worker::of(city.app.clone());
+    let mut round = async || {
+        let round = worker.round().await.unwrap();
+        let standing = cascade::join::standing(&city.app, &steward()).await;
+        let standing = standing.unwrap().unwrap();
+        (
+            round.is_well,
+            standing.problem.is_empty(),
+            standing.seen_at.is_some(),
+        )
+    };
+    assert_eq!(round().await, (true, true, true));
+    province.stop().await;
+    assert_eq!(round().await, (false, false, true));
+    province.restart().await;
+    assert_eq!(round().await, (true, true, true));
 }

@@ -10,7 +10,7 @@ use store::{Db, db_test};
 
 use crate::house::{CENTRE, Centre, POLICE, migrations};
 
-async fn name_centre(centre: &Centre) {
+pub async fn name_centre(centre: &Centre) {
     centre
         .app
         .db()
