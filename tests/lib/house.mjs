@@ -81,7 +81,7 @@ export async function look(page, name, { keep = true, full = true } = {}) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `${name}: ${wide} px wider than the window`);
   // The processes of the catalog are called as keys are.
-  const left = await page.evaluate(() => document.body.innerText.match(/(?<![/\w-])(?!catalog-(entry|request)\b)(web|identity|forms|registry|workflow|credential|notify|lake|catalog|exchange|gateway|cascade|service|supervise|datahub|store|kernel|pack)-[a-z]+(-[a-z]+)*\b/g));
+  const left = await page.evaluate(() => document.body.innerText.match(/(?<![/\w-])(?!catalog-(entry|request)\b)(web|identity|forms|registry|workflow|credential|notify|lake|catalog|exchange|flow|gateway|cascade|service|supervise|datahub|store|kernel|pack)-[a-z]+(-[a-z]+)*\b/g));
   assert.equal(left, null, `${name}: keys without words`);
   const findings = await findingsOf(page);
   assert.deepEqual(findings, [], `${name}: axe-core`);

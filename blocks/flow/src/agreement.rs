@@ -276,7 +276,7 @@ mod tests {
             field: field.into(),
             kind: kind.into(),
             length: length.into(),
-            is_key: field == "id",
+            is_key: field.eq_ignore_ascii_case("id"),
             ..Item::default()
         }
     }

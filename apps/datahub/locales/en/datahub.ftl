@@ -624,3 +624,7 @@ datahub-verdict-different = They are different
 datahub-verdict-part = They are different; undo the merge
 datahub-verdict-later = Put it off
 datahub-pairs-show = See the pairs
+datahub-publication-refused = The publication cannot be opened
+datahub-publication-refused-next = The node and the catalog do not agree. Mend the node’s settings or revise the entry as told below, then open it again.
+datahub-flow-at-lake = Lake
+datahub-use-whole = saw whole values

@@ -624,3 +624,7 @@ datahub-verdict-different = 不是同一主体
 datahub-verdict-part = 不是同一主体，撤销合并
 datahub-verdict-later = 暂缓，以后再看
 datahub-pairs-show = 查看可能重复的记录
+datahub-publication-refused = 发布项不能开放
+datahub-publication-refused-next = 节点的列与目录条目不一致。请按下表修改节点设置，或修订目录条目，再来开放。
+datahub-flow-at-lake = 数据湖
+datahub-use-whole = 看到了完整内容

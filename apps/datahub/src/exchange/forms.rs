@@ -15,7 +15,7 @@ use exchange::{
     },
 };
 use identity::Actor;
-use kernel::{Error, Text};
+use kernel::{Error, Finding, Text};
 use web::{
     App, Html, Page, WebError,
     component::{Choice, Crumb, Fields},
@@ -195,19 +195,46 @@ fn conditions(text: &str) -> kernel::Result<Vec<Condition>> {
     lines.map(read).collect()
 }
 
+#[derive(Template)]
+#[template(path = "datahub/publication_refused.html")]
+struct RefusedPage<'a> {
+    p: &'a Page,
+    crumbs: Vec<Crumb>,
+    /// Column and what is wrong with it.
+    findings: Vec<(String, String)>,
+}
+
+/// What differs from the catalog's entry, column by column.
+fn refused(p: &Page, code: &str, findings: &[Finding]) -> Result<Html, WebError> {
+    let findings = findings.iter().map(|finding| {
+        let field = finding.field.as_str();
+        let column = field.strip_prefix("columns.").unwrap_or(field);
+        (column.to_owned(), p.say(&finding.text))
+    });
+    Html::again(&RefusedPage {
+        crumbs: crumbs(p, code),
+        findings: findings.collect(),
+        p,
+    })
+}
+
 pub(super) async fn move_publication(
     State(app): State<App>,
+    p: Page,
     actor: Actor,
     Path(code): Path<String>,
     fields: Fields,
-) -> Result<Redirect, WebError> {
+) -> Result<Response, WebError> {
     let step = match fields.value("step") {
         "open" => api::Move::Open,
         "suspend" => api::Move::Suspend,
         _ => api::Move::Full,
     };
-    api::step(&app, &actor, &code, step).await?;
-    Ok(Redirect::to(HOME))
+    match api::step(&app, &actor, &code, step).await {
+        Ok(()) => Ok(Redirect::to(HOME).into_response()),
+        Err(Error::Invalid(findings)) => Ok(refused(&p, &code, &findings)?.into_response()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn move_subscription(

@@ -23,6 +23,8 @@ struct Line {
     recorded: String,
     /// The delivery that brought it; empty for what was typed.
     batch: String,
+    /// Its title and number, where the exchange brought it.
+    delivery: String,
 }
 
 struct Delivery {
@@ -65,6 +67,12 @@ pub(super) async fn show(
             value: words.value(&p, field, &told.value, false),
             source: words.source(&p, &told.source),
             recorded: p.stamp(from_micros(told.recorded_at)),
+            delivery: told
+                .batch
+                .as_ref()
+                .and_then(|batch| origins.get(batch))
+                .map(|one| format!("{} {}", p.zh(&one.title), one.sent.sequence))
+                .unwrap_or_default(),
             batch: told.batch.clone().unwrap_or_default(),
         })
     });

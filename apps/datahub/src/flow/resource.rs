@@ -158,7 +158,13 @@ pub(super) async fn show(
     }
     let feeds = found.feeds.iter().map(|feed| {
         let fields = feed.fields.iter();
-        let fields = fields.map(|(field, column)| format!("{column} → {field}"));
+        let fields = fields.map(|(field, column)| {
+            if field == column {
+                field.clone()
+            } else {
+                format!("{column} → {field}")
+            }
+        });
         let fields = fields.collect::<Vec<_>>().join(", ");
         format!("{} ({}): {fields}", registry(&feed.registry), feed.source)
     });
@@ -215,13 +221,13 @@ fn facts(p: &Page, found: &Resource) -> Vec<Fact> {
         ("refused", found.sum.refused),
     ];
     let table = if found.table.is_empty() {
-        Fact::new(p.t("datahub-menu-lake"), none())
+        Fact::new(p.t("datahub-flow-at-lake"), none())
     } else {
         let good: i64 = found.counts.iter().map(|count| count.good).sum();
         let bad: i64 = found.counts.iter().map(|count| count.bad).sum();
         let words = p.ta("datahub-flow-lake", [("good", good), ("bad", bad)]);
         let words = format!("{} · {words}", found.table);
-        Fact::new(p.t("datahub-menu-lake"), words).link(format!("/work/lake/{}", found.table))
+        Fact::new(p.t("datahub-flow-at-lake"), words).link(format!("/work/lake/{}", found.table))
     };
     let last = found.sum.last_at.map(|at| p.stamp(from_micros(at)));
     vec![
