@@ -140,3 +140,36 @@ test("a file that is none changes nothing", async () => {
   assert.equal((await citizen("GET", `/api/service/drafts/${draft.id}`)).version, before.version);
   await citizen("DELETE", `/api/forms/drafts/${draft.id}`);
 });
+
+test("a substitute decides in the absent officer's place, and no longer", async () => {
+  const id = await filledDraft(citizen);
+  const receipt = await citizen("POST", `/api/service/drafts/${id}/submit`);
+  await accept(staff, receipt.case);
+  const { parts } = await staff.clerk("GET", `/api/service/cases/${receipt.case}`);
+  const part = parts.find((one) => one.matter_name.includes("食品"));
+  for (const act of ["examine", "check"]) {
+    const [task] = await tasksOf(staff.food, part.id);
+    assert.equal(task.act, act);
+    await complete(staff.food, task);
+  }
+  const [decide] = await tasksOf(staff["food-chief"], part.id);
+  const substitute = await signedIn(city, "city-police-examiner");
+  const isHidden = async () => [403, 404].includes((await refusal(substitute("GET", `/api/service/cases/${part.id}`))).status);
+  assert.ok(await isHidden(), "it is another department's");
+
+  const today = new Date(Date.now() + 8 * 3600e3).toISOString().slice(0, 10);
+  const { user } = await substitute("GET", "/api/identity/me");
+  const days = { substitute: user, from: today, until: today, reason: "出差（合成）" };
+  const { id: standing } = await staff["food-chief"]("POST", "/api/workflow/substitutes", days);
+  const waiting = await substitute("GET", "/api/service/tasks?whose=groups&limit=100");
+  assert.ok(waiting.items.some((task) => task.id === decide.id), "it is on the substitute's list");
+  const page = Buffer.from(await substitute("GET", `/work/cases/${part.id}`)).toString();
+  assert.ok(page.includes(part.number), "the page of the case opens");
+  await complete(substitute, decide);
+  const { timeline } = await staff.food("GET", `/api/service/cases/${part.id}`);
+  const decided = timeline.findLast((entry) => entry.event === "approved");
+  assert.ok(decided, JSON.stringify(timeline));
+
+  await substitute("POST", `/api/workflow/substitutes/${standing}/end`);
+  assert.ok(await isHidden(), "it is over");
+});
