@@ -15,18 +15,26 @@ use web::{App, Page, component::Tone};
 const HOME: &str = "/work/flow";
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    const REGISTRY: &str = "/work/flow/batches/{batch}/registries/{registry}";
     OpenApiRouter::new()
-        .route(HOME, get(resource::list))
+        .route("/work/flow", get(resource::list))
         .route("/work/flow/{publication}", get(resource::show))
         .route("/work/flow/batches/{batch}/retry", post(resource::retry))
         .route(
             "/work/flow/batches/{batch}/aside.csv",
             get(refused::aside_file),
         )
-        .route(&format!("{REGISTRY}/retry"), post(resource::retry_registry))
-        .route(&format!("{REGISTRY}/refused"), get(refused::show))
-        .route(&format!("{REGISTRY}/refused.csv"), get(refused::file))
+        .route(
+            "/work/flow/batches/{batch}/registries/{registry}/retry",
+            post(resource::retry_registry),
+        )
+        .route(
+            "/work/flow/batches/{batch}/registries/{registry}/refused",
+            get(refused::show),
+        )
+        .route(
+            "/work/flow/batches/{batch}/registries/{registry}/refused.csv",
+            get(refused::file),
+        )
         .route("/work/data/{registry}/{id}/origin", get(origin::show))
         .route("/mine/data-use", get(mine::show))
 }
