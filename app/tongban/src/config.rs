@@ -54,7 +54,9 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             // The server's notices repeat what a failed query says itself.
-            filter: "warn,tongban=info,sqlx::postgres::notice=error".into(),
+            // The kernel of the lake tells as an error that a new table has no log yet; what really
+            // fails comes back as an error of ours.
+            filter: "warn,tongban=info,sqlx::postgres::notice=error,buoyant_kernel=off,deltalake_core=error".into(),
             format: "text".into(),
         }
     }
