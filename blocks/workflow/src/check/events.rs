@@ -386,6 +386,17 @@ impl Check<'_> {
                     "give a date, a duration, a cycle or `tongban:workingDays`",
                 );
             }
+            Definition::Timer(TimerSource::WorkingDays(_))
+                if node.is_start() && model[node.scope].owner.is_none() =>
+            {
+                self.if_executable(
+                    "start-working-days",
+                    node,
+                    ix,
+                    "nothing waits yet from which working days could count",
+                    "give a date or a cycle",
+                );
+            }
             Definition::Timer(
                 TimerSource::Date(source)
                 | TimerSource::Duration(source)

@@ -9,6 +9,7 @@ mod event;
 mod foreign;
 mod rules;
 mod schema;
+mod services;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

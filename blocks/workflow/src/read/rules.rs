@@ -32,6 +32,11 @@ const ATTRIBUTES: &[(&str, &str, &[&str])] = &[
     ("ioBinding", "operationRef", &["operation"]),
     ("ioBinding", "inputDataRef", &["dataInput", "inputSet"]),
     ("ioBinding", "outputDataRef", &["dataOutput", "outputSet"]),
+    (
+        "resourceParameterBinding",
+        "parameterRef",
+        &["resourceParameter"],
+    ),
     ("message", "itemRef", &["itemDefinition"]),
     ("signal", "structureRef", &["itemDefinition"]),
     ("error", "structureRef", &["itemDefinition"]),
@@ -69,6 +74,10 @@ const CHILDREN: &[(&str, &str, &[&str])] = &[
         "correlationPropertyRef",
         &["correlationProperty"],
     ),
+    ("performer", "resourceRef", &["resource"]),
+    ("humanPerformer", "resourceRef", &["resource"]),
+    ("potentialOwner", "resourceRef", &["resource"]),
+    ("resourceRole", "resourceRef", &["resource"]),
 ];
 
 /// Elements that hold an expression.
@@ -83,6 +92,10 @@ const EXPRESSIONS: &[&str] = &[
     "timeDuration",
     "timeCycle",
     "transformation",
+    "from",
+    "to",
+    "messagePath",
+    "dataPath",
 ];
 
 const SUB_PROCESSES: &[&str] = &["subProcess", "transaction", "adHocSubProcess"];
@@ -182,7 +195,10 @@ impl<'a> Walk<'a> {
         self.processes(element, place);
         self.expressions(element, place);
         self.data(element, place);
-        self.services(element);
+        self.services(element, place);
+        self.repeats(element, place);
+        self.roles(element);
+        self.text_format(element);
         let inside = Place {
             parent: Some(element),
             is_executable,
@@ -192,7 +208,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn find(&self, reference: &str) -> Option<&'a Element> {
+    pub(super) fn find(&self, reference: &str) -> Option<&'a Element> {
         let found = self.ids.get(reference.trim());
         found.or_else(|| self.ids.get(local(reference))).copied()
     }
@@ -549,65 +565,6 @@ impl<'a> Walk<'a> {
                     "let both have the same item definition, or add a transformation",
                 );
             }
-        }
-    }
-
-    fn services(&mut self, element: &'a Element) {
-        if element.child("supportedInterfaceRef").is_some() && element.child("ioBinding").is_none()
-        {
-            self.tell(
-                true,
-                "interface-without-binding",
-                element,
-                "it offers an interface but binds no operation",
-                "add `ioBinding`",
-            );
-        }
-        let named = match element.name.as_str() {
-            "serviceTask" => element.get("operationRef"),
-            "sendTask" | "receiveTask" => element.get("messageRef"),
-            _ => None,
-        };
-        let (Some(_), Some(data)) = (named, element.child("ioSpecification")) else {
-            return;
-        };
-        for set in ["inputSet", "outputSet"] {
-            if data.children_named(set).count() > 1 {
-                let text =
-                    format!("a task with a message or operation has one `{set}` at the most");
-                self.tell(true, "operation-sets", element, &text, "leave one set");
-            }
-        }
-        let (data_kind, side) = match element.name.as_str() {
-            "sendTask" => ("dataInput", "messageRef"),
-            "receiveTask" => ("dataOutput", "messageRef"),
-            _ => return,
-        };
-        if data.children_named(data_kind).count() > 1 {
-            let text = format!("a task with a message has one `{data_kind}` at the most");
-            self.tell(true, "operation-sets", element, &text, "leave one");
-        }
-        let structure = |item: Option<&str>| {
-            let item = self.find(item?)?;
-            item.get("structureRef").map(|s| local(s).to_owned())
-        };
-        let message = element.get(side).and_then(|message| self.find(message));
-        let carried = structure(message.and_then(|message| message.get("itemRef")));
-        let own = structure(
-            data.child(data_kind)
-                .and_then(|data| data.get("itemSubjectRef")),
-        );
-        if let (Some(carried), Some(own)) = (carried, own)
-            && carried != own
-        {
-            let text = format!("its data is `{own}`, its message carries `{carried}`");
-            self.tell(
-                true,
-                "item-mismatch",
-                element,
-                &text,
-                "let both have the same item definition",
-            );
         }
     }
 }

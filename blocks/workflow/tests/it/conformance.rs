@@ -189,6 +189,18 @@ fn events() -> Vec<Case> {
             &between(&two("intermediateCatchEvent", timer), on_way),
         ),
         case(
+            "start-working-days",
+            "s",
+            &between("", "s>e").replace(
+                r#"<startEvent id="s"/>"#,
+                r#"<startEvent id="s"><timerEventDefinition tongban:workingDays="3"/></startEvent>"#,
+            ),
+            &between("", "s>e").replace(
+                r#"<startEvent id="s"/>"#,
+                r#"<startEvent id="s"><timerEventDefinition><timeCycle>R/P1D</timeCycle></timerEventDefinition></startEvent>"#,
+            ),
+        ),
+        case(
             "element-unknown",
             "x",
             &between(r#"<userTask id="t"/><fooTask id="x"/>"#, "s>t>e"),
@@ -1278,6 +1290,19 @@ fn data() -> Vec<Case> {
             r#"<inputSet id="in"><outputSetRefs>out</outputSetRefs></inputSet><outputSet id="out">{answer}</outputSet>"#
         )
     };
+    let given = r#"<dataInput id="a" itemSubjectRef="i1"/><inputSet id="in"><dataInputRefs>a</dataInputRefs></inputSet><outputSet id="out"/>"#;
+    let performer = |inner: &str| {
+        with(&format!(
+            r#"<task id="t"><performer id="who">{inner}</performer></task>"#
+        ))
+        .replace("<process", r#"<resource id="post"><resourceParameter id="place" name="place"/></resource><process"#)
+    };
+    let repeated = |item: &str| {
+        with(&format!(
+            r#"<task id="t"><ioSpecification><dataInput id="a" itemSubjectRef="many" isCollection="true"/><inputSet><dataInputRefs>a</dataInputRefs></inputSet><outputSet/></ioSpecification>
+            <multiInstanceLoopCharacteristics><loopDataInputRef>a</loopDataInputRef><inputDataItem id="one" itemSubjectRef="{item}"/></multiInstanceLoopCharacteristics></task>"#
+        ))
+    };
     let sub = |io: &str| {
         with(&format!(
             r#"<subProcess id="t">{io}<startEvent id="s1"/><endEvent id="e1"/>{}</subProcess>"#,
@@ -1381,12 +1406,45 @@ fn data() -> Vec<Case> {
             io(
                 "serviceTask",
                 r#"operationRef="op""#,
-                r#"<inputSet id="in"/><inputSet id="in2"/><outputSet id="out"/>"#,
+                &format!(r#"{given}<inputSet id="in2"/>"#),
             ),
-            io(
-                "serviceTask",
-                r#"operationRef="op""#,
-                r#"<inputSet id="in"/><outputSet id="out"/>"#,
+            io("serviceTask", r#"operationRef="op""#, given),
+        ),
+        of_files(
+            "operation-data",
+            "t",
+            with(r#"<serviceTask id="t" operationRef="op"/>"#),
+            io("serviceTask", r#"operationRef="op""#, given),
+        ),
+        of_files(
+            "resource-binding",
+            "who",
+            performer(
+                r#"<resourceParameterBinding parameterRef="place"><formalExpression>1</formalExpression></resourceParameterBinding>"#,
+            ),
+            performer(
+                r#"<resourceRef>post</resourceRef><resourceParameterBinding parameterRef="place"><formalExpression>1</formalExpression></resourceParameterBinding>"#,
+            ),
+        ),
+        of_files(
+            "resource-binding",
+            "who",
+            performer(
+                r#"<resourceRef>post</resourceRef><resourceAssignmentExpression><formalExpression>1</formalExpression></resourceAssignmentExpression>"#,
+            ),
+            performer(
+                r#"<resourceAssignmentExpression><formalExpression>1</formalExpression></resourceAssignmentExpression>"#,
+            ),
+        ),
+        of_files("item-mismatch", "t", repeated("i2"), repeated("i1")),
+        of_files(
+            "text-format",
+            "note",
+            with(
+                r#"<task id="t"/><textAnnotation id="note" textFormat="plain"><text>x</text></textAnnotation>"#,
+            ),
+            with(
+                r#"<task id="t"/><textAnnotation id="note" textFormat="text/html; charset=utf-8"><text>x</text></textAnnotation>"#,
             ),
         ),
         of_files(
