@@ -139,6 +139,26 @@ event!(
     }
 );
 event!(
+    /// An operator chose who takes it, and said why.
+    MessageHanded, "workflow.message_handed.v1" {
+        sender: InstanceId,
+        instance: InstanceId,
+        subject: String,
+        name: String,
+        reason: String,
+    }
+);
+event!(
+    /// An operator threw it away, and said why.
+    MessageDiscarded, "workflow.message_discarded.v1" {
+        sender: InstanceId,
+        subject: String,
+        element: String,
+        name: String,
+        reason: String,
+    }
+);
+event!(
     /// Nobody took it within the time that it is kept.
     MessageUndelivered, "workflow.message_undelivered.v1" {
         sender: InstanceId,

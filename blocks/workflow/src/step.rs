@@ -23,7 +23,7 @@ use crate::{
     expr::Expr,
     external::{self, ExternalTaskId},
     model::{Kind, Node, Task},
-    post::{self, Broadcast, Sent},
+    post::{self, Sent},
     react::{FireTimer, RunCall},
     retry::Retries,
     schema::{call, clock, external as external_task, instance, part, task, trail},
@@ -412,8 +412,7 @@ impl<'a> Step<'a> {
                 });
             }
             Effect::Signal { name, .. } => {
-                let thrown_by = self.id;
-                self.tx.enqueue(&Broadcast { name, thrown_by })?;
+                post::cry(self.tx, name, self.id).await?;
             }
             Effect::Decision {
                 element,

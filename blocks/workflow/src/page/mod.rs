@@ -5,6 +5,7 @@ mod definition;
 mod incident;
 mod instance;
 mod list;
+mod message;
 mod modeler;
 mod rule;
 mod store;
@@ -37,6 +38,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/processes/upload", post(modeler::uploaded))
         .route("/processes/incidents", get(incident::page))
         .route("/processes/incidents/retry", post(incident::retry))
+        .route("/processes/messages", get(message::page))
+        .route("/processes/messages/{id}", post(message::decide))
         .route("/processes/instances", get(instance::list))
         .route("/processes/instances/{id}", get(instance::page))
         .route("/processes/instances/{id}/move", post(instance::moved))
@@ -67,6 +70,7 @@ pub(crate) fn menu() -> Vec<MenuItem> {
     [
         ("workflow-menu-processes", "/processes", 70),
         ("workflow-menu-incidents", "/processes/incidents", 71),
+        ("workflow-menu-messages", "/processes/messages", 72),
     ]
     .map(|(key, href, order)| MenuItem {
         key,

@@ -20,7 +20,7 @@ use crate::{
 /// Brings a message to the one place that waits for it, or begins what it begins. Where there is
 /// none or more than one it stays; with `is_last` it goes.
 pub(super) async fn deliver(tx: &Tx, engine: &Engine, id: &str, is_last: bool) -> Result<()> {
-    let Some(letter) = tables::mail(tx, id).await? else {
+    let Some(letter) = tables::mail(&**tx, id).await? else {
         return Ok(());
     };
     let problem = match try_to(tx, engine, &letter).await? {
@@ -49,7 +49,7 @@ pub(super) async fn deliver(tx: &Tx, engine: &Engine, id: &str, is_last: bool) -
     tx.emit(&letter.subject, "system", &lost)
 }
 
-fn sender(letter: &mail::Model) -> Result<InstanceId> {
+pub(super) fn sender(letter: &mail::Model) -> Result<InstanceId> {
     rest::parse(&letter.instance, "process instance")
 }
 
@@ -155,36 +155,66 @@ async fn starts_of(tx: &Tx, engine: &Engine, letter: &mail::Model) -> Result<Vec
 /// More would hold the database for too long in one write.
 const MOST_HEARERS: u64 = 5_000;
 
+/// A signal on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Signal {
+    pub name: String,
+    pub vars: Map<String, Value>,
+    /// The instance that threw it has heard it already.
+    pub thrown_by: Option<InstanceId>,
+    /// Its row, if it was thrown by an instance.
+    pub row: Option<String>,
+    pub by: String,
+}
+
+impl From<super::Broadcast> for Signal {
+    fn from(job: super::Broadcast) -> Self {
+        Self {
+            name: job.name,
+            vars: Map::new(),
+            thrown_by: Some(job.thrown_by),
+            row: job.signal,
+            by: "system".into(),
+        }
+    }
+}
+
 /// A signal reaches everything that waits for it, all in one write, and begins the processes
-/// that it begins; `but` has heard it already. Answers how many instances heard it and how many
-/// began.
+/// that it begins. Answers how many instances heard it and how many began; none if it was heard
+/// before.
 pub(crate) async fn broadcast(
     db: &Db,
     engine: &std::sync::Arc<Engine>,
-    name: &str,
-    vars: &Map<String, Value>,
-    but: Option<InstanceId>,
-    by: &str,
+    signal: Signal,
 ) -> Result<(usize, usize)> {
     settle(db, engine).await?;
-    let (engine, by, name, vars) = (engine.clone(), by.to_owned(), name.to_owned(), vars.clone());
+    let engine = engine.clone();
     db.write(move |tx| {
-        let (engine, by, name) = (engine.clone(), by.clone(), name.clone());
-        let vars = vars.clone();
+        let (engine, signal) = (engine.clone(), signal.clone());
         async move {
-            let hearers = hearers(&tx, &name, but).await?;
-            for &id in &hearers {
-                let (name, vars) = (name.clone(), vars.clone());
-                step::step(&tx, &engine, id, Input::Signal { name, vars }, &by).await?;
+            if let Some(row) = &signal.row
+                && !tables::take_signal(&tx, row).await?
+            {
+                return Ok((0, 0));
             }
-            let starts = starts(&*tx, &engine, Heard::Signal, &name).await?;
-            for start in &starts {
-                start.begin(&tx, &engine, "", vars.clone(), &by).await?;
-            }
-            Ok((hearers.len(), starts.len()))
+            hear(&tx, &engine, &signal).await
         }
     })
     .await
+}
+
+async fn hear(tx: &Tx, engine: &Engine, signal: &Signal) -> Result<(usize, usize)> {
+    let (name, vars, by) = (&signal.name, &signal.vars, &signal.by);
+    let hearers = hearers(tx, name, signal.thrown_by).await?;
+    for &id in &hearers {
+        let (name, vars) = (name.clone(), vars.clone());
+        step::step(tx, engine, id, Input::Signal { name, vars }, by).await?;
+    }
+    let starts = starts(&**tx, engine, Heard::Signal, name).await?;
+    for start in &starts {
+        start.begin(tx, engine, "", vars.clone(), by).await?;
+    }
+    Ok((hearers.len(), starts.len()))
 }
 
 async fn hearers(tx: &Tx, name: &str, but: Option<InstanceId>) -> Result<Vec<InstanceId>> {

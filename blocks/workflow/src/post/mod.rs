@@ -6,6 +6,7 @@
 //! instance that hears it: it is heard once, however often the server stops. One that nobody waits
 //! for yet stays, and is tried again when somebody begins to wait for it; see [`KEPT`].
 
+mod by_hand;
 mod deliver;
 mod hearing;
 mod sending;
@@ -25,9 +26,10 @@ pub(crate) use store::Undelivered;
 
 use crate::{InstanceId, engine::Engine, react::write_again};
 
-pub(crate) use deliver::broadcast;
+pub(crate) use by_hand::{Choice, Decision, choices, decide};
+pub(crate) use deliver::{Signal, broadcast};
 pub(crate) use hearing::{Start, Waiting, settle, starts, waiting};
-pub(crate) use sending::{Sent, send};
+pub(crate) use sending::{Sent, cry, send};
 pub(crate) use store::keep_waits;
 
 /// How long a message waits for somebody who wants it. It is told of as undelivered afterwards.
@@ -48,6 +50,10 @@ impl JobBody for DeliverMail {
 /// A signal that an instance threw is to reach all others.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Broadcast {
+    /// Its row in `workflow_signal`, which goes with the write that is heard; a job that is run a
+    /// second time finds it gone. Jobs of before there was such a table have none.
+    #[serde(default)]
+    pub signal: Option<String>,
     pub name: String,
     /// It has heard its own signal already.
     pub thrown_by: InstanceId,
@@ -92,17 +98,8 @@ impl Handler for Crier {
     }
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure> {
-        let Broadcast { name, thrown_by } = job.body::<Broadcast>()?;
-        let vars = serde_json::Map::new();
-        broadcast(
-            &self.db,
-            &self.engine,
-            &name,
-            &vars,
-            Some(thrown_by),
-            "system",
-        )
-        .await?;
+        let signal = deliver::Signal::from(job.body::<Broadcast>()?);
+        broadcast(&self.db, &self.engine, signal).await?;
         Ok(())
     }
 }

@@ -6,8 +6,9 @@ use ::store::Tx;
 use kernel::{Fault, Result, clock::micros};
 use serde_json::{Map, Value};
 
-use super::{DeliverMail, KEPT, store as tables};
+use super::{Broadcast, DeliverMail, KEPT, store as tables};
 use crate::{
+    InstanceId,
     core::{Heard, Process, Wait},
     expr::Expr,
     schema::{instance, mail},
@@ -46,6 +47,18 @@ pub(crate) async fn send(
         )?;
     }
     wake(tx, begun).await
+}
+
+/// Has a signal that an instance threw reach all others, once.
+pub(crate) async fn cry(tx: &Tx, name: String, thrown_by: InstanceId) -> Result<()> {
+    let signal = kernel::id::new_v7(tx.now()).to_string();
+    tables::insert_signal(tx, &signal).await?;
+    tx.enqueue(&Broadcast {
+        signal: Some(signal),
+        name,
+        thrown_by,
+    })?;
+    Ok(())
 }
 
 fn letter(

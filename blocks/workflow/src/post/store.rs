@@ -1,6 +1,6 @@
-//! Rows of `workflow_wait` and `workflow_mail`.
+//! Rows of `workflow_wait`, `workflow_mail` and `workflow_signal`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use ::store::{
     Tx, fault,
@@ -13,9 +13,10 @@ use sea_orm::{
     QueryTrait, sea_query::SelectStatement,
 };
 
+use super::Choice;
 use crate::{
     core::{Heard, Wait},
-    schema::{UNKNOWN, definition, instance, mail, wait},
+    schema::{UNKNOWN, definition, instance, mail, signal, wait},
 };
 
 /// How `wait.heard` calls it.
@@ -127,6 +128,37 @@ pub(super) async fn places<C: ConnectionTrait>(
         .map_err(|e| fault("look who waits", e))?)
 }
 
+/// Places that wait so, with what their instances are about; the newest instance first.
+pub(super) async fn choices<C: ConnectionTrait>(
+    db: &C,
+    places: &Places,
+    limit: u64,
+) -> Result<Vec<Choice>> {
+    let waiting = wait::Entity::find()
+        .filter(places.condition())
+        .order_by_desc(wait::Column::Instance)
+        .limit(limit)
+        .all(db)
+        .await
+        .map_err(|e| fault("look who waits", e))?;
+    let ids = waiting.iter().map(|place| place.instance.clone());
+    let subjects: Vec<(String, String)> = instances()
+        .column(instance::Column::Subject)
+        .filter(instance::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("read who waits", e))?;
+    let subjects: HashMap<String, String> = subjects.into_iter().collect();
+    let choices = waiting.into_iter().map(|place| Choice {
+        subject: subjects.get(&place.instance).cloned().unwrap_or_default(),
+        instance: place.instance,
+        element: place.element,
+        key: place.key,
+    });
+    Ok(choices.collect())
+}
+
 /// Instances that wait so, whole, after the given one.
 pub(super) async fn hearers<C: ConnectionTrait>(
     db: &C,
@@ -171,9 +203,9 @@ pub(super) async fn insert_mail(tx: &Tx, row: mail::Model) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn mail(tx: &Tx, id: &str) -> Result<Option<mail::Model>> {
+pub(super) async fn mail<C: ConnectionTrait>(db: &C, id: &str) -> Result<Option<mail::Model>> {
     Ok(mail::Entity::find_by_id(id)
-        .one(&**tx)
+        .one(db)
         .await
         .map_err(|e| fault("get a message", e))?)
 }
@@ -184,6 +216,26 @@ pub(super) async fn remove_mail(tx: &Tx, id: &str) -> Result<()> {
         .await
         .map_err(|e| fault("remove a message", e))?;
     Ok(())
+}
+
+pub(super) async fn insert_signal(tx: &Tx, id: &str) -> Result<()> {
+    let row = signal::ActiveModel {
+        id: sea_orm::Set(id.to_owned()),
+    };
+    signal::Entity::insert(row)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("keep a signal", e))?;
+    Ok(())
+}
+
+/// Whether the signal was still to be heard; it is not any more.
+pub(super) async fn take_signal(tx: &Tx, id: &str) -> Result<bool> {
+    let done = signal::Entity::delete_by_id(id)
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("take a signal", e))?;
+    Ok(done.rows_affected > 0)
 }
 
 pub(super) async fn note_problem(tx: &Tx, row: mail::Model, problem: &str) -> Result<()> {

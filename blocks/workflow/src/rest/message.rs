@@ -2,7 +2,8 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Path, Query, State},
+    http::StatusCode,
 };
 use identity::Actor;
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,14 @@ use super::{
     Answer, Desk, parse,
     send::{self, Address},
 };
-use crate::post::Undelivered;
+use crate::post::{Choice, Decision, Undelivered};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(undelivered, correlate))
+        .routes(routes!(places))
+        .routes(routes!(deliver))
+        .routes(routes!(discard))
         .routes(routes!(signal))
 }
 
@@ -84,6 +88,77 @@ async fn undelivered(
     let found = send::undelivered(&desk, &actor, &page).await?;
     let (items, next) = (found.items, found.next);
     Ok(Json(UndeliveredList { items, next }))
+}
+
+/// Places that wait for a message of its name, or at the end of its flow, whatever their keys.
+#[utoipa::path(get, path = "/api/process/messages/{id}/places", tag = "process", params(("id" = String, Path)),
+    responses((status = 200, body = Vec<Choice>), (status = 404, description = "it was taken meanwhile")))]
+async fn places(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+) -> Answer<Json<Vec<Choice>>> {
+    let desk = Desk::of(&app)?;
+    Ok(Json(send::choices(&desk, &actor, &id).await?))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = MessageDelivery)]
+struct Delivery {
+    /// Who takes it.
+    #[serde(default)]
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
+    instance: String,
+    /// The element that waits there.
+    #[serde(default)]
+    #[schema(example = "paid")]
+    element: String,
+    #[serde(default)]
+    #[schema(example = "two orders had this number; the bank confirmed which was paid")]
+    reason: String,
+}
+
+/// Hands a message that nobody has taken to a place that waits for it.
+#[utoipa::path(post, path = "/api/process/messages/{id}/deliver", tag = "process", params(("id" = String, Path)),
+    request_body = Delivery,
+    responses((status = 204, description = "it is taken"), (status = 404, description = "it was taken meanwhile"),
+        (status = 422, description = "no reason, or that place does not wait for it")))]
+async fn deliver(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<Delivery>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    let instance = parse(&body.instance, "process instance")?;
+    let element = body.element;
+    let decision = Decision::Deliver { instance, element };
+    send::decide(&desk, &actor, &id, decision, &body.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = MessageDiscarding)]
+struct Discarding {
+    #[serde(default)]
+    #[schema(example = "the order was settled by telephone")]
+    reason: String,
+}
+
+/// Throws a message away that nobody has taken.
+#[utoipa::path(post, path = "/api/process/messages/{id}/discard", tag = "process", params(("id" = String, Path)),
+    request_body = Discarding,
+    responses((status = 204, description = "it is gone"), (status = 404, description = "it was taken meanwhile"),
+        (status = 422, description = "no reason")))]
+async fn discard(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<String>,
+    Json(body): Json<Discarding>,
+) -> Answer<StatusCode> {
+    let desk = Desk::of(&app)?;
+    send::decide(&desk, &actor, &id, Decision::Discard, &body.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Brings a message to the one place that waits for it, or begins the process that it begins.

@@ -7,13 +7,15 @@ use serde_json::{Map, Value};
 
 use super::{
     Desk,
-    act::{READ, take},
+    act::{INTERVENE, READ, take},
     subject_of,
 };
 use crate::{
     InstanceId,
     core::{Heard, Input},
-    post::{self, Start, Undelivered, Waiting, broadcast, starts, waiting},
+    post::{
+        self, Choice, Decision, Signal, Start, Undelivered, Waiting, broadcast, starts, waiting,
+    },
 };
 
 const SEND: &str = "workflow.message.send";
@@ -138,6 +140,32 @@ pub(crate) async fn undelivered(
     post::undelivered(&desk.db, page).await
 }
 
+/// Places that could take a message.
+pub(crate) async fn choices(desk: &Desk, actor: &Actor, id: &str) -> Result<Vec<Choice>> {
+    desk.check(actor, READ)?;
+    post::choices(&desk.db, &desk.engine, id).await
+}
+
+/// An operator decides about a message that nobody has taken.
+pub(crate) async fn decide(
+    desk: &Desk,
+    actor: &Actor,
+    id: &str,
+    decision: Decision,
+    reason: &str,
+) -> Result<()> {
+    desk.check(actor, INTERVENE)?;
+    let (engine, by) = (desk.engine.clone(), actor.trace());
+    let (id, reason) = (id.to_owned(), reason.to_owned());
+    desk.db
+        .write(move |tx| {
+            let (engine, decision, by) = (engine.clone(), decision.clone(), by.clone());
+            let (id, reason) = (id.clone(), reason.clone());
+            async move { post::decide(&tx, &engine, &id, &decision, &reason, &by).await }
+        })
+        .await
+}
+
 /// A signal reaches everything that waits for it, all in one write, and begins the processes
 /// that it begins. Answers how many instances heard it and how many began.
 pub(crate) async fn signal(
@@ -150,5 +178,12 @@ pub(crate) async fn signal(
     if name.trim().is_empty() {
         return Err(Error::invalid("name", Text::new("workflow-name-missing")));
     }
-    broadcast(&desk.db, &desk.engine, name, &vars, None, &actor.trace()).await
+    let signal = Signal {
+        name: name.to_owned(),
+        vars,
+        thrown_by: None,
+        row: None,
+        by: actor.trace(),
+    };
+    broadcast(&desk.db, &desk.engine, signal).await
 }

@@ -13,6 +13,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::m20261125_11_workflow_clock::Clocks),
         Box::new(super::m20261125_12_workflow_instance_over::InstanceOver),
         Box::new(super::m20261125_13_workflow_post::Migration),
+        Box::new(super::m20261125_14_workflow_signal::Migration),
     ]
 }
 

@@ -8,13 +8,14 @@ mod m20261125_11_seeing;
 mod m20261125_11_workflow_clock;
 mod m20261125_12_workflow_instance_over;
 mod m20261125_13_workflow_post;
+mod m20261125_14_workflow_signal;
 mod migration;
 pub mod post;
 mod verb;
 mod verb_migration;
 
 pub use migration::migrations;
-pub use post::{UNKNOWN, mail, wait};
+pub use post::{UNKNOWN, mail, signal, wait};
 pub use verb::{copy, deed, part, saved, substitute, suspension};
 
 /// A deployed file: BPMN or DMN. `id` is `key:version:tail`; `links` is a JSON list of the definitions

@@ -68,7 +68,7 @@ struct World {
 }
 
 /// Carries a job out and then never answers, as a server that is killed before it can note that.
-struct Dying(Arc<dyn Handler>, Arc<Notify>);
+pub struct Dying(pub Arc<dyn Handler>, pub Arc<Notify>);
 
 #[async_trait]
 impl Handler for Dying {

@@ -39,6 +39,8 @@ mod fuzz;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod migrate;
 #[cfg(test)]
 mod model;

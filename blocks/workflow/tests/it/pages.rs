@@ -101,7 +101,7 @@ impl House {
         self.ask(actor, request).await
     }
 
-    async fn form(&self, actor: &Actor, path: &str, body: &str) -> (u16, String, String) {
+    pub async fn form(&self, actor: &Actor, path: &str, body: &str) -> (u16, String, String) {
         let kind = "application/x-www-form-urlencoded";
         self.post(actor, path, kind, body.to_owned()).await
     }
@@ -127,7 +127,7 @@ impl House {
             .unwrap()
     }
 
-    async fn events(&self, kind: &str) -> Vec<Value> {
+    pub async fn events(&self, kind: &str) -> Vec<Value> {
         let sql = format!("SELECT data FROM store_event WHERE kind = '{kind}' ORDER BY seq");
         let statement = Statement::from_string(self.db.read().get_database_backend(), sql);
         let rows = self.db.read().query_all_raw(statement).await.unwrap();

@@ -6,11 +6,13 @@ use chrono::{DateTime, Duration, Utc};
 use kernel::{Clock, ManualClock};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
-use store::{Db, Worker};
+use store::{Db, Handler, Worker};
+use tokio::sync::Notify;
 use workflow::{Engine, InstanceId};
 
 use crate::{
-    durable::{deploy, start},
+    durable::{ORG, deploy, start},
+    durable_stops::Dying,
     model::{file, flows, process, vars},
 };
 
@@ -267,6 +269,64 @@ async fn a_thrown_signal_reaches_every_other_instance(db: Db) {
         "p completed",
     ];
     assert_eq!(standing(&db).await, all);
+}
+
+/// The server stops between what a thrown signal does and the note that it was done.
+#[store::db_test(migrations = workflow::migrations)]
+async fn a_signal_is_heard_once_though_the_server_is_killed(db: Db, clock: Arc<ManualClock>) {
+    let engine = Arc::new(Engine::default());
+    let signal =
+        |model: String| model.replace("<process", r#"<signal id="g" name="storm"/><process"#);
+    let throws = process(&format!(
+        r#"<startEvent id="s"/><intermediateThrowEvent id="warn"><signalEventDefinition signalRef="g"/></intermediateThrowEvent><endEvent id="e"/>{}"#,
+        flows("s>warn>e")
+    ));
+    let hears = process(&format!(
+        r#"<startEvent id="s"/><userTask id="watch" tongban:candidates="examiner"/>
+        <boundaryEvent id="heard" attachedToRef="watch" cancelActivity="false"><signalEventDefinition signalRef="g"/></boundaryEvent>
+        <endEvent id="e"/><endEvent id="e2"/>{}"#,
+        flows("s>watch>e; heard>e2")
+    ))
+    .replace(r#"process id="p""#, r#"process id="hears""#);
+    let begins = process(&format!(
+        r#"<startEvent id="s"><signalEventDefinition signalRef="g"/></startEvent><endEvent id="e"/>{}"#,
+        flows("s>e")
+    ))
+    .replace(r#"process id="p""#, r#"process id="begins""#);
+    deploy(&db, "throws", signal(throws)).await;
+    deploy(&db, "hears", signal(hears)).await;
+    deploy(&db, "begins", signal(begins)).await;
+    let hearer = engine_start(&db, &engine, "hears", "", json!({"org": ORG})).await;
+    engine_start(&db, &engine, "throws", "", json!({})).await;
+    assert_eq!(count(&db, "workflow_signal").await, 1);
+    kill_after(&db, &engine, "workflow.broadcast.v1").await;
+    clock.advance(Duration::seconds(61));
+    work(&db, &engine).await;
+    assert_eq!(
+        standing(&db).await,
+        ["begins completed", "hears running", "p completed"]
+    );
+    let trail = workflow::trail_of(&db, &engine, hearer).await.unwrap();
+    let heard = trail.steps.iter().filter(|stay| stay.element == "heard");
+    assert_eq!(heard.count(), 1);
+    assert_eq!(count(&db, "workflow_signal").await, 0);
+}
+
+/// Carries out the one job that is due, which is of this kind, and is killed before it can note
+/// that.
+async fn kill_after(db: &Db, engine: &Arc<Engine>, kind: &str) {
+    let dead = Arc::new(Notify::new());
+    let dying: Vec<Arc<dyn Handler>> = workflow::jobs(db, engine)
+        .into_iter()
+        .map(|handler| Arc::new(Dying(handler, dead.clone())) as Arc<dyn Handler>)
+        .collect();
+    let worker = Worker::new(&dying);
+    let job = worker.claim(db, 1).await.unwrap().pop().unwrap();
+    assert_eq!(job.kind, kind);
+    tokio::select! {
+        ended = worker.run_one(db, job) => panic!("{ended:?}"),
+        () = dead.notified() => {}
+    }
 }
 
 /// Instances that waited before there was a table of what waits are found nevertheless.
