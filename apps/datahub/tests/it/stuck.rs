@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use catalog::resource::store as store_of_entries;
 use exchange::node::run::Node;
 use flow::{
     feed::{Feed, Gone, act::install},
     trace,
 };
 use identity::Actor;
-use kernel::ManualClock;
+use kernel::{Clock, ManualClock, clock::micros};
 use store::{Db, db_test, page::PageRequest};
 
 use crate::house::{
@@ -47,6 +48,10 @@ async fn a_batch_that_the_lake_or_a_registry_refuses_is_retried(db: Db, clock: A
     house.settle().await;
     // The pack names another department as the source.
     feed(&house, of_people("health")).await;
+    // Nobody renewed the data in time, and a delivery does.
+    house
+        .tamper("UPDATE catalog_resource SET is_overdue = TRUE, data_at = 0")
+        .await;
     assert_eq!(police.round(false).await.unwrap().sent, 1);
     // Somebody took the batch's number in the lake before.
     house
@@ -56,6 +61,12 @@ async fn a_batch_that_the_lake_or_a_registry_refuses_is_retried(db: Db, clock: A
         )
         .await;
     house.settle().await;
+    let entry = store_of_entries::of_code(house.db.read(), &code)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!entry.is_overdue);
+    assert_eq!(entry.data_at, Some(micros(clock.now())));
     let steward = house.officer("steward").await;
     let page = PageRequest::new(None, None);
     let seen = async || {

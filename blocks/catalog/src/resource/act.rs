@@ -446,7 +446,26 @@ pub async fn renew(
         .await
 }
 
-/// As [`renew`], in a write: the exchange calls this with each delivery.
+/// Moments between two renewals that deliveries tell; sources that send each second do not make an
+/// event of each.
+const TOLD_AGAIN: i64 = 60_000_000;
+
+/// Data of an entry arrived just now by the exchange. Entries that are not open, or that another
+/// hub answers for, are left alone.
+pub async fn delivered(tx: &Tx, id: &str) -> Result<()> {
+    let row = store::get(&**tx, id).await?;
+    let is_told = row
+        .data_at
+        .is_some_and(|at| micros(tx.now()) - at < TOLD_AGAIN);
+    if !row.is_public() || !row.origin.is_empty() || (is_told && !row.is_overdue) {
+        return Ok(());
+    }
+    let profile = profile::get(&**tx).await?;
+    renewed(tx, row, &profile, tx.now(), "system").await?;
+    Ok(())
+}
+
+/// As [`renew`], in a write.
 pub(crate) async fn renewed(
     tx: &Tx,
     mut row: Entry,

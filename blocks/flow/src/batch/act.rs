@@ -39,6 +39,7 @@ pub(crate) async fn accepted(tx: &Tx, said: &BatchAccepted) -> Result<()> {
             store::update(tx, Batch { state, ..earlier }).await?;
         }
     }
+    catalog::resource::act::delivered(tx, &binding.entry).await?;
     above::hold(tx, &said.batch, true).await?;
     let row = Batch {
         id: said.batch.clone(),
