@@ -34,8 +34,7 @@ impl Operation {
 /// What of a document cannot be used is told whole, each finding with its remedy.
 pub fn import(document: &str) -> Result<Vec<Operation>, Vec<Finding>> {
     let one = |text: Text| vec![Finding::new("document", text)];
-    let document: Value = serde_json::from_str(document.trim_start_matches('\u{feff}'))
-        .map_err(|e| one(Text::new("gateway-openapi-json").with("problem", e)))?;
+    let document = read(document).map_err(one)?;
     let version = document.get("openapi").and_then(Value::as_str);
     if !version.is_some_and(|version| version.starts_with("3.")) {
         return Err(one(Text::new("gateway-openapi-version")));
@@ -88,6 +87,17 @@ pub fn import(document: &str) -> Result<Vec<Operation>, Vec<Finding>> {
     } else {
         Err(findings)
     }
+}
+
+/// JSON, or YAML. Aliases that would make a small file a large document are refused.
+fn read(document: &str) -> Result<Value, Text> {
+    let document = document.trim_start_matches('\u{feff}').trim_start();
+    if document.starts_with('{') {
+        return serde_json::from_str(document)
+            .map_err(|e| Text::new("gateway-openapi-json").with("problem", e));
+    }
+    serde_saphyr::from_str(document)
+        .map_err(|e| Text::new("gateway-openapi-yaml").with("problem", e))
 }
 
 /// A path whose parts are plain words, or whole `{names}`.
@@ -197,11 +207,34 @@ mod tests {
     }
 
     #[test]
+    fn a_document_may_be_yaml() {
+        let yaml = "# 户籍\nopenapi: '3.0.3'\ninfo: {title: t, version: '1'}\npaths:\n  /persons/{id}:\n    get:\n      summary: 一个人\n      responses:\n        200: &ok\n          description: 有\n        404: *ok\n  /persons:\n    post: {operationId: addPerson}\n";
+        let names: Vec<_> = import(yaml).unwrap().iter().map(Operation::name).collect();
+        assert_eq!(names, ["GET /persons/{id}", "POST /persons"]);
+    }
+
+    #[test]
+    fn aliases_do_not_blow_a_document_up() {
+        let mut bomb = "openapi: 3.0.0\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..12 {
+            let before = vec![format!("*a{}", n - 1); 10].join(", ");
+            bomb += &format!("a{n}: &a{n} [{before}]\n");
+        }
+        let found = import(&bomb).unwrap_err();
+        assert_eq!(keys(&found), ["gateway-openapi-yaml"]);
+    }
+
+    #[test]
     fn what_cannot_be_used_is_told_whole() {
-        assert_eq!(
-            keys(&import("openapi: 3.0.0").unwrap_err()),
-            ["gateway-openapi-json"]
-        );
+        for (document, key) in [
+            ("{\"openapi\": ", "gateway-openapi-json"),
+            ("openapi: [3", "gateway-openapi-yaml"),
+            ("openapi: 3.0.0", "gateway-openapi-paths"),
+            ("just words", "gateway-openapi-version"),
+            ("", "gateway-openapi-version"),
+        ] {
+            assert_eq!(keys(&import(document).unwrap_err()), [key], "{document}");
+        }
         let old = json!({"swagger": "2.0", "paths": {}}).to_string();
         assert_eq!(
             keys(&import(&old).unwrap_err()),

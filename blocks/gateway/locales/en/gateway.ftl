@@ -1,4 +1,5 @@
-gateway-openapi-json = The document is no JSON ({ $problem }); if the OpenAPI document is YAML, convert it to JSON first.
+gateway-openapi-json = The document begins like JSON and is none ({ $problem }); export it anew, or correct that place.
+gateway-openapi-yaml = The document is neither JSON nor YAML ({ $problem }); export it anew, or correct that place.
 gateway-openapi-version = This is no OpenAPI 3 document (openapi: 3.x is missing); export it as OpenAPI 3, or convert it.
 gateway-openapi-paths = The document has no path that can be called; describe each operation in paths.
 gateway-openapi-path = The path { $path } cannot be used: it must begin with /, and braces fill a whole part; write it so.

@@ -1,4 +1,5 @@
-gateway-openapi-json = 文档不是 JSON（{ $problem }）；OpenAPI 文档若为 YAML，请先转换成 JSON。
+gateway-openapi-json = 文档以 JSON 开头但不是 JSON（{ $problem }）；请重新导出或改正该处。
+gateway-openapi-yaml = 文档既不是 JSON 也不是 YAML（{ $problem }）；请重新导出或改正该处。
 gateway-openapi-version = 这不是 OpenAPI 3 文档（缺少 openapi: 3.x）；请导出或转换成 OpenAPI 3。
 gateway-openapi-paths = 文档没有可调用的路径；请在 paths 中写明每个操作。
 gateway-openapi-path = 路径 { $path } 无法使用：须以 / 开头，花括号须占满一段；请改写。
