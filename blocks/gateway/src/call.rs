@@ -392,7 +392,7 @@ impl Started {
             .map_err(|e| Fault::caused_by("write an answer", e).into())
     }
 
-    /// Answers from a registry; the hub stands for question and answer alike.
+    /// Answers from a registry or the lake; the hub stands for question and answer alike.
     async fn query(
         self,
         app: &App,

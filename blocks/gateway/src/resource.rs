@@ -126,7 +126,7 @@ pub struct Registering {
     #[serde(default)]
     #[schema(value_type = Option<Object>, example = json!({"openapi": "3.0.3", "info": {"title": "户籍", "version": "1"}, "paths": {"/persons/{id}": {"get": {"summary": "一个人"}}}}))]
     pub document: Option<Value>,
-    /// What the hub answers from a registry, instead of a document.
+    /// What the hub answers from a registry or a table of the lake, instead of a document.
     #[serde(default)]
     pub query: Option<Query>,
     #[serde(default = "usual_request")]
@@ -180,7 +180,7 @@ pub async fn register(app: &App, actor: &Actor, asked: &Registering) -> Result<R
             })
         }
         (None, Some(query)) => {
-            findings.extend(query.findings(app).await?);
+            findings.extend(query.findings(app, &asked.org).await?);
             vec![query.operation()]
         }
         _ => {

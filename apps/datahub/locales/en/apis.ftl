@@ -117,3 +117,7 @@ datahub-cascade-up-empty-next = Subscribe the node “superior” to a publicati
 datahub-cascade-down = Coming down
 datahub-cascade-down-empty = Nothing comes down yet
 datahub-cascade-down-empty-next = When the superior subscribes us, its publication appears here and waits to be opened.
+datahub-api-lake = Table of the lake
+datahub-api-lake-help = Instead of a registry: the name of a table of this department, as ods_hukou.
+datahub-api-key = Columns to find rows by
+datahub-api-key-help = For a table of the lake: columns that a question gives, with commas between.

@@ -117,3 +117,7 @@ datahub-cascade-up-empty-next = 请为前置机“superior”订阅要上行的�
 datahub-cascade-down = 下行
 datahub-cascade-down-empty = 还没有数据下行
 datahub-cascade-down-empty-next = 上级为本中心订阅后，数据会出现在这里，等待开放。
+datahub-api-lake = 数据湖表
+datahub-api-lake-help = 不查登记库时填写：本部门的表名，如 ods_hukou。
+datahub-api-key = 查找列
+datahub-api-key-help = 查数据湖表时填写：提问须给出的列，以逗号分隔。

@@ -98,9 +98,12 @@ pub(super) async fn send_registration(
 fn registering(fields: &Fields) -> kernel::Result<Registering> {
     let text = |name: &str| fields.value(name).trim().to_owned();
     let document = text("document");
-    let registry = text("registry");
-    let query = (!registry.is_empty()).then(|| Query {
+    let (registry, lake) = (text("registry"), text("lake"));
+    let has_query = !registry.is_empty() || !lake.is_empty();
+    let query = has_query.then(|| Query {
         registry,
+        lake,
+        key: words(fields.value("key")),
         compare: words(fields.value("compare")),
         fields: words(fields.value("fields")),
     });

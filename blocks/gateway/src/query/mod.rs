@@ -1,11 +1,15 @@
-//! Resources that the hub answers itself, from a registry: whether values are those on record, or
-//! the fields that a grant's purpose needs.
+//! Resources that the hub answers itself, from a registry or a table of the lake: whether values
+//! are those on record, or the fields that a grant's purpose needs.
+
+mod record;
+mod table;
+
+use std::collections::BTreeMap;
 
 use identity::{Actor, Post};
 use kernel::{Error, Finding, Result, Text};
-use registry::{Declaration, Registries, record::act::view_by_key};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use web::App;
 
@@ -16,13 +20,22 @@ pub const LARGEST: u64 = 64 << 10;
 /// Held for the time of one call; the policy file says what it may read.
 const POST: &str = "gateway.query";
 
-/// What is asked of which registry.
+/// What is asked of which registry, or of which table of the lake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = GatewayQuery)]
 pub struct Query {
+    #[serde(default)]
     #[schema(example = "population")]
     pub registry: String,
+    /// A table of the lake, instead of a registry.
+    #[serde(default)]
+    #[schema(example = "")]
+    pub lake: String,
+    /// Columns of that table by which a question finds its rows; a registry has its key.
+    #[serde(default)]
+    #[schema(example = json!([]))]
+    pub key: Vec<String>,
     /// Fields that the question gives and the answer compares: yes or no, and nothing else.
     #[serde(default)]
     #[schema(example = json!(["xm"]))]
@@ -46,25 +59,27 @@ impl Query {
         }
     }
 
-    /// What of it does not fit the registry.
-    pub async fn findings(&self, app: &App) -> Result<Vec<Finding>> {
-        let registries = app.part::<Registries>()?;
-        let mut findings = Vec::new();
-        let mut found = |text| findings.push(Finding::new("query", text));
-        let db = app.db().read();
-        let Ok(declaration) = registries.declaration(db, &self.registry).await else {
-            found(Text::new("gateway-query-registry").with("name", &self.registry));
-            return Ok(findings);
+    /// What of it does not fit the registry, or the table of this department.
+    pub async fn findings(&self, app: &App, org: &str) -> Result<Vec<Finding>> {
+        let finding = |text| Finding::new("query", text);
+        let mut findings = match (self.registry.is_empty(), self.lake.is_empty()) {
+            (false, true) => record::findings(app, self).await?,
+            (true, false) => table::findings(app, self, org).await?,
+            _ => vec![Text::new("gateway-query-where")],
         };
         if self.compare.is_empty() == self.fields.is_empty() {
-            found(Text::new("gateway-query-kind"));
+            findings.push(Text::new("gateway-query-kind"));
         }
-        for name in self.compare.iter().chain(&self.fields) {
-            if declaration.field(name).is_none() {
-                found(Text::new("gateway-query-field").with("name", name));
-            }
-        }
-        Ok(findings)
+        Ok(findings.into_iter().map(finding).collect())
+    }
+
+    /// Names that it does not know.
+    fn unknown(&self, is_known: impl Fn(&str) -> bool) -> Vec<Text> {
+        let names = self.key.iter().chain(&self.compare).chain(&self.fields);
+        names
+            .filter(|name| !is_known(name))
+            .map(|name| Text::new("gateway-query-field").with("name", name))
+            .collect()
     }
 }
 
@@ -85,8 +100,7 @@ fn asking(actor: &Actor, org: &str) -> Actor {
     }
 }
 
-/// Answers a question. A record that is not there and one that says otherwise answer a comparison
-/// the same: no.
+/// Answers a question.
 pub async fn answer(
     app: &App,
     actor: &Actor,
@@ -95,46 +109,12 @@ pub async fn answer(
     query: &Query,
     question: &[u8],
 ) -> Result<Value> {
-    let registries = app.part::<Registries>()?;
-    let declaration = registries
-        .declaration(app.db().read(), &query.registry)
-        .await?;
-    let question = read(&declaration, query, question)?;
-    let told = |name: &String| question.get(name).map(String::as_str).unwrap_or_default();
-    // As the registry writes keys of several fields.
-    let key: Vec<String> = declaration
-        .key
-        .iter()
-        .map(|name| told(name).replace('|', "||"))
-        .collect();
-    let key = key.join("|");
     let actor = asking(actor, org);
-    let view = match view_by_key(app, &actor, &query.registry, &key, purpose, true).await {
-        Ok(view) => view,
-        Err(Error::NotFound { .. }) if query.fields.is_empty() => {
-            return Ok(json!({"matches": false}));
-        }
-        Err(Error::NotFound { .. }) => return Ok(json!({"found": false})),
-        Err(error) => return Err(error),
-    };
-    let value = |name: &String| {
-        let field = declaration.field(name)?;
-        let decided = view.folded.fields.get(name)?;
-        Some(decided.told.value.json(field))
-    };
-    if query.fields.is_empty() {
-        let is_same = |name: &String| {
-            let own = value(name).map(|value| plain(&value)).unwrap_or_default();
-            !view.folded.is_closed && !own.is_empty() && own == told(name).trim()
-        };
-        return Ok(json!({"matches": query.compare.iter().all(is_same)}));
+    if query.lake.is_empty() {
+        record::answer(app, &actor, purpose, query, question).await
+    } else {
+        table::answer(app, &actor, purpose, query, question).await
     }
-    let fields: Map<String, Value> = query
-        .fields
-        .iter()
-        .map(|name| (name.clone(), value(name).unwrap_or(Value::Null)))
-        .collect();
-    Ok(json!({"found": true, "is_closed": view.folded.is_closed, "fields": fields}))
 }
 
 fn plain(value: &Value) -> String {
@@ -145,16 +125,12 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// The question's values as texts; the key's fields and those to compare must be there, and no
+/// The question's values as texts; those of the key and those to compare must be there, and no
 /// others.
-fn read(
-    declaration: &Declaration,
-    query: &Query,
-    question: &[u8],
-) -> Result<std::collections::BTreeMap<String, String>> {
+fn read(key: &[String], query: &Query, question: &[u8]) -> Result<BTreeMap<String, String>> {
     let wrong = |_| Error::invalid("", Text::new("gateway-question-json"));
     let object: Map<String, Value> = serde_json::from_slice(question).map_err(wrong)?;
-    let wanted: Vec<&String> = declaration.key.iter().chain(&query.compare).collect();
+    let wanted: Vec<&String> = key.iter().chain(&query.compare).collect();
     let mut findings = Vec::new();
     for name in object.keys() {
         if !wanted.contains(&name) {

@@ -176,7 +176,7 @@ async fn bad_input_is_told_field_by_field(db: Db, clock: Arc<ManualClock>) {
             "gateway-limit",
             "gateway-timeout",
             "gateway-node-foreign",
-            "gateway-openapi-json"
+            "gateway-openapi-paths"
         ]
     );
     house.register(|_| {}).await;

@@ -5,6 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use arrow::{
+    array::{ArrayRef, RecordBatch, StringArray},
+    ipc::writer::StreamWriter,
+};
 use axum::{
     Extension, Json, Router,
     body::{Body, Bytes},
@@ -46,6 +50,7 @@ pub const PERSON: &str = "320000199001010039";
 pub fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
     let mut all = exchange::migrations();
     all.extend(registry::migrations());
+    all.extend(lake::migrations());
     all.extend(gateway::migrations());
     all
 }
@@ -72,6 +77,7 @@ impl House {
             web::foundation(),
             exchange::foundation(),
             registry::foundation(),
+            lake::foundation(),
             gateway::foundation(),
         ];
         let words = foundations
@@ -83,9 +89,12 @@ impl House {
         app.put(Keys(dir.path().join("keys")));
         app.put(exchange::Settings::default());
         app.put(settings);
+        let lake = lake::Lake::open(db.clone(), lake::Settings::default(), dir.path());
+        app.put(lake.unwrap());
         let gate = app.put(Gate::default());
         let modules = vec![
             registry::module(&app).unwrap(),
+            lake::module(&app).unwrap(),
             exchange::module(&app).unwrap(),
             gateway::module(&app).unwrap(),
         ];
@@ -214,6 +223,27 @@ impl House {
         let found = found.unwrap().items;
         let line = |call: gateway::overview::Call| (call.outcome.name().to_owned(), call.status);
         found.into_iter().map(line).collect()
+    }
+
+    /// A table of the lake with two payments of one person and one of another.
+    pub async fn payments(&self) {
+        let table = json!({
+            "id": "payments", "title": {"zh": "缴费", "en": "payments"}, "org": POLICE,
+            "columns": [
+                {"id": "person", "title": {"zh": "人", "en": "person"}, "type": "text", "sensitivity": 4, "mask": "id"},
+                {"id": "year", "title": {"zh": "年", "en": "year"}, "type": "integer"},
+                {"id": "sum", "title": {"zh": "金额", "en": "sum"}, "type": "decimal", "places": 2},
+                {"id": "paid_on", "title": {"zh": "日期", "en": "day"}, "type": "date"},
+            ],
+        });
+        let table: lake::Table = serde_json::from_value(table).unwrap();
+        let steward = officer("steward", POLICE);
+        lake::declare(&self.app, &steward, &table).await.unwrap();
+        let request = Request::put("/api/lake/tables/payments/batches/1?mode=append&source=test")
+            .body(Body::from(payments()))
+            .unwrap();
+        let answer = self.ask(&steward, request).await;
+        assert_eq!(answer.json()["good"], json!(3), "{}", answer.json());
     }
 
     /// People in a registry.
@@ -453,4 +483,25 @@ async fn slow(State(calls): Calls) -> &'static str {
     calls.fetch_add(1, Ordering::SeqCst);
     tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     "late"
+}
+
+/// As the lake takes rows: an Arrow stream of texts.
+fn payments() -> Vec<u8> {
+    let columns: [(&str, [&str; 3]); 4] = [
+        ("person", [PERSON, PERSON, "O'Neil"]),
+        ("year", ["2025", "2026", "2026"]),
+        ("sum", ["380.00", "400.50", "1.00"]),
+        ("paid_on", ["2025-03-01", "2026-02-02", "2026-02-03"]),
+    ];
+    let columns = columns.map(|(name, texts)| {
+        let texts = StringArray::from_iter_values(texts);
+        (name, Arc::new(texts) as ArrayRef)
+    });
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    bytes
 }

@@ -1,4 +1,4 @@
-//! Questions that the hub answers from a registry.
+//! Questions that the hub answers from a registry or a table of the lake.
 
 use std::sync::Arc;
 
@@ -116,4 +116,104 @@ async fn fields_are_given_as_the_grant_lets_them(db: Db, clock: Arc<ManualClock>
         Some(serde_json::from_value(json!({"registry": "people", "fields": ["no"]})).unwrap());
     let error = gateway::resource::register(&house.app, &steward, &wrong).await;
     assert!(matches!(error, Err(kernel::Error::Invalid(_))));
+}
+
+#[db_test(migrations = migrations)]
+async fn a_table_of_the_lake_answers(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    house.payments().await;
+    register(
+        &house,
+        "paid",
+        json!({"lake": "payments", "key": ["person", "year"], "compare": ["sum"]}),
+    )
+    .await;
+    for (person, year, sum, matches) in [
+        (PERSON, json!(2026), json!("400.50"), true),
+        (PERSON, json!("2025"), json!("400.50"), false),
+        ("O'Neil", json!(2026), json!("1.00"), true),
+        ("x' OR '1'='1", json!(2026), json!("1.00"), false),
+        (PERSON, json!("no year"), json!("400.50"), false),
+    ] {
+        let question = json!({"person": person, "year": year, "sum": sum});
+        let answer = ask(&house, "paid", question).await;
+        assert_eq!(
+            answer.json(),
+            json!({"matches": matches}),
+            "{person} {year}"
+        );
+    }
+    register(
+        &house,
+        "payments-of",
+        json!({"lake": "payments", "key": ["person"], "fields": ["year", "sum", "paid_on"]}),
+    )
+    .await;
+    let answer = ask(&house, "payments-of", json!({"person": PERSON})).await;
+    let mut answer = answer.json();
+    let rows = answer["rows"].as_array_mut().unwrap();
+    rows.sort_by_key(|row| row["year"].as_i64());
+    assert_eq!(
+        answer,
+        json!({"found": true, "rows": [
+            {"year": 2025, "sum": "380.00", "paid_on": "2025-03-01"},
+            {"year": 2026, "sum": "400.50", "paid_on": "2026-02-02"},
+        ]})
+    );
+    let answer = ask(&house, "payments-of", json!({"person": "nobody"})).await;
+    assert_eq!(answer.json(), json!({"found": false, "rows": []}));
+    // The lake keeps who asked, for which department, and why.
+    let page = PageRequest::new(None, None);
+    let steward = officer("steward", POLICE);
+    let uses = lake::uses(&house.app, &steward, "payments", &page)
+        .await
+        .unwrap();
+    assert_eq!(uses.items.len(), 7);
+    assert!(
+        uses.items
+            .iter()
+            .all(|used| used.purpose == "核对" && used.who_org == CIVIL)
+    );
+}
+
+#[db_test(migrations = migrations)]
+async fn only_own_tables_are_offered(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    house.payments().await;
+    for (org, query, key) in [
+        (
+            CIVIL,
+            json!({"lake": "payments", "key": ["person"], "fields": ["sum"]}),
+            "gateway-query-table",
+        ),
+        (
+            POLICE,
+            json!({"lake": "payments", "fields": ["sum"]}),
+            "gateway-query-key",
+        ),
+        (
+            POLICE,
+            json!({"lake": "payments", "key": ["person"], "fields": ["no"]}),
+            "gateway-query-field",
+        ),
+        (
+            POLICE,
+            json!({"lake": "payments", "registry": "people", "key": ["person"], "fields": ["sum"]}),
+            "gateway-query-where",
+        ),
+        (
+            POLICE,
+            json!({"lake": "payments", "key": ["person"]}),
+            "gateway-query-kind",
+        ),
+    ] {
+        let mut wrong = crate::house::registering();
+        (wrong.document, wrong.org) = (None, org.into());
+        wrong.query = Some(serde_json::from_value(query).unwrap());
+        let error = gateway::resource::register(&house.app, &officer("steward", org), &wrong).await;
+        let Err(kernel::Error::Invalid(findings)) = error else {
+            panic!("{key}");
+        };
+        assert_eq!(findings[0].text.key, key);
+    }
 }

@@ -1,0 +1,76 @@
+//! Answers from a registry.
+
+use identity::Actor;
+use kernel::{Error, Result, Text};
+use registry::{Registries, record::act::view_by_key};
+use serde_json::{Map, Value, json};
+use web::App;
+
+use super::{Query, plain, read};
+
+pub(super) async fn findings(app: &App, query: &Query) -> Result<Vec<Text>> {
+    let registries = app.part::<Registries>()?;
+    let found = registries
+        .declaration(app.db().read(), &query.registry)
+        .await;
+    let Ok(declaration) = found else {
+        return Ok(vec![
+            Text::new("gateway-query-registry").with("name", &query.registry),
+        ]);
+    };
+    let mut findings = query.unknown(|name| declaration.field(name).is_some());
+    if !query.key.is_empty() {
+        findings.push(Text::new("gateway-query-key-own"));
+    }
+    Ok(findings)
+}
+
+/// A record that is not there and one that says otherwise answer a comparison
+/// the same: no.
+pub(super) async fn answer(
+    app: &App,
+    actor: &Actor,
+    purpose: &str,
+    query: &Query,
+    question: &[u8],
+) -> Result<Value> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries
+        .declaration(app.db().read(), &query.registry)
+        .await?;
+    let question = read(&declaration.key, query, question)?;
+    let told = |name: &String| question.get(name).map(String::as_str).unwrap_or_default();
+    // As the registry writes keys of several fields.
+    let key: Vec<String> = declaration
+        .key
+        .iter()
+        .map(|name| told(name).replace('|', "||"))
+        .collect();
+    let key = key.join("|");
+    let view = match view_by_key(app, actor, &query.registry, &key, purpose, true).await {
+        Ok(view) => view,
+        Err(Error::NotFound { .. }) if query.fields.is_empty() => {
+            return Ok(json!({"matches": false}));
+        }
+        Err(Error::NotFound { .. }) => return Ok(json!({"found": false})),
+        Err(error) => return Err(error),
+    };
+    let value = |name: &String| {
+        let field = declaration.field(name)?;
+        let decided = view.folded.fields.get(name)?;
+        Some(decided.told.value.json(field))
+    };
+    if query.fields.is_empty() {
+        let is_same = |name: &String| {
+            let own = value(name).map(|value| plain(&value)).unwrap_or_default();
+            !view.folded.is_closed && !own.is_empty() && own == told(name).trim()
+        };
+        return Ok(json!({"matches": query.compare.iter().all(is_same)}));
+    }
+    let fields: Map<String, Value> = query
+        .fields
+        .iter()
+        .map(|name| (name.clone(), value(name).unwrap_or(Value::Null)))
+        .collect();
+    Ok(json!({"found": true, "is_closed": view.folded.is_closed, "fields": fields}))
+}
