@@ -56,10 +56,18 @@ pub fn apply(order: &Order) -> Result<(), Fault> {
         .map_err(|e| failed("begin at the target", e))?;
     let outcome = table.apply();
     if outcome.is_err() {
-        // If it fails the connection is gone, and the database rolls back by itself.
-        drop(connection.rollback());
+        roll_back(&connection);
     }
     outcome
+}
+
+/// A database that rolled back by itself, as SQLite does on a full disk, has no transaction to end,
+/// and its driver does not disconnect before one ended: it gets an empty one.
+fn roll_back(connection: &Connection<'_>) {
+    if connection.rollback().is_err() && connection.execute("BEGIN", (), None).is_ok() {
+        // If it fails the connection is gone, and the transaction with it.
+        drop(connection.rollback());
+    }
 }
 
 struct Table<'a> {
@@ -318,9 +326,14 @@ impl Table<'_> {
     }
 }
 
-/// Beginnings of SQLSTATEs, and numbers of servers, that may go by themselves: connection, rollback
-/// by the server, resources, intervention, time-out, locks.
-const PASSING: [&str; 9] = ["08", "40", "53", "57", "58", "HYT", "55P03", "1205", "disk"];
+/// Beginnings of SQLSTATEs that may go by themselves: connection, rollback by the server, resources,
+/// intervention, time-out, locks.
+const PASSING: [&str; 7] = ["08", "40", "53", "57", "58", "HYT", "55P03"];
+/// Numbers of `MariaDB` for the same: disk full, table full, too many connections, lock time-out,
+/// deadlock.
+const PASSING_NUMBERS: [&str; 5] = ["1021", "1114", "1040", "1205", "1213"];
+/// Words of SQLite, whose driver has one state for all.
+const PASSING_WORDS: [&str; 3] = ["locked", "disk is full", "Lost connection"];
 
 /// What the database said no to. Connections that broke, locks and full disks may go by themselves.
 fn refused(what: &str, error: impl std::error::Error) -> Fault {
@@ -330,10 +343,12 @@ fn refused(what: &str, error: impl std::error::Error) -> Fault {
         text = format!("{text}: {cause}");
         next = cause.source();
     }
-    let state = text.split("State: ").nth(1).unwrap_or_default();
+    let after = |mark: &str| text.split(mark).nth(1).unwrap_or_default();
+    let (state, number) = (after("State: "), after("Native error: "));
+    let number = number.split(',').next().unwrap_or_default();
     let is_passing = PASSING.iter().any(|class| state.starts_with(class))
-        || text.contains("locked")
-        || text.contains("Lost connection");
+        || PASSING_NUMBERS.contains(&number)
+        || PASSING_WORDS.iter().any(|word| text.contains(word));
     let fault = Fault::new(format!("{what}: {text}"));
     if is_passing { fault.transient() } else { fault }
 }

@@ -11,7 +11,7 @@ use store::{Db, db_test};
 use crate::house::{CIVIL, House, POLICE, migrations, rows, sql};
 
 /// The connection string of a PostgreSQL URL.
-fn postgres() -> Option<String> {
+pub fn postgres() -> Option<String> {
     let url = std::env::var("TONGBAN_TEST_POSTGRES").ok()?;
     let rest = url.strip_prefix("postgres://")?;
     let (user, rest) = rest.split_once('@')?;

@@ -5,6 +5,7 @@ mod cutting;
 mod doors;
 mod drivers;
 mod enrolling;
+mod faults;
 mod files;
 mod flowing;
 mod forging;
