@@ -262,6 +262,7 @@ for (const language of ["zh-CN", "en"]) {
         ["process", "/processes/definitions/food-licence"],
         ["process-instances", "/processes/instances?q=none"],
         ["process-incidents", "/processes/incidents"],
+        ["process-messages", "/processes/messages"],
         ["process-upload", "/processes/upload"],
         ["decision", "/processes/definitions/food-risk"],
         ["modeler", "/processes/definitions/food-licence/edit"],
