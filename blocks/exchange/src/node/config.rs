@@ -269,6 +269,7 @@ impl Publication {
 pub struct Target {
     /// Code of the publication.
     pub publication: String,
+    /// An ODBC connection string, or `postgres://…`.
     pub connection: String,
     pub table: String,
     /// Whether the node makes the table if it is not there.
@@ -283,6 +284,15 @@ pub struct Target {
     /// Rows sent to the database at once.
     #[serde(default = "usual_rows")]
     pub rows: usize,
+}
+
+impl Target {
+    /// Whether it is reached by PostgreSQL's own protocol.
+    pub fn is_postgres(&self) -> bool {
+        ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| self.connection.starts_with(scheme))
+    }
 }
 
 fn usual_rows() -> usize {

@@ -150,8 +150,7 @@ impl Puller<'_> {
             note: note.clone(),
             folder: self.folder.incoming(&task.id),
         };
-        let applied = tokio::task::spawn_blocking(move || target::apply(&order)).await;
-        applied.map_err(|e| Fault::caused_by("apply a delivery", e).transient())?
+        target::apply(order).await
     }
 
     /// Tells the hub that a delivery is where it belongs, and forgets its chunks.

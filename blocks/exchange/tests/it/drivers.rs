@@ -57,7 +57,8 @@ fn target(connection: &str, table: &str) -> String {
     )
 }
 
-async fn through(db: Db, clock: Arc<ManualClock>, connection: String, truth: &str) {
+/// `into` is how the target is reached.
+async fn through(db: Db, clock: Arc<ManualClock>, connection: String, into: &str, truth: &str) {
     let house = House::open(db, &clock).await;
     let mark = kernel::id::new_v7(chrono::Utc::now()).simple().to_string();
     let (from, to) = (format!("from_{mark}"), format!("to_{mark}"));
@@ -86,7 +87,7 @@ async fn through(db: Db, clock: Arc<ManualClock>, connection: String, truth: &st
     let mut provider = house
         .node("police", POLICE, &settings(&connection, &from))
         .await;
-    let mut subscriber = house.node("civil", CIVIL, &target(&connection, &to)).await;
+    let mut subscriber = house.node("civil", CIVIL, &target(into, &to)).await;
     provider.round(false).await.unwrap();
     house.publish("all").await;
     house.subscribe("all", "civil").await;
@@ -120,8 +121,67 @@ async fn through(db: Db, clock: Arc<ManualClock>, connection: String, truth: &st
 #[db_test(migrations = migrations)]
 async fn postgresql_comes_through(db: Db, clock: Arc<ManualClock>) {
     match postgres() {
-        Some(connection) => through(db, clock, connection, "TRUE").await,
+        Some(connection) => through(db, clock, connection.clone(), &connection, "TRUE").await,
         None => eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set"),
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn postgresql_takes_rows_by_copy(db: Db, clock: Arc<ManualClock>) {
+    match (postgres(), std::env::var("TONGBAN_TEST_POSTGRES")) {
+        (Some(connection), Ok(url)) => through(db, clock, connection, &url, "TRUE").await,
+        _ => eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set"),
+    }
+}
+
+/// What statements write and what `COPY` writes is the same, whatever stands in the rows.
+#[db_test(migrations = migrations)]
+async fn copy_and_statements_write_the_same(db: Db, clock: Arc<ManualClock>) {
+    let (Some(odbc), Ok(url)) = (postgres(), std::env::var("TONGBAN_TEST_POSTGRES")) else {
+        eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set");
+        return;
+    };
+    let house = House::open(db, &clock).await;
+    let from = crate::house::sqlite(&house.file("source.db"));
+    sql(
+        &from,
+        &[
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT, sum TEXT, rate REAL, is_open INTEGER, born TEXT, changed TEXT)",
+            "INSERT INTO t VALUES (1, '\\N', '0.00', 0.1, 1, '0001-01-01', '1970-01-01 00:00:00')",
+            "INSERT INTO t VALUES (2, 'a' || char(9) || 'b' || char(10) || char(13) || '\\', '-9999999999.99', -1e-300, 0, '9999-12-31', '2026-03-02 09:00:00.000001')",
+            "INSERT INTO t VALUES (3, '', NULL, 1.7e308, NULL, NULL, '2026-03-02 09:00:01')",
+            "INSERT INTO t VALUES (4, '👨‍👩‍👧 \"''; DROP TABLE t', '0.01', 3, 1, '1900-02-28', '2026-03-02 09:00:02')",
+        ],
+    );
+    let mark = kernel::id::new_v7(chrono::Utc::now()).simple().to_string();
+    let tables = [format!("by_odbc_{mark}"), format!("by_copy_{mark}")];
+    let mut provider = house.node("police", POLICE, &settings(&from, "t")).await;
+    provider.round(false).await.unwrap();
+    house.publish("all").await;
+    let mut subscribers = Vec::new();
+    for (node, connection, table) in [("one", &odbc, &tables[0]), ("two", &url, &tables[1])] {
+        subscribers.push(house.node(node, CIVIL, &target(connection, table)).await);
+        house.subscribe("all", node).await;
+    }
+    let changes = [
+        "SELECT 1",
+        "UPDATE t SET name = 'x\\.', changed = '2026-03-02 09:00:03' WHERE id = 2",
+        "INSERT INTO t VALUES (5, '\\.', '1.5', 0, 1, '2026-01-01', '2026-03-02 09:00:04')",
+    ];
+    for change in changes {
+        sql(&from, &[change]);
+        provider.round(true).await.unwrap();
+        for node in &mut subscribers {
+            node.round(false).await.unwrap();
+        }
+        let [by_odbc, by_copy] = tables
+            .clone()
+            .map(|table| rows(&odbc, &format!("SELECT * FROM {table} ORDER BY id")));
+        assert_eq!(by_odbc, by_copy, "{change}");
+        assert!(by_copy.len() >= 4, "{by_copy:?}");
+    }
+    for table in tables {
+        sql(&odbc, &[&format!("DROP TABLE {table}")]);
     }
 }
 
@@ -171,7 +231,7 @@ async fn nodes_may_create_tables_at_once(db: Db, clock: Arc<ManualClock>) {
 #[db_test(migrations = migrations)]
 async fn mariadb_comes_through(db: Db, clock: Arc<ManualClock>) {
     match std::env::var("TONGBAN_TEST_MARIADB") {
-        Ok(connection) => through(db, clock, connection, "1").await,
+        Ok(connection) => through(db, clock, connection.clone(), &connection, "1").await,
         Err(_) => eprintln!("skipped: TONGBAN_TEST_MARIADB is not set"),
     }
 }

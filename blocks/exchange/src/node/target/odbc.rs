@@ -1,10 +1,7 @@
-//! A subscriber's table: one delivery, one transaction, with the mark beside it that says it was
-//! applied. Killed before the commit, nothing happened; after it, the mark tells.
-
-use std::path::PathBuf;
+//! Targets by the ODBC driver of any database.
 
 use arrow::{
-    array::{ArrayRef, AsArray, RecordBatch, StringBuilder},
+    array::RecordBatch,
     datatypes::{Field, Schema, SchemaRef},
 };
 use arrow_odbc::{
@@ -12,36 +9,17 @@ use arrow_odbc::{
     odbc_api::{Connection, Cursor, IntoParameter},
 };
 use kernel::Fault;
-use std::sync::Arc;
 
-use super::{
-    chunk_file,
-    config::Target,
-    source::{failed, odbc},
-};
+use super::{Dialect, MARKS, Order, PASSING};
 use crate::{
-    data::{
-        Column, Shape, Type,
-        chunk::{self, Kind},
-    },
-    wire::{BatchKind, Note},
+    data::chunk::Kind,
+    node::source::{failed, odbc},
+    wire::BatchKind,
 };
-
-/// Table beside the target that tells the last delivery of each subscription.
-pub const MARKS: &str = "tongban_applied";
-
-/// What is to be applied.
-pub struct Order {
-    pub target: Target,
-    pub shape: Shape,
-    pub note: Note,
-    /// Where the chunks are.
-    pub folder: PathBuf,
-}
 
 /// Applies a delivery, unless the table has it. A fault that is transient may go by itself; any other
 /// needs a person.
-pub fn apply(order: &Order) -> Result<(), Fault> {
+pub(super) fn apply(order: &Order) -> Result<(), Fault> {
     let connection = odbc::connect(&order.target.connection)?;
     let table = Table {
         connection: &connection,
@@ -79,31 +57,13 @@ struct Table<'a> {
 impl Table<'_> {
     /// Tables that have to be there. Some databases commit at such a statement, so it comes first.
     fn prepare(&self) -> Result<(), Fault> {
-        let marks = format!(
-            "CREATE TABLE IF NOT EXISTS {MARKS} (subscription VARCHAR(100) NOT NULL PRIMARY KEY, \
-             batch VARCHAR(64) NOT NULL, applied_sequence BIGINT NOT NULL)"
-        );
-        self.create(&marks)?;
-        if self.order.target.create {
-            let mut columns: Vec<String> = self
-                .order
-                .shape
-                .columns
-                .iter()
-                .map(|c| self.definition(c))
-                .collect();
-            let key: Vec<&str> = self.order.shape.key.iter().map(|k| self.name(k)).collect();
-            columns.push(format!("PRIMARY KEY ({})", key.join(", ")));
-            let table = &self.order.target.table;
-            let suffix = if self.is_mariadb() {
-                " DEFAULT CHARSET=utf8mb4"
-            } else {
-                ""
-            };
-            let columns = columns.join(", ");
-            self.create(&format!(
-                "CREATE TABLE IF NOT EXISTS {table} ({columns}){suffix}"
-            ))?;
+        let dialect = if self.is_mariadb() {
+            Dialect::MariaDb
+        } else {
+            Dialect::Standard
+        };
+        for sql in self.order.tables(dialect) {
+            self.create(&sql)?;
         }
         Ok(())
     }
@@ -120,33 +80,6 @@ impl Table<'_> {
             .any(|name| self.product.to_lowercase().contains(name))
     }
 
-    fn definition(&self, column: &Column) -> String {
-        let is_key = self.order.shape.key.contains(&column.name);
-        let kind = match column.kind {
-            Type::Text if column.length > 0 => format!("VARCHAR({})", column.length),
-            // MariaDB indexes texts of a known length only.
-            Type::Text if is_key => "VARCHAR(255)".into(),
-            Type::Text => "TEXT".into(),
-            Type::Integer => "BIGINT".into(),
-            Type::Decimal { digits, scale } => format!("DECIMAL({digits}, {scale})"),
-            Type::Float => "DOUBLE PRECISION".into(),
-            Type::Boolean => "BOOLEAN".into(),
-            Type::Date => "DATE".into(),
-            Type::Timestamp if self.is_mariadb() => "DATETIME(6)".into(),
-            Type::Timestamp => "TIMESTAMP".into(),
-        };
-        let filled = if column.required { " NOT NULL" } else { "" };
-        format!("{} {kind}{filled}", self.name(&column.name))
-    }
-
-    fn name<'b>(&'b self, column: &'b str) -> &'b str {
-        self.order
-            .target
-            .columns
-            .get(column)
-            .map_or(column, String::as_str)
-    }
-
     fn run(&self, sql: &str) -> Result<(), Fault> {
         let done = self.connection.execute(sql, (), None);
         done.map(drop).map_err(|e| refused("prepare the target", e))
@@ -160,27 +93,13 @@ impl Table<'_> {
         if order.note.kind == BatchKind::Full {
             self.run(&format!("DELETE FROM {}", order.target.table))?;
         }
-        for (place, mark) in order.note.chunks.iter().enumerate() {
-            let path = chunk_file(&order.folder, place);
-            let bytes = std::fs::read(&path)
-                .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e).transient())?;
-            let (schema, is_increment) = match mark.kind {
-                Kind::Rows => (
-                    order.shape.schema(),
-                    order.note.kind == BatchKind::Increment,
-                ),
-                Kind::Deletes => (order.shape.key_schema(), true),
-            };
-            let batches = chunk::read(&bytes, &schema)?;
-            let batches: Vec<RecordBatch> = batches
-                .iter()
-                .map(|batch| self.translate(batch))
-                .collect::<Result<_, _>>()?;
-            if is_increment {
-                self.delete(&batches)?;
+        for place in 0..order.note.chunks.len() {
+            let piece = order.piece(place)?;
+            if piece.is_change {
+                self.delete(&piece.batches)?;
             }
-            if mark.kind == Kind::Rows {
-                self.insert(&schema, &batches)?;
+            if piece.kind == Kind::Rows {
+                self.insert(&piece.schema, &piece.batches)?;
             }
         }
         self.mark()?;
@@ -226,39 +145,11 @@ impl Table<'_> {
         done.map_err(|e| refused("mark the target", e))
     }
 
-    /// Codes of the exchange as codes of the table.
-    fn translate(&self, batch: &RecordBatch) -> Result<RecordBatch, Fault> {
-        let codes = &self.order.target.codes;
-        if codes.is_empty() {
-            return Ok(batch.clone());
-        }
-        let schema = batch.schema();
-        let columns = schema
-            .fields()
-            .iter()
-            .zip(batch.columns())
-            .map(
-                |(field, array)| match (codes.get(field.name()), array.as_string_opt::<i32>()) {
-                    (Some(codes), Some(texts)) => {
-                        let mut builder = StringBuilder::new();
-                        for text in texts {
-                            let code = text.map(|t| codes.get(t).map_or(t, String::as_str));
-                            builder.append_option(code);
-                        }
-                        Arc::new(builder.finish()) as ArrayRef
-                    }
-                    _ => array.clone(),
-                },
-            );
-        RecordBatch::try_new(schema.clone(), columns.collect())
-            .map_err(|e| Fault::caused_by("translate codes", e))
-    }
-
     fn insert(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), Fault> {
         let names: Vec<&str> = schema
             .fields()
             .iter()
-            .map(|f| self.name(f.name()))
+            .map(|f| self.order.name(f.name()))
             .collect();
         let marks = vec!["?"; names.len()].join(", ");
         let names = names.join(", ");
@@ -273,22 +164,11 @@ impl Table<'_> {
         let key = &self.order.shape.key;
         let conditions: Vec<String> = key
             .iter()
-            .map(|name| format!("{} = ?", self.name(name)))
+            .map(|name| format!("{} = ?", self.order.name(name)))
             .collect();
         let conditions = conditions.join(" AND ");
         let sql = format!("DELETE FROM {} WHERE {conditions}", self.order.target.table);
-        let mut keys = Vec::new();
-        for batch in batches {
-            let schema = batch.schema();
-            let places: Result<Vec<usize>, _> =
-                key.iter().map(|name| schema.index_of(name)).collect();
-            let places = places.map_err(|e| Fault::caused_by("find the key", e))?;
-            keys.push(
-                batch
-                    .project(&places)
-                    .map_err(|e| Fault::caused_by("find the key", e))?,
-            );
-        }
+        let keys = self.order.keys(batches)?;
         let Some(first) = keys.first() else {
             return Ok(());
         };
@@ -326,9 +206,6 @@ impl Table<'_> {
     }
 }
 
-/// Beginnings of SQLSTATEs that may go by themselves: connection, rollback by the server, resources,
-/// intervention, time-out, locks.
-const PASSING: [&str; 7] = ["08", "40", "53", "57", "58", "HYT", "55P03"];
 /// Numbers of `MariaDB` for the same: disk full, table full, too many connections, lock time-out,
 /// deadlock.
 const PASSING_NUMBERS: [&str; 5] = ["1021", "1114", "1040", "1205", "1213"];
