@@ -22,7 +22,7 @@ case $1 in
             # Tests make and drop hundreds of schemas; losing them in a power cut is no loss.
             # Benchmarks say TONGBAN_POSTGRES_FSYNC=on.
             as_server "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-                -o "-p $port -k $dir -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=${TONGBAN_POSTGRES_FSYNC:-off}" start > /dev/null
+                -o "-p $port -k $dir -c listen_addresses=127.0.0.1 -c max_connections=200 -c wal_level=logical -c fsync=${TONGBAN_POSTGRES_FSYNC:-off}" start > /dev/null
             as_server "$bin/createdb" -h 127.0.0.1 -p "$port" -U tongban tongban
         fi
         echo "postgres://tongban@127.0.0.1:$port/tongban"
