@@ -113,6 +113,9 @@ pub struct OdbcSource {
     /// Table that triggers write the keys of changed rows to; wins over `watermark`.
     #[serde(default)]
     pub changes: Option<Changes>,
+    /// The write-ahead log of a `PostgreSQL` database; wins over both.
+    #[serde(default)]
+    pub replication: Option<Replication>,
     /// Longest text in bytes that a column without `length` is read with.
     #[serde(default = "usual_text")]
     pub text_bytes: usize,
@@ -127,6 +130,16 @@ fn usual_overlap() -> i64 {
 
 fn usual_text() -> usize {
     4096
+}
+
+/// A logical replication slot, and the database's own publication that it tells of. The node makes
+/// both if they are not there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replication {
+    /// Small letters, digits and `_`.
+    pub slot: String,
+    pub publication: String,
 }
 
 /// A table of changes.

@@ -25,7 +25,7 @@ use crate::{
         checksum::{Checksum, row_hashes},
         chunk::{self, Kind, Mark},
     },
-    wire::{Manifest, RefusedRow, shape_digest},
+    wire::{BatchKind, Manifest, RefusedRow, shape_digest},
 };
 
 /// Refused rows that are told one by one; more of them are only counted.
@@ -100,7 +100,11 @@ pub fn read(reading: &Reading) -> Result<Ready, Fault> {
         node: reading.node.clone(),
         publication: publication.code.clone(),
         sequence: reading.sequence,
-        kind: reading.plan.kind,
+        kind: if end.is_full {
+            BatchKind::Full
+        } else {
+            reading.plan.kind
+        },
         rows: total(Kind::Rows),
         deletes: total(Kind::Deletes),
         refused: writer.refused_count,

@@ -131,7 +131,9 @@ impl Sender<'_> {
         let mut files = Vec::new();
         match &publication.source {
             Source::Odbc(source) => {
-                let is_whole = source.changes.is_none() && source.watermark.is_none();
+                let is_whole = source.changes.is_none()
+                    && source.watermark.is_none()
+                    && source.replication.is_none();
                 if is_whole || plan.since.is_none() {
                     plan.kind = BatchKind::Full;
                 }

@@ -12,4 +12,5 @@ mod forging;
 mod house;
 mod http;
 mod killing;
+mod replication;
 mod texts;

@@ -74,6 +74,7 @@ pub fn read(
                     .watermark
                     .as_ref()
                     .and_then(|_| reading.mark.map(|mark| mark.0)),
+                is_full: false,
             });
         };
         let next = address

@@ -3,6 +3,7 @@
 pub mod folder;
 pub mod http;
 pub mod odbc;
+mod replication;
 
 use arrow::array::RecordBatch;
 use kernel::Fault;
@@ -22,6 +23,8 @@ pub struct Plan {
 pub struct End {
     /// For the next reading; none where this one saw nothing.
     pub watermark: Option<String>,
+    /// Whether everything was read although changes were asked for.
+    pub is_full: bool,
 }
 
 /// Takes raw columns: those of the publication in its order, or of its key for rows that are gone.

@@ -13,7 +13,7 @@ use arrow_odbc::{
 };
 use kernel::Fault;
 
-use super::{End, Plan, Take, failed};
+use super::{End, Plan, Take, failed, replication};
 use crate::{
     data::chunk::Kind,
     node::config::{OdbcSource, Publication, SourceColumn, with_environment},
@@ -55,6 +55,9 @@ pub fn read(
         publication,
         source,
     };
+    if let Some(replication) = &source.replication {
+        return replication::read(&reader, replication, plan, take);
+    }
     match (&source.changes, &source.watermark) {
         (Some(_), _) => reader.by_changes(plan, take),
         (None, Some(_)) => reader.by_watermark(plan, take),
@@ -62,7 +65,7 @@ pub fn read(
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     connection: &'a Connection<'static>,
     publication: &'a Publication,
     source: &'a OdbcSource,
@@ -87,11 +90,14 @@ impl Reader<'_> {
             let gone = format!("SELECT {keys} FROM {table} WHERE {condition} AND ({deleted})");
             self.query(&gone, Kind::Deletes, take)?;
         }
-        Ok(End { watermark: end })
+        Ok(End {
+            watermark: end,
+            is_full: false,
+        })
     }
 
     /// Rows of the table under a condition; those that count as gone are not among them.
-    fn all(&self, condition: Option<&str>, take: &mut Take<'_>) -> Result<(), Fault> {
+    pub(super) fn all(&self, condition: Option<&str>, take: &mut Take<'_>) -> Result<(), Fault> {
         let columns: Vec<&str> = self
             .publication
             .columns
@@ -128,24 +134,20 @@ impl Reader<'_> {
             self.all(None, take)?;
             return Ok(End {
                 watermark: Some(end.unwrap_or_else(|| "0".into())),
+                is_full: false,
             });
         };
         let from = literal(since, self.source.overlap)?;
         let until = literal(end.as_deref().unwrap_or("0"), 0)?;
         let span = format!("c.{sequence} > {from} AND c.{sequence} <= {until}");
         let table = &self.source.table;
-        let columns: Vec<String> = self
-            .publication
-            .columns
-            .iter()
-            .map(|c| qualified("t", c.source()))
-            .collect();
+        let columns = self.columns("t");
         let same: Vec<String> = self
             .publication
             .key_columns()
             .map(|c| format!("c.{0} = t.{0}", c.source()))
             .collect();
-        let (columns, same) = (columns.join(", "), same.join(" AND "));
+        let same = same.join(" AND ");
         let rows = format!(
             "SELECT {columns} FROM {table} t WHERE EXISTS \
              (SELECT 1 FROM {log} c WHERE {same} AND {span})"
@@ -157,10 +159,35 @@ impl Reader<'_> {
             self.keys("c.")
         );
         self.query(&gone, Kind::Deletes, take)?;
-        Ok(End { watermark: end })
+        Ok(End {
+            watermark: end,
+            is_full: false,
+        })
     }
 
-    fn keys(&self, before: &str) -> String {
+    pub(super) fn table(&self) -> &str {
+        &self.source.table
+    }
+
+    /// Names of the key's columns at the source.
+    pub(super) fn key_names(&self) -> Vec<String> {
+        let keys = self.publication.key_columns();
+        keys.map(|column| column.source().to_owned()).collect()
+    }
+
+    /// The publication's columns, of this name of the table.
+    pub(super) fn columns(&self, table: &str) -> String {
+        let columns = self.publication.columns.iter();
+        let columns: Vec<String> = columns.map(|c| qualified(table, c.source())).collect();
+        columns.join(", ")
+    }
+
+    pub(super) fn run(&self, sql: &str) -> Result<(), Fault> {
+        let done = self.connection.execute(sql, (), None);
+        done.map(drop).map_err(|e| failed("prepare the source", e))
+    }
+
+    pub(super) fn keys(&self, before: &str) -> String {
         let keys: Vec<String> = self
             .publication
             .key_columns()
@@ -169,18 +196,29 @@ impl Reader<'_> {
         keys.join(", ")
     }
 
-    fn query(&self, sql: &str, kind: Kind, take: &mut Take<'_>) -> Result<(), Fault> {
+    pub(super) fn query(&self, sql: &str, kind: Kind, take: &mut Take<'_>) -> Result<(), Fault> {
+        self.wide(sql, self.source.text_bytes, &mut |batch| take(kind, batch))
+    }
+
+    /// As [`Reader::query`], with texts of so many bytes.
+    pub(super) fn wide(
+        &self,
+        sql: &str,
+        text_bytes: usize,
+        take: &mut dyn FnMut(RecordBatch) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let cursor = self
             .connection
             .execute(sql, (), None)
             .map_err(|e| failed("read the source", e))?
             .ok_or_else(|| Fault::new("the source answers no rows"))?;
-        self.fetch(cursor, &mut |batch| take(kind, batch))
+        self.fetch(cursor, text_bytes, take)
     }
 
     fn fetch(
         &self,
         mut cursor: impl Cursor,
+        text_bytes: usize,
         take: &mut dyn FnMut(RecordBatch) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let inferred = arrow_schema_from(&mut cursor, None, false)
@@ -192,8 +230,8 @@ impl Reader<'_> {
             )))
             .with_max_bytes_per_batch(FETCH_BYTES)
             .with_max_num_rows_per_batch(FETCH_ROWS)
-            .with_max_text_size(self.source.text_bytes)
-            .with_max_binary_size(self.source.text_bytes);
+            .with_max_text_size(text_bytes)
+            .with_max_binary_size(text_bytes);
         if self.source.utf16 {
             builder.with_payload_text_encoding(TextEncoding::Utf16);
         }
@@ -207,7 +245,7 @@ impl Reader<'_> {
     }
 
     /// The one value of a query, as text.
-    fn one(&self, sql: &str) -> Result<Option<String>, Fault> {
+    pub(super) fn one(&self, sql: &str) -> Result<Option<String>, Fault> {
         let mut found = None;
         self.query(sql, Kind::Rows, &mut |_, batch| {
             let Some(column) = batch.columns().first().filter(|c| c.len() == 1) else {
