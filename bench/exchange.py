@@ -78,7 +78,7 @@ def dlt_load(url: str) -> float:
     return took
 
 
-def settings(url: str) -> tuple[str, str]:
+def settings(url: str, more: str = "", every: int = 0) -> tuple[str, str]:
     address, database = url.removeprefix("postgres://").split("/")
     user, host = address.split("@")
     host, port = host.split(":")
@@ -90,19 +90,22 @@ def settings(url: str) -> tuple[str, str]:
     for place in range(1, COLUMNS):
         kind = ['"text"', '"integer"', '"date"', "{ decimal = { digits = 14, scale = 2 } }"][place % 4]
         columns.append(f'{{ name = "c{place}", type = {kind}, length = {40 if place % 4 == 0 else 0} }}')
+    limits = "[limits]\npoll_seconds = 1\n" if every else ""
     provider = f"""
+{limits}
 [[publication]]
 code = "bench"
 title = "bench"
 key = ["id"]
-every_seconds = 0
-source = {{ kind = "odbc", connection = "{connection}", table = "bench_from" }}
+every_seconds = {every}
+source = {{ kind = "odbc", connection = "{connection}", table = "bench_from"{more} }}
 columns = [{", ".join(columns)}]
 """
     subscriber = f"""
+{limits}
 [[target]]
 publication = "bench"
-connection = "{connection}"
+connection = "{url}"
 table = "bench_to"
 """
     return provider, subscriber
@@ -121,6 +124,10 @@ class Hub:
         self.address = json.loads(self.process.stdout.readline())["address"]
         token = subprocess.run([TONGBAN, "token", "create", "--user", "steward"], check=True, capture_output=True, text=True, env=environment)
         self.token = token.stdout.strip()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
 
     def call(self, path: str, body=None):
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
@@ -152,30 +159,87 @@ def peak(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def exchange(url: str, rows: int, results: Results) -> tuple[float, str]:
-    empty(url)
+@contextlib.contextmanager
+def pair(url: str, more: str = "", every: int = 0):
+    """A hub that serves a demo city, and folders of two enrolled nodes, the subscription made."""
     data = pathlib.Path(tempfile.mkdtemp(prefix="tongban-bench-"))
-    hub = Hub(data)
     with contextlib.ExitStack() as after:
         after.callback(shutil.rmtree, data, ignore_errors=True)
-        after.callback(hub.process.wait)
-        after.callback(hub.process.send_signal, signal.SIGTERM)
-        provider, subscriber = settings(url)
+        # The first start fills the city, and remembers how in its memory.
+        Hub(data).stop()
+        hub = Hub(data)
+        after.callback(hub.stop)
+        provider, subscriber = settings(url, more, every)
         hub.enrol("bench-from", data / "from", provider)
         hub.enrol("bench-to", data / "to", subscriber)
         round_of(data / "from")
         hub.call("publications/bench/steps", {"step": "open"})
         hub.call("subscriptions", {"publication": "bench", "node": "bench-to", "purpose": "bench", "basis": "bench"})
-        sent, sent_mb = round_of(data / "from")
-        applied, applied_mb = round_of(data / "to")
-        hub_mb = peak(hub.process.pid)
+        yield hub, data / "from", data / "to"
+
+
+def same(url: str) -> None:
     check = "SELECT count(*), coalesce(sum(hashtext(t::text)::numeric), 0) FROM {} t"
     if sql(url, check.format("bench_from")) != sql(url, check.format("bench_to")):
         sys.exit("source and target differ")
+
+
+def exchange(url: str, rows: int, results: Results) -> tuple[float, str]:
+    empty(url)
+    with pair(url) as (hub, source, target):
+        sent, sent_mb = round_of(source)
+        applied, applied_mb = round_of(target)
+        hub_mb = peak(hub.process.pid)
+    same(url)
     note = f"read and send {sent:.1f} s, pull and apply {applied:.1f} s; {rows} rows x {COLUMNS} columns"
     results.add("node_peak_mb", max(sent_mb, applied_mb), "MB", note=f"sender {sent_mb:.0f}, receiver {applied_mb:.0f}")
     results.add("hub_peak_mb", hub_mb, "MB", note="with the demo city in it")
     return sent + applied, note
+
+
+CHANGED = 10_000
+"""No row of the filled table has so much in its rising column."""
+RISEN = 10**15
+
+
+def increment(url: str, rows: int, more: str) -> float:
+    """Median seconds from the commit of changed rows at the source until they are at the target."""
+    empty(url)
+    times = []
+    with pair(url, more, every=1) as (_, source, target):
+        round_of(source)
+        round_of(target)
+        command = [TONGBAN, "node", "run", "--data"]
+        nodes = [subprocess.Popen([*command, str(folder)], stderr=subprocess.DEVNULL) for folder in (source, target)]
+        try:
+            for turn in range(3):
+                time.sleep(4)
+                mark = RISEN * (turn + 1)
+                step = max(1, rows // CHANGED)
+                sql(url, f"UPDATE bench_from SET c4 = 'changed {turn}', c17 = {mark} + id WHERE id % {step} = 0")
+                changed = sql(url, f"SELECT count(*) FROM bench_from WHERE c17 >= {mark}")
+                begun = time.monotonic()
+                while sql(url, f"SELECT count(*) FROM bench_to WHERE c17 >= {mark}") != changed:
+                    if time.monotonic() - begun > 120:
+                        sys.exit("changed rows did not arrive")
+                    time.sleep(0.05)
+                times.append(time.monotonic() - begun)
+        finally:
+            for node in nodes:
+                node.send_signal(signal.SIGTERM)
+                node.wait()
+    same(url)
+    return sorted(times)[1]
+
+
+def increments(url: str, rows: int, results: Results) -> None:
+    sql(url, "CREATE INDEX ON bench_from (c17)")
+    note = f"{CHANGED} changed rows of {rows}; both nodes look each second; median of 3"
+    taken = increment(url, rows, ', watermark = "c17", overlap = 0')
+    results.add("increment_s.watermark", taken, "s", note=note)
+    taken = increment(url, rows, ', replication = { slot = "bench", publication = "bench" }')
+    results.add("increment_s.replication", taken, "s", note=note)
+    sql(url, "SELECT pg_drop_replication_slot('bench'); DROP PUBLICATION bench")
 
 
 def rows_per_s(results: Results, rows: int = int(os.environ.get("EXCHANGE_ROWS", "10000000"))) -> None:
@@ -186,4 +250,5 @@ def rows_per_s(results: Results, rows: int = int(os.environ.get("EXCHANGE_ROWS",
     speed = rows / took
     results.add("exchange_rows_per_s", speed, "rows/s", "copy_pipe", rows / copy_pipe(url), note)
     results.add("exchange_rows_per_s", speed, "rows/s", "dlt", rows / dlt_load(url), note)
+    increments(url, rows, results)
     sql(url, "DROP TABLE bench_from; DROP TABLE bench_to; DROP TABLE IF EXISTS tongban_applied")

@@ -19,6 +19,7 @@ import gateway
 import lake
 import linkage
 import processes as peer_processes
+import registries
 from result import Results
 from server import TONGBAN, demo, environment
 
@@ -179,7 +180,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
        "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join,
-       "exchange": exchange.rows_per_s, "linkage": linkage.link, "gateway": gateway.calls}
+       "exchange": exchange.rows_per_s, "linkage": linkage.link, "lookups": registries.lookups, "gateway": gateway.calls}
 
 
 def main() -> None:

@@ -12,9 +12,12 @@ use exchange::{
 };
 use kernel::ManualClock;
 use rand::RngExt;
-use store::{Db, db_test};
+use store::{Db, Engine, db_test};
 
-use crate::house::{CIVIL, House, POLICE, migrations, rows, sql, sqlite, steward};
+use crate::{
+    drivers::postgres,
+    house::{CIVIL, House, POLICE, migrations, rows, sql, sqlite, steward},
+};
 
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name)
@@ -41,7 +44,36 @@ fn provider(house: &House) -> String {
     )
 }
 
-fn target(house: &House) -> String {
+/// Where rows go, how the node reaches it, and how a look at it does.
+struct Place {
+    node: String,
+    look: String,
+    table: String,
+}
+
+/// A hub on `PostgreSQL` has its subscriber there too, which is written by `COPY`.
+fn place(house: &House) -> Place {
+    match (house.app.db().engine(), postgres()) {
+        (Engine::Postgres, Some(look)) => Place {
+            node: std::env::var("TONGBAN_TEST_POSTGRES").unwrap(),
+            look,
+            table: format!(
+                "numbers_{}",
+                kernel::id::new_v7(chrono::Utc::now()).simple()
+            ),
+        },
+        _ => {
+            let file = sqlite(&house.file("target.db"));
+            Place {
+                node: file.clone(),
+                look: file,
+                table: "numbers".into(),
+            }
+        }
+    }
+}
+
+fn target(place: &Place) -> String {
     format!(
         r#"
         [limits]
@@ -49,10 +81,10 @@ fn target(house: &House) -> String {
         [[target]]
         publication = "numbers"
         connection = "{}"
-        table = "numbers"
+        table = "{}"
         create = true
         "#,
-        sqlite(&house.file("target.db"))
+        place.node, place.table
     )
 }
 
@@ -89,10 +121,8 @@ async fn killed_at_random_nothing_is_lost_and_nothing_doubled(db: Db, clock: Arc
     let mut house = House::open(db, &clock).await;
     let count = number("TONGBAN_TEST_EXCHANGE_ROWS", 3_000);
     let kills = number("TONGBAN_TEST_EXCHANGE_KILLS", 12);
-    let (from, to) = (
-        sqlite(&house.file("source.db")),
-        sqlite(&house.file("target.db")),
-    );
+    let from = sqlite(&house.file("source.db"));
+    let place = place(&house);
     sql(
         &from,
         &[
@@ -105,7 +135,7 @@ async fn killed_at_random_nothing_is_lost_and_nothing_doubled(db: Db, clock: Arc
     );
     let sender = house.enrol("sender", POLICE).await;
     let receiver = house.enrol("receiver", CIVIL).await;
-    let (sending, receiving) = (provider(&house), target(&house));
+    let (sending, receiving) = (provider(&house), target(&place));
     live(sender.clone(), sending.clone(), 300).await;
     house.publish("numbers").await;
     house.subscribe("numbers", "receiver").await;
@@ -162,12 +192,12 @@ async fn killed_at_random_nothing_is_lost_and_nothing_doubled(db: Db, clock: Arc
             refused => panic!("{refused:?}"),
         }
     }
-    let kept = "SELECT id, text FROM numbers ORDER BY id";
+    let kept = format!("SELECT id, text FROM {} ORDER BY id", place.table);
     let source = rows(
         &from,
         "SELECT id, text FROM numbers WHERE gone = 0 ORDER BY id",
     );
-    let there = rows(&to, kept);
+    let there = rows(&place.look, &kept);
     let differing = source.iter().zip(&there).find(|(a, b)| a != b);
     assert!(
         there == source,
@@ -176,6 +206,9 @@ async fn killed_at_random_nothing_is_lost_and_nothing_doubled(db: Db, clock: Arc
         there.len()
     );
 
+    if place.node != place.look {
+        sql(&place.look, &[&format!("DROP TABLE {}", place.table)]);
+    }
     every_receipt_is_genuine(&sender).await;
     let flows = overview::flows(&house.app, &steward()).await.unwrap();
     assert_eq!((flows[0].waiting, flows[0].failed), (0, 0));
