@@ -1,0 +1,181 @@
+//! A subscriber's table: one delivery, one transaction, with the mark beside it that says it was
+//! applied. Killed before the commit, nothing happened; after it, the mark tells.
+
+mod odbc;
+mod postgres;
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, AsArray, RecordBatch, StringBuilder},
+    datatypes::SchemaRef,
+};
+use kernel::Fault;
+
+use super::{chunk_file, config::Target};
+use crate::{
+    data::{
+        Column, Shape, Type,
+        chunk::{self, Kind},
+    },
+    wire::{BatchKind, Note},
+};
+
+/// Table beside the target that tells the last delivery of each subscription.
+pub const MARKS: &str = "tongban_applied";
+
+/// Beginnings of SQLSTATEs that may go by themselves: connection, rollback by the server, resources,
+/// intervention, time-out, locks.
+const PASSING: [&str; 7] = ["08", "40", "53", "57", "58", "HYT", "55P03"];
+
+/// What is to be applied.
+pub struct Order {
+    pub target: Target,
+    pub shape: Shape,
+    pub note: Note,
+    /// Where the chunks are.
+    pub folder: PathBuf,
+}
+
+/// Applies a delivery, unless the table has it. A fault that is transient may go by itself; any other
+/// needs a person.
+pub async fn apply(order: Order) -> Result<(), Fault> {
+    if order.target.is_postgres() {
+        return postgres::apply(&order).await;
+    }
+    let applied = tokio::task::spawn_blocking(move || odbc::apply(&order)).await;
+    applied.map_err(|e| Fault::caused_by("apply a delivery", e).transient())?
+}
+
+/// Where databases differ in how tables are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Standard,
+    MariaDb,
+}
+
+/// One chunk, as the table is to have it.
+struct Piece {
+    kind: Kind,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    /// Rows of these keys may be there already.
+    is_change: bool,
+}
+
+impl Order {
+    fn is_full(&self) -> bool {
+        self.note.kind == BatchKind::Full
+    }
+
+    fn name<'a>(&'a self, column: &'a str) -> &'a str {
+        self.target
+            .columns
+            .get(column)
+            .map_or(column, String::as_str)
+    }
+
+    /// Statements that make the tables which have to be there.
+    fn tables(&self, dialect: Dialect) -> Vec<String> {
+        let mut tables = vec![format!(
+            "CREATE TABLE IF NOT EXISTS {MARKS} (subscription VARCHAR(100) NOT NULL PRIMARY KEY, \
+             batch VARCHAR(64) NOT NULL, applied_sequence BIGINT NOT NULL)"
+        )];
+        if self.target.create {
+            let columns = self.shape.columns.iter();
+            let mut parts: Vec<String> = columns.map(|c| self.definition(c, dialect)).collect();
+            let key: Vec<&str> = self.shape.key.iter().map(|k| self.name(k)).collect();
+            parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
+            let suffix = match dialect {
+                Dialect::MariaDb => " DEFAULT CHARSET=utf8mb4",
+                Dialect::Standard => "",
+            };
+            tables.push(format!(
+                "CREATE TABLE IF NOT EXISTS {} ({}){suffix}",
+                self.target.table,
+                parts.join(", ")
+            ));
+        }
+        tables
+    }
+
+    fn definition(&self, column: &Column, dialect: Dialect) -> String {
+        let is_key = self.shape.key.contains(&column.name);
+        let kind = match column.kind {
+            Type::Text if column.length > 0 => format!("VARCHAR({})", column.length),
+            // MariaDB indexes texts of a known length only.
+            Type::Text if is_key => "VARCHAR(255)".into(),
+            Type::Text => "TEXT".into(),
+            Type::Integer => "BIGINT".into(),
+            Type::Decimal { digits, scale } => format!("DECIMAL({digits}, {scale})"),
+            Type::Float => "DOUBLE PRECISION".into(),
+            Type::Boolean => "BOOLEAN".into(),
+            Type::Date => "DATE".into(),
+            Type::Timestamp if dialect == Dialect::MariaDb => "DATETIME(6)".into(),
+            Type::Timestamp => "TIMESTAMP".into(),
+        };
+        let filled = if column.required { " NOT NULL" } else { "" };
+        format!("{} {kind}{filled}", self.name(&column.name))
+    }
+
+    /// A chunk, with codes as the table has them.
+    fn piece(&self, place: usize) -> Result<Piece, Fault> {
+        let mark = self.note.chunks.get(place);
+        let kind = mark.map_or(Kind::Rows, |mark| mark.kind);
+        let path = chunk_file(&self.folder, place);
+        let bytes = std::fs::read(&path)
+            .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e).transient())?;
+        let schema = match kind {
+            Kind::Rows => self.shape.schema(),
+            Kind::Deletes => self.shape.key_schema(),
+        };
+        let batches = chunk::read(&bytes, &schema)?;
+        let batches = batches.iter().map(|batch| self.translate(batch));
+        Ok(Piece {
+            kind,
+            batches: batches.collect::<Result<_, _>>()?,
+            schema,
+            is_change: kind == Kind::Deletes || !self.is_full(),
+        })
+    }
+
+    /// The key's columns of rows.
+    fn keys(&self, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, Fault> {
+        let failed = |e| Fault::caused_by("find the key", e);
+        let keys = batches.iter().map(|batch| {
+            let schema = batch.schema();
+            let places = self.shape.key.iter().map(|name| schema.index_of(name));
+            let places: Vec<usize> = places.collect::<Result<_, _>>().map_err(failed)?;
+            batch.project(&places).map_err(failed)
+        });
+        keys.collect()
+    }
+
+    /// Codes of the exchange as codes of the table.
+    fn translate(&self, batch: &RecordBatch) -> Result<RecordBatch, Fault> {
+        let codes = &self.target.codes;
+        if codes.is_empty() {
+            return Ok(batch.clone());
+        }
+        let schema = batch.schema();
+        let columns = schema
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(
+                |(field, array)| match (codes.get(field.name()), array.as_string_opt::<i32>()) {
+                    (Some(codes), Some(texts)) => {
+                        let mut builder = StringBuilder::new();
+                        for text in texts {
+                            let code = text.map(|t| codes.get(t).map_or(t, String::as_str));
+                            builder.append_option(code);
+                        }
+                        Arc::new(builder.finish()) as ArrayRef
+                    }
+                    _ => array.clone(),
+                },
+            );
+        RecordBatch::try_new(schema.clone(), columns.collect())
+            .map_err(|e| Fault::caused_by("translate codes", e))
+    }
+}
