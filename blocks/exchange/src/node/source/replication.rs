@@ -17,6 +17,8 @@ use crate::{data::chunk::Kind, node::config::Replication, wire::BatchKind};
 
 /// Changes looked at in one reading; a transaction is looked at whole.
 const MOST_CHANGES: u32 = 500_000;
+/// Keys of one transaction that are remembered; the whole table is read after a larger one.
+const MOST_KEYS: usize = 500_000;
 /// Keys asked for in one statement.
 const KEYS: usize = 5_000;
 /// Longest message in hexadecimal digits. The publication that the node makes has the key's columns
@@ -112,7 +114,8 @@ impl Log<'_> {
     }
 
     fn now(&self) -> Result<String, Fault> {
-        let now = self.reader.one("SELECT pg_current_wal_lsn()::text")?;
+        // What is written and not yet flushed is not told by the slot, and would be passed over.
+        let now = self.reader.one("SELECT pg_current_wal_flush_lsn()::text")?;
         position(&now.unwrap_or_default())
     }
 
@@ -190,6 +193,7 @@ struct Decoder<'a> {
     places: HashMap<u32, Vec<usize>>,
     /// Of the transaction that is being read.
     keys: BTreeSet<Key>,
+    /// Or has more keys than are remembered.
     is_emptied: bool,
     messages: u64,
     seen: Seen,
@@ -318,7 +322,13 @@ impl<'a> Decoder<'a> {
         let key = key.ok_or_else(|| {
             Fault::new("the log does not tell the key of a row that is gone; let the publication's key be the table's primary key, or set REPLICA IDENTITY FULL")
         })?;
-        self.keys.insert(key);
+        if !self.is_emptied {
+            self.keys.insert(key);
+        }
+        if self.keys.len() > MOST_KEYS {
+            self.keys.clear();
+            self.is_emptied = true;
+        }
         Ok(())
     }
 }
@@ -447,6 +457,30 @@ mod tests {
             (message(&[b"C"]), "B/2"),
         ];
         assert_eq!(told(&emptied, "A/FFFFFFFF"), (vec![], true, "B/2".into()));
+    }
+
+    #[test]
+    fn a_transaction_of_too_many_keys_is_not_remembered() {
+        let mut decoder = Decoder::new(vec!["id".into()], "0/0");
+        decoder.message(&relation(), "0/1").unwrap();
+        let change = |decoder: &mut Decoder<'_>, key: usize| {
+            let key = row(key.to_string().as_bytes());
+            let insert = message(&[b"I", &[0, 0, 0, 7], b"N", &key]);
+            decoder.message(&insert, "0/1").unwrap();
+        };
+        for key in 0..MOST_KEYS {
+            change(&mut decoder, key);
+        }
+        assert_eq!((decoder.keys.len(), decoder.is_emptied), (MOST_KEYS, false));
+        change(&mut decoder, MOST_KEYS);
+        change(&mut decoder, MOST_KEYS + 1);
+        assert_eq!((decoder.keys.len(), decoder.is_emptied), (0, true));
+        decoder.message(&message(&[b"C"]), "0/2").unwrap();
+        assert!(decoder.seen.is_emptied && decoder.seen.keys.is_empty());
+        // The next transaction is remembered again.
+        change(&mut decoder, 1);
+        decoder.message(&message(&[b"C"]), "0/3").unwrap();
+        assert_eq!(decoder.seen.keys.len(), 1);
     }
 
     #[test]
