@@ -53,23 +53,19 @@ struct Place {
 
 /// A hub on `PostgreSQL` has its subscriber there too, which is written by `COPY`.
 fn place(house: &House) -> Place {
-    match (house.app.db().engine(), postgres()) {
-        (Engine::Postgres, Some(look)) => Place {
+    if let (Engine::Postgres, Some(look)) = (house.app.db().engine(), postgres()) {
+        let mark = kernel::id::new_v7(chrono::Utc::now()).simple();
+        return Place {
             node: std::env::var("TONGBAN_TEST_POSTGRES").unwrap(),
             look,
-            table: format!(
-                "numbers_{}",
-                kernel::id::new_v7(chrono::Utc::now()).simple()
-            ),
-        },
-        _ => {
-            let file = sqlite(&house.file("target.db"));
-            Place {
-                node: file.clone(),
-                look: file,
-                table: "numbers".into(),
-            }
-        }
+            table: format!("numbers_{mark}"),
+        };
+    }
+    let file = sqlite(&house.file("target.db"));
+    Place {
+        node: file.clone(),
+        look: file,
+        table: "numbers".into(),
     }
 }
 

@@ -233,7 +233,7 @@ impl<'a> Decoder<'a> {
         let mut bytes = Bytes(bytes);
         match bytes.byte()? {
             b'R' => self.relation(&mut bytes),
-            b'I' => {
+            b'I' | b'D' => {
                 let relation = bytes.four()?;
                 bytes.byte()?;
                 self.tuple(relation, &mut bytes)
@@ -245,11 +245,6 @@ impl<'a> Decoder<'a> {
                     self.tuple(relation, &mut bytes)?;
                     bytes.byte()?;
                 }
-                self.tuple(relation, &mut bytes)
-            }
-            b'D' => {
-                let relation = bytes.four()?;
-                bytes.byte()?;
                 self.tuple(relation, &mut bytes)
             }
             b'T' => {
