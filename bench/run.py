@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import catalog
 import certificates
 import durable
 import exchange
@@ -21,7 +22,7 @@ import linkage
 import processes as peer_processes
 import registries
 from result import Results
-from server import TONGBAN, demo, environment
+from server import TONGBAN, demo, environment, token
 
 REPEATS = 3
 """Profile of the examples that are run beside the executable."""
@@ -55,11 +56,6 @@ def hey(url: str, seconds: int, rate: int | None, headers: list[str]) -> dict:
     rps = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
     failed = sum(int(n) for code, n in re.findall(r"\[(\d+)\]\s+(\d+) responses", text) if code != "200")
     return {"rps": rps, "p99": p99, "failed": failed}
-
-
-def token(data: pathlib.Path, user: str) -> str:
-    command = [TONGBAN, "token", "create", "--user", user]
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment(data)).stdout.strip()
 
 
 def pages(results: Results, seconds: int = 20, soak: int = 600) -> None:
@@ -180,7 +176,8 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
        "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join,
-       "exchange": exchange.rows_per_s, "linkage": linkage.link, "lookups": registries.lookups, "gateway": gateway.calls}
+       "exchange": exchange.rows_per_s, "linkage": linkage.link, "lookups": registries.lookups, "gateway": gateway.calls,
+       "catalog": catalog.imported}
 
 
 def main() -> None:

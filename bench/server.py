@@ -56,3 +56,8 @@ def demo(data: pathlib.Path | None = None):
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+def token(data: pathlib.Path, user: str) -> str:
+    command = [TONGBAN, "token", "create", "--user", user]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment(data)).stdout.strip()
