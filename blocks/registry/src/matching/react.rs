@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ::store::{Handler, Job, JobBody, JobFailure, Tx};
+use ::store::{GIVE_UP_AFTER, Handler, Job, JobBody, JobFailure, Tx};
 use async_trait::async_trait;
 use kernel::{Error, Fault, Result, clock::micros};
 use linkage::{Explanation, Options, Records};
@@ -46,8 +46,10 @@ impl Handler for RunHandler {
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure> {
         let body: Run = job.body()?;
+        // The last try frees the registry for another comparison, whatever stood in its way.
+        let is_last = job.attempts + 1 >= GIVE_UP_AFTER;
         match compare(&self.0, &body.run).await {
-            Err(error @ (Error::Fault(_) | Error::Unavailable(_))) => Err(error.into()),
+            Err(error @ (Error::Fault(_) | Error::Unavailable(_))) if !is_last => Err(error.into()),
             Err(error) => {
                 set_state(&self.0, &body.run, RunState::Failed).await?;
                 Err(error.into())
@@ -99,8 +101,9 @@ struct Compared {
 
 async fn compare(app: &App, run: &str) -> Result<()> {
     let row = store::get_run(app.db().read(), run).await?;
-    // A job runs again after a crash; what is over is not begun again.
-    if RunState::of_name(&row.state).is_over() {
+    // A job runs again after a crash; what is done is not begun again. What failed is, where an
+    // operator asks for it.
+    if RunState::of_name(&row.state) == RunState::Done {
         return Ok(());
     }
     let row = set_state(app, &row.id, RunState::Running).await?;

@@ -26,7 +26,7 @@ pub struct House {
     pub app: App,
     pub db: Db,
     routes: Router,
-    jobs: Vec<Arc<dyn Handler>>,
+    pub jobs: Vec<Arc<dyn Handler>>,
 }
 
 struct Tables;

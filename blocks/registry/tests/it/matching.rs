@@ -14,11 +14,12 @@ use registry::{
         act::{self, Deciding, Starting},
     },
 };
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use store::{Db, db_test, page::PageRequest};
 use synthetic::{City, Settings};
 
-use crate::house::{CIVIL, House, POLICE, findings, house, migrations, officer};
+use crate::house::{CIVIL, House, POLICE, findings, house, migrations, officer, people};
 
 /// Every so many people is registered twice, with another number.
 const TWICE: u64 = 25;
@@ -43,10 +44,16 @@ async fn a_city(house: &House) -> HashMap<String, u64> {
             writeln!(csv, "{number},{name},{sex},{birth},{phone}").unwrap();
         }
     }
+    assert_eq!(deliver(house, "people", &csv).await, whole(persons.len()));
+    persons
+}
+
+/// Loads what the police deliver; answers how many records there are then.
+async fn deliver(house: &House, registry: &str, csv: &str) -> i64 {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), csv).unwrap();
     let loading = Loading {
-        registry: "people".into(),
+        registry: registry.into(),
         source: "police".into(),
         batch: "city".into(),
         mode: Mode::AllOrNothing,
@@ -56,8 +63,8 @@ async fn a_city(house: &House) -> HashMap<String, u64> {
     let batch = load(&house.app, &steward, &loading, file.path())
         .await
         .unwrap();
-    assert_eq!((batch.refused, batch.inserted), (0, whole(persons.len())));
-    persons
+    assert_eq!(batch.refused, 0);
+    batch.inserted
 }
 
 fn whole(size: usize) -> i64 {
@@ -319,4 +326,159 @@ async fn programs_compare_and_decide_through_the_doors(db: Db) {
         "{same}"
     );
     assert!(same["merge"].is_string());
+}
+
+/// A second registry of people; answers the person of each key.
+async fn residents(house: &House) -> HashMap<String, u64> {
+    let mut declared = people();
+    declared["$id"] = json!("residents");
+    let declared = declared.to_string();
+    house
+        .db
+        .write(move |tx| {
+            let declared = declared.clone();
+            async move { registry::install(&tx, &declared).await }
+        })
+        .await
+        .unwrap();
+    let mut csv = "gmsfhm,xm,xbdm,csrq,dh\n".to_owned();
+    let mut persons = HashMap::new();
+    let people = City::new(Settings {
+        people: 500,
+        seed: 2,
+    })
+    .flat_map(|h| h.people);
+    for person in people.filter(|p| p.index % 5 == 1 && !p.phone.is_empty()) {
+        // Somebody else's number: only name, birth and telephone say who it is.
+        let number = citizen::build("650000", person.birth, 905).unwrap();
+        if persons.contains_key(&number) {
+            continue;
+        }
+        let (name, birth, phone) = (&person.name, person.birth, &person.phone);
+        writeln!(csv, "{number},{name},{},{birth},{phone}", person.sex.code()).unwrap();
+        persons.insert(number, person.index);
+    }
+    assert_eq!(
+        deliver(house, "residents", &csv).await,
+        whole(persons.len())
+    );
+    persons
+}
+
+#[db_test(migrations = migrations)]
+async fn records_of_two_registries_are_linked_and_none_is_merged(db: Db) {
+    let house = house(db).await;
+    let persons = a_city(&house).await;
+    let residents = residents(&house).await;
+    let steward = officer("steward", POLICE);
+    let between = |links_itself| Starting {
+        other: Some("residents".into()),
+        ..starting(links_itself)
+    };
+    let error = act::start(&house.app, &steward, &between(true)).await;
+    assert_eq!(
+        findings(&error.unwrap_err()),
+        [("links_itself".into(), "registry-match-two-registries")]
+    );
+    let run = act::start(&house.app, &steward, &between(false))
+        .await
+        .unwrap();
+    house.settle().await;
+    let done = act::get_run(&house.app, &steward, &run).await.unwrap();
+    assert_eq!((done.state.as_str(), done.linked), ("done", 0));
+    assert_eq!(done.records, whole(persons.len() + residents.len()));
+    let open = pairs(&house, PairState::Open).await;
+    assert!(!open.is_empty());
+    let mut found = BTreeSet::new();
+    for pair in &open {
+        assert_eq!(
+            (pair.registry.as_str(), pair.other.as_str()),
+            ("people", "residents")
+        );
+        let sides = act::open_pair(&house.app, &steward, &pair.id, "", false)
+            .await
+            .unwrap();
+        let (left, right) = (sides.left.row.key, sides.right.row.key);
+        if persons[&left] == residents[&right] {
+            found.insert(right);
+        }
+    }
+    let (found, all) = (found.len(), residents.len());
+    assert!(found * 10 >= all * 9, "{found} of {all} found");
+    let first = &open[0];
+    let deciding = Deciding {
+        verdict: Verdict::KeepLeft,
+        version: first.version,
+        reason: "电话核实".into(),
+    };
+    let same = act::decide(&house.app, &steward, &first.id, &deciding)
+        .await
+        .unwrap();
+    assert_eq!((same.state.as_str(), same.merge), ("same", None));
+    let left = house.view(&first.left_record, None, None).await.row;
+    assert_eq!(left.merged_into, None);
+}
+
+async fn rename(house: &House, from: &str, to: &str) {
+    let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+    house
+        .db
+        .write(move |tx| {
+            let sql = sql.clone();
+            async move {
+                tx.execute_unprepared(&sql).await.unwrap();
+                Ok(())
+            }
+        })
+        .await
+        .unwrap();
+}
+
+#[db_test(migrations = migrations)]
+async fn a_comparison_that_is_given_up_lets_the_next_one_begin(db: Db) {
+    let house = house(db).await;
+    a_city(&house).await;
+    let steward = officer("steward", POLICE);
+    let start = async || act::start(&house.app, &steward, &starting(false)).await;
+    let state = async |run: &str| {
+        let run = act::get_run(&house.app, &steward, run).await;
+        run.unwrap().state
+    };
+    let run = start().await.unwrap();
+    let mut handlers = house.jobs.iter();
+    let handler = handlers.find(|h| h.kind() == "registry.match.v1").unwrap();
+    let attempt = |attempts| store::Job {
+        id: "try".into(),
+        kind: "registry.match.v1".into(),
+        payload: json!({"run": run}),
+        attempts,
+        epoch: 1,
+    };
+    rename(&house, "registry_people", "people_away").await;
+    let first = handler.run(&attempt(0)).await;
+    assert!(
+        matches!(first, Err(store::JobFailure::Retry(_))),
+        "{first:?}"
+    );
+    assert_eq!(state(&run).await, "running");
+    assert!(
+        matches!(start().await, Err(Error::Refused(_))),
+        "it is tried again"
+    );
+    let last = handler.run(&attempt(store::GIVE_UP_AFTER - 1)).await;
+    assert!(last.is_err());
+    assert_eq!(state(&run).await, "failed");
+    rename(&house, "people_away", "registry_people").await;
+    let next = start().await.unwrap();
+    handler
+        .run(&store::Job {
+            payload: json!({"run": next}),
+            ..attempt(0)
+        })
+        .await
+        .unwrap();
+    assert_eq!(state(&next).await, "done");
+    // An operator tries the first one again.
+    handler.run(&attempt(0)).await.unwrap();
+    assert_eq!(state(&run).await, "done");
 }
