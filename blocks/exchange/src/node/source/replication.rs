@@ -6,7 +6,10 @@
 //! has what was read before. A slot that is gone, and a table that was emptied at a stroke, make the
 //! whole table be read again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use kernel::Fault;
@@ -24,6 +27,10 @@ const KEYS: usize = 5_000;
 /// Longest message in hexadecimal digits. The publication that the node makes has the key's columns
 /// only; one that somebody else made may have more.
 const MESSAGE_BYTES: usize = 1 << 16;
+
+/// Looks for rows that are in the log and not to be seen yet, and the pause between them.
+const LOOKS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 type Key = Vec<String>;
 
@@ -48,12 +55,14 @@ pub(super) fn read(
     // Asked for first: what is committed later is told next time.
     let now = log.now()?;
     let Some(since) = since.filter(|_| is_there) else {
-        return log.all(now, take);
+        // All that the slot tells is told again: some of it may not be seen yet.
+        return log.all(log.begin()?, take);
     };
     log.move_to(&since)?;
     let seen = log.peek(&since)?;
+    log.wait_for(&seen.transactions)?;
     if seen.is_emptied {
-        return log.all(now, take);
+        return log.all(seen.end, take);
     }
     let keys: Vec<Key> = seen.keys.into_iter().collect();
     for some in keys.chunks(KEYS) {
@@ -79,6 +88,7 @@ struct Seen {
     is_emptied: bool,
     /// End of the last transaction.
     end: String,
+    transactions: BTreeSet<u32>,
     /// Whether there is more.
     is_cut: bool,
 }
@@ -117,6 +127,37 @@ impl Log<'_> {
         // What is written and not yet flushed is not told by the slot, and would be passed over.
         let now = self.reader.one("SELECT pg_current_wal_flush_lsn()::text")?;
         position(&now.unwrap_or_default())
+    }
+
+    /// Where the slot stands.
+    fn begin(&self) -> Result<String, Fault> {
+        let slot = &self.slot;
+        let begin = self.reader.one(&format!(
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = {slot}"
+        ))?;
+        position(&begin.unwrap_or_default())
+    }
+
+    /// A commit is in the log a moment before others see its rows, with a standby for longer.
+    fn wait_for(&self, transactions: &BTreeSet<u32>) -> Result<(), Fault> {
+        let sql = "SELECT (id::text::numeric % 4294967296)::text \
+                   FROM pg_snapshot_xip(pg_current_snapshot()) AS x(id)";
+        for _ in 0..LOOKS {
+            let mut is_seen = true;
+            self.reader.wide(sql, 32, &mut |batch| {
+                let columns = batch.columns().first();
+                let open = columns.and_then(|column| column.as_string_opt::<i32>());
+                let mut open = open.into_iter().flatten().flatten();
+                is_seen &= !open.any(|id| id.parse().is_ok_and(|id| transactions.contains(&id)));
+                Ok(())
+            })?;
+            if is_seen {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let text = "rows that are in the log are not to be seen yet; is a standby away?";
+        Err(Fault::new(text).transient())
     }
 
     /// The hub has everything up to here.
@@ -195,6 +236,7 @@ struct Decoder<'a> {
     keys: BTreeSet<Key>,
     /// Or has more keys than are remembered.
     is_emptied: bool,
+    transaction: u32,
     messages: u64,
     seen: Seen,
 }
@@ -207,6 +249,7 @@ impl<'a> Decoder<'a> {
             places: HashMap::new(),
             keys: BTreeSet::new(),
             is_emptied: false,
+            transaction: 0,
             messages: 0,
             seen: Seen::default(),
         }
@@ -232,6 +275,12 @@ impl<'a> Decoder<'a> {
     fn message(&mut self, bytes: &[u8], at: &str) -> Result<(), Fault> {
         let mut bytes = Bytes(bytes);
         match bytes.byte()? {
+            b'B' => {
+                // After the position and the moment of the commit.
+                bytes.some(16)?;
+                self.transaction = bytes.four()?;
+                Ok(())
+            }
             b'R' => self.relation(&mut bytes),
             b'I' | b'D' => {
                 let relation = bytes.four()?;
@@ -255,7 +304,7 @@ impl<'a> Decoder<'a> {
                 self.commit(at);
                 Ok(())
             }
-            // Begin, origin, types, and whatever later servers tell besides.
+            // Origin, types, and whatever later servers tell besides.
             _ => Ok(()),
         }
     }
@@ -269,6 +318,7 @@ impl<'a> Decoder<'a> {
         if number(at) <= number(self.since) {
             return;
         }
+        self.seen.transactions.insert(self.transaction);
         self.seen.keys.append(&mut keys);
         self.seen.is_emptied |= is_emptied;
         at.clone_into(&mut self.seen.end);
@@ -429,7 +479,7 @@ mod tests {
     fn keys_are_read_from_messages_of_whole_transactions() {
         let seven = [0, 0, 0, 7];
         let messages = [
-            (message(&[b"B"]), "0/10"),
+            (message(&[b"B", &[0; 16], &[0, 0, 1, 2]]), "0/10"),
             (relation(), "0/10"),
             (message(&[b"I", &seven, b"N", &row(b"1")]), "0/11"),
             (message(&[b"C"]), "0/12"),
