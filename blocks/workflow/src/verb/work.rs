@@ -91,7 +91,7 @@ pub async fn foresee(
             return Ok(Some(done.vars));
         };
         let parent = tables::get_task_row(&**tx, parent).await?;
-        let family = Family::of(tx, &parent, Some((&row, &acting, &done))).await?;
+        let family = Family::of(tx, &parent, Some((&row, &acting, Some(&done)))).await?;
         match family.next(&row.id) {
             Next::Up(up) => (row, done) = (parent, up),
             Next::Wait | Next::Return => return Ok(None),
@@ -252,7 +252,7 @@ pub(crate) async fn settle(
         let answer = (vote.name(), &done.vars, acting.id.as_str());
         store::answer_part(tx, &row.id, Some(answer)).await?;
         let parent = tables::get_task_row(&**tx, &parent).await?;
-        let family = Family::of(tx, &parent, None).await?;
+        let family = Family::of(tx, &parent, Some((&row, acting, None))).await?;
         match family.next(&row.id) {
             Next::Wait => return Ok(Progress::Waits),
             Next::Return => {
@@ -367,14 +367,14 @@ struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
-    /// `pretended` is an answer that is not written yet.
+    /// `answer` is what somebody answers just now; with a completion, it is not written yet.
     async fn of(
         tx: &Tx,
         parent: &'a task::Model,
-        pretended: Option<(&task::Model, &Acting, &Completion)>,
+        answer: Option<(&task::Model, &Acting, Option<&Completion>)>,
     ) -> Result<Self> {
         let mut parts = store::parts_of(&**tx, &parent.id).await?;
-        if let Some((row, acting, done)) = pretended {
+        if let Some((row, acting, Some(done))) = answer {
             let vote = Vote::of(&tables::list(&row.outcomes), done.outcome());
             for (part, task) in parts.iter_mut().filter(|(part, _)| part.task == row.id) {
                 part.vote = Some(vote.name().to_owned());
@@ -396,12 +396,22 @@ impl<'a> Family<'a> {
             saved: saved.unwrap_or_default(),
             vetoes: Vec::new(),
         };
-        family.vetoes = family.who_vetoes(tx, &vetoes).await?;
+        // A substitute's refusal is that of the absent officer.
+        let absent = answer.and_then(|(row, acting, _)| {
+            let officer = acting.on_behalf.as_deref()?;
+            Some((row.id.as_str(), officer))
+        });
+        family.vetoes = family.who_vetoes(tx, &vetoes, absent).await?;
         Ok(family)
     }
 
     /// Signers who refused and whose refusal decides alone: named themselves, or by their post.
-    async fn who_vetoes(&self, tx: &Tx, named: &[String]) -> Result<Vec<String>> {
+    async fn who_vetoes(
+        &self,
+        tx: &Tx,
+        named: &[String],
+        absent: Option<(&str, &str)>,
+    ) -> Result<Vec<String>> {
         let mut found = Vec::new();
         if named.is_empty() {
             return Ok(found);
@@ -414,6 +424,10 @@ impl<'a> Family<'a> {
             else {
                 continue;
             };
+            let by = match absent {
+                Some((task, officer)) if task == part.task => officer,
+                _ => by.as_str(),
+            };
             let groups = who::groups_of(&**tx, by).await?;
             let posts = groups.iter().filter_map(|group| group.split_once('@'));
             let has_post = posts.into_iter().any(|(post, org)| {
@@ -421,7 +435,8 @@ impl<'a> Family<'a> {
                     .iter()
                     .any(|word| word == post && org == self.parent.org)
             });
-            if named.contains(by) || has_post || groups.iter().any(|group| named.contains(group)) {
+            let is_named = named.iter().any(|word| word == by);
+            if is_named || has_post || groups.iter().any(|group| named.contains(group)) {
                 found.push(part.task.clone());
             }
         }

@@ -466,6 +466,26 @@ async fn any_ratio_and_weight_decide_early(db: Db) {
 }
 
 #[store::db_test(migrations = migrations)]
+async fn a_substitutes_refusal_is_the_veto_of_the_absent(db: Db, clock: Arc<ManualClock>) {
+    let desk = Desk::set_up(db).await;
+    let today = kernel::clock::local_date(clock.now());
+    let named = desk.substitute("chief", "b", vec![], today, today);
+    desk.name("chief", named).await.unwrap();
+    let list = ["a", "c", "chief"].map(|name| desk.id(name));
+    let rule = r#"tongban:sign="any" tongban:signers="${list}" tongban:veto="approver""#;
+    let instance = desk
+        .start(&signed(rule), "s>x>y>e", json!({"list": list}))
+        .await;
+    let own = desk.task("x", Some("chief")).await;
+    let refusal = json!({"outcome": "refuse"});
+    assert_eq!(
+        desk.complete_by(own, "b", refusal).await.unwrap(),
+        Progress::Moved
+    );
+    assert_eq!(desk.variables(instance).await["outcome"], "refuse");
+}
+
+#[store::db_test(migrations = migrations)]
 async fn several_instances_with_a_completion_condition_sign_by_plain_bpmn(db: Db) {
     let desk = Desk::set_up(db).await;
     let multi = r#"<userTask id="x" tongban:assignee="${signer}"><multiInstanceLoopCharacteristics tongban:collection="list" tongban:elementVariable="signer"><completionCondition>nrOfCompletedInstances / nrOfInstances >= 0.6</completionCondition></multiInstanceLoopCharacteristics></userTask><userTask id="y" tongban:candidates="approver"/>"#;
