@@ -250,7 +250,8 @@ async fn need_untouched(
         .any(|line| {
             line.at == done_at && line.what == "left" && sends(&process.model, &line.element)
         });
-    if went_out {
+    let span = followed.from..followed.until;
+    if went_out || store::is_worked_on(tx, &row.instance, span).await? {
         return Err(Error::refused("workflow-withdraw-sent"));
     }
     Ok(())
@@ -268,7 +269,9 @@ fn sends(model: &Model, element: &str) -> bool {
             Definition::Message { .. } | Definition::Signal { .. }
         )
     };
-    matches!(node.kind, Kind::Task(Task::Service | Task::Send { .. }))
+    // Other tasks send where a message flow leaves them.
+    node.sends.is_some()
+        || matches!(node.kind, Kind::Task(Task::Service | Task::Send { .. }))
         || throws && node.definitions().iter().any(goes_out)
 }
 

@@ -7,8 +7,8 @@ use kernel::{
     id::new_v7,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use super::who::Acting;
 use crate::{
     event,
-    schema::{copy, deed, part, saved, substitute, suspension, task, trail},
+    schema::{call, copy, deed, external, part, saved, substitute, suspension, task, trail},
     store as tables,
 };
 
@@ -243,6 +243,35 @@ pub(super) async fn tasks_between(
         .all(&**tx)
         .await;
     Ok(rows.map_err(|e| fault("list tasks that followed", e))?)
+}
+
+/// Whether something outside works on what came of one step: a worker that holds or has tried a
+/// task, or a call that waits for its answer.
+pub(super) async fn is_worked_on(
+    tx: &Tx,
+    instance: &str,
+    tokens: std::ops::Range<u32>,
+) -> Result<bool> {
+    let (start, end) = (i64::from(tokens.start), i64::from(tokens.end));
+    let tried = Condition::any()
+        .add(external::Column::Worker.is_not_null())
+        .add(external::Column::ErrorMessage.ne(""));
+    let held = external::Entity::find()
+        .filter(external::Column::Instance.eq(instance))
+        .filter(external::Column::Token.gte(start))
+        .filter(external::Column::Token.lt(end))
+        .filter(tried)
+        .count(&**tx)
+        .await
+        .map_err(|e| fault("look whether a worker has it", e))?;
+    let called = call::Entity::find()
+        .filter(call::Column::Instance.eq(instance))
+        .filter(call::Column::Token.gte(start))
+        .filter(call::Column::Token.lt(end))
+        .count(&**tx)
+        .await
+        .map_err(|e| fault("look whether a service is called", e))?;
+    Ok(held + called > 0)
 }
 
 /// Who had an element last: completed it, or left it by returning. Newest first.

@@ -1556,6 +1556,36 @@ async fn what_went_out_is_not_withdrawn(db: Db) {
     assert_eq!(desk.open().await, ["y"]);
 }
 
+#[store::db_test(migrations = migrations)]
+async fn what_a_worker_has_is_not_withdrawn(db: Db) {
+    let desk = Desk::set_up(db).await;
+    let nodes = r#"<userTask id="x" tongban:candidates="examiner"/><serviceTask id="pay" tongban:topic="payment"/>"#;
+    desk.start(nodes, "s>x>pay>e", json!({})).await;
+    for is_taken in [false, true] {
+        let x = desk.task("x", None).await;
+        desk.complete_by(x, "a", json!({})).await.unwrap();
+        if !is_taken {
+            desk.withdraw(x, "a").await.unwrap();
+            continue;
+        }
+        let wanted = workflow::external::Fetch {
+            worker: "w".into(),
+            most: 1,
+            topics: vec![workflow::external::Topic {
+                name: "payment".into(),
+                lock: Duration::minutes(1),
+                ..Default::default()
+            }],
+        };
+        let taken = workflow::external::fetch(&desk.db, &desk.engine, &wanted, "user:w");
+        assert_eq!(taken.await.unwrap().len(), 1);
+        assert_eq!(
+            refused(desk.withdraw(x, "a").await),
+            "workflow-withdraw-sent"
+        );
+    }
+}
+
 impl Desk {
     /// Does something to one of the open tasks, or takes back something done; what is refused is
     /// refused in words and changes nothing.
