@@ -40,6 +40,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "workflow-stop-recursion",
     ),
     (
+        "more than 10000 tokens are under way in one scope",
+        "workflow-stop-tokens",
+    ),
+    (
         "the process runs in a circle without waiting for anything",
         "workflow-stop-circle",
     ),

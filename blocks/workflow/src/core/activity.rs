@@ -9,7 +9,7 @@ use super::{
     run::{Run, Work},
 };
 use crate::model::{
-    ALL, Definition, Id, Kind, MultiInstance, NodeIx, Repeat, Source, Sub, Task, Thrown,
+    ALL, Definition, Id, Kind, MultiInstance, Node, NodeIx, Repeat, Source, Sub, Task, Thrown,
 };
 
 /// More instances than this are a mistake in the data.
@@ -242,9 +242,8 @@ impl Run<'_> {
             return self.stop_silently(token, text.to_owned());
         }
         let mut vars = Map::new();
-        // No mapping at all means every variable, too.
-        let takes_all = item.inputs.is_empty() || item.inputs.iter().any(|m| m.target == ALL);
-        if kind == FrameKind::Call && takes_all && item.data_in.is_empty() {
+        let takes_all = shares_all(item) || item.inputs.iter().any(|m| m.target == ALL);
+        if kind == FrameKind::Call && takes_all {
             vars = self.instance.visible(frame);
         }
         match self.inputs(frame, node) {
@@ -356,9 +355,9 @@ impl Run<'_> {
             return;
         };
         let item = &self.model[node];
-        let gives_all = item.outputs.is_empty() || item.outputs.iter().any(|m| m.target == ALL);
+        let gives_all = shares_all(item) || item.outputs.iter().any(|m| m.target == ALL);
         let mut vars = Map::new();
-        if kind == FrameKind::Call && gives_all && item.data_out.is_empty() {
+        if kind == FrameKind::Call && gives_all {
             vars.clone_from(&inner.vars);
         }
         let outputs = item.outputs.iter().filter(|mapping| mapping.target != ALL);
@@ -374,15 +373,15 @@ impl Run<'_> {
                 vars.insert(mapping.target.clone(), value);
             }
         }
-        let undo = self
+        let (undo, known) = self
             .instance
             .frames
             .get_mut(&frame)
-            .map(|f| std::mem::take(&mut f.undo))
+            .map(|f| (std::mem::take(&mut f.undo), std::mem::take(&mut f.vars)))
             .unwrap_or_default();
         self.drop_frame(frame);
         self.merge(outside, vars);
-        self.remember_inner(outside, node, undo);
+        self.remember_inner(outside, node, undo, known);
         self.done(token);
     }
 
@@ -602,15 +601,20 @@ impl Run<'_> {
             })) => Some(self.value(item, inner).unwrap_or(Value::Null)),
             _ => None,
         };
-        let undo = self
+        let is_enough = self.is_enough(token, inner, node);
+        self.remember(inner, node);
+        let (mut undo, known) = self
             .instance
             .frames
             .get_mut(&inner)
-            .map(|f| std::mem::take(&mut f.undo));
-        if let Some(around) = self.instance.frames.get_mut(&outside) {
-            around.undo.extend(undo.unwrap_or_default());
+            .map(|f| (std::mem::take(&mut f.undo), std::mem::take(&mut f.vars)))
+            .unwrap_or_default();
+        for entry in &mut undo {
+            entry.know(&known);
         }
-        self.remember(outside, node);
+        if let Some(around) = self.instance.frames.get_mut(&outside) {
+            around.undo.append(&mut undo);
+        }
         self.drop_frame(inner);
         let Some(state) = self.multi_mut(token) else {
             return;
@@ -627,11 +631,6 @@ impl Run<'_> {
         match &model[node].repeat {
             Some(Repeat::Multi(multi)) => {
                 let total = total.unwrap_or(started);
-                let extra = counters(total, started, done);
-                let is_enough = multi
-                    .until
-                    .as_ref()
-                    .is_some_and(|until| self.holds_with(until, outside, Some(&extra)));
                 if is_enough || done >= total {
                     if done < started {
                         self.remove_frames_of(token);
@@ -652,6 +651,23 @@ impl Run<'_> {
                 node,
             }),
         }
+    }
+
+    /// Whether enough instances are done with this one, whose variables the condition sees.
+    fn is_enough(&self, token: u32, inner: u32, node: NodeIx) -> bool {
+        let (Some(Repeat::Multi(multi)), Some(State::Multi(state))) = (
+            &self.model[node].repeat,
+            self.instance.tokens.get(&token).map(|held| &held.state),
+        ) else {
+            return false;
+        };
+        let total = state.total.unwrap_or(state.started);
+        let mut extra = counters(total, state.started, state.done + 1);
+        extra.remove("loopCounter");
+        multi
+            .until
+            .as_ref()
+            .is_some_and(|until| self.holds_with(until, inner, Some(&extra)))
     }
 
     /// Throws what the model wants thrown when an instance is done; it may interrupt the rest.
@@ -746,6 +762,13 @@ impl Run<'_> {
         }
         self.finish_activity(held.frame, node, held.back);
     }
+}
+
+/// A call without any mapping shares every variable in both directions; with one it shares what is
+/// mapped and nothing else.
+fn shares_all(call: &Node) -> bool {
+    let mappings = [&call.inputs, &call.outputs, &call.data_in, &call.data_out];
+    mappings.into_iter().all(Vec::is_empty)
 }
 
 /// What completion conditions may ask, by the standard's names and by those of the JVM engines.

@@ -330,7 +330,15 @@ impl Run<'_> {
             .as_deref()
             .and_then(timer::every)
             .filter(|_| fired.left != Some(0))
-            .and_then(|every| every.next(fired.due.unwrap_or(self.now)));
+            .and_then(|every| {
+                // Strokes that nobody heard are made up for by this one.
+                let due = every.next(fired.due.unwrap_or(self.now))?;
+                if due < self.now {
+                    every.next(self.now)
+                } else {
+                    Some(due)
+                }
+            });
         if let Some(due) = next.filter(|_| !self.model[event].interrupts()) {
             let left = fired.left.map(|left| left.saturating_sub(1));
             self.add_timer(
@@ -434,7 +442,10 @@ impl Run<'_> {
             });
         }
         for waiting in self.subscriptions(&Wanted::Signal(name)) {
-            self.fire(waiting.owner, waiting.event, waiting.nth, vars.clone());
+            // Whoever heard it first may have ended others that waited.
+            if self.still_waits(waiting.owner) {
+                self.fire(waiting.owner, waiting.event, waiting.nth, vars.clone());
+            }
         }
     }
 
@@ -514,16 +525,22 @@ impl Run<'_> {
                 }
                 held
             });
-            let still_there = match owner {
-                Owner::Token(token) => self.instance.tokens.contains_key(&token),
-                Owner::Frame(frame) => self.instance.frames.contains_key(&frame),
-            };
-            if is_true && !was_true && still_there {
+            if is_true && !was_true && self.still_waits(owner) {
                 any = true;
                 self.fire(owner, event, nth, Map::new());
             }
         }
         any || !self.work.is_empty()
+    }
+
+    /// Whether what waited a moment ago is there, and not interrupted.
+    fn still_waits(&self, owner: Owner) -> bool {
+        match owner {
+            Owner::Token(token) => self.instance.tokens.contains_key(&token),
+            Owner::Frame(frame) => {
+                self.instance.frames.contains_key(&frame) && !self.is_interrupted(frame)
+            }
+        }
     }
 
     fn holding(&mut self, owner: Owner) -> Option<&mut Vec<Id>> {
@@ -880,14 +897,18 @@ impl Run<'_> {
             return Some(found);
         }
         let mut at = frame;
-        let mut skips_subs = false;
+        // An event sub-process does not catch what is thrown from itself; those beside it do.
+        let mut thrower: Option<NodeIx> = None;
         loop {
             let inner = self.instance.frames.get(&at)?;
-            if inner.kind != FrameKind::Iteration && !skips_subs && !self.is_interrupted(at) {
-                let starts = self
+            if inner.kind != FrameKind::Iteration && !self.is_interrupted(at) {
+                let mut starts = self
                     .scope_of(at)
                     .map(|scope| self.event_sub_starts(scope))
                     .unwrap_or_default();
+                starts.retain(|&start| {
+                    thrower.is_none() || self.model[self.model[start].scope].owner != thrower
+                });
                 for by_name in [true, false] {
                     let caught = starts
                         .iter()
@@ -897,7 +918,9 @@ impl Run<'_> {
                     }
                 }
             }
-            skips_subs = inner.kind == FrameKind::EventSub;
+            thrower = (inner.kind == FrameKind::EventSub)
+                .then(|| self.model.lookup(&inner.of))
+                .flatten();
             if let Some(owner) = inner.owner
                 && let Some(found) = self.on_border(owner, thrown)
             {

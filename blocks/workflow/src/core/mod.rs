@@ -174,6 +174,10 @@ pub struct Undo {
     pub by: Option<Id>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inner: Vec<Undo>,
+    /// What was known where it was completed and is gone since: of a sub-process, of one instance
+    /// of several. Its handler sees that (BPMN 2.0.2, 10.7.2).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub vars: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -580,6 +584,9 @@ impl Instance {
                 && frame
                     .owner
                     .is_none_or(|owner| self.tokens.contains_key(&owner))
+                && frame
+                    .parent
+                    .is_none_or(|parent| self.frames.contains_key(&parent))
         }) && self
             .tokens
             .values()

@@ -16,7 +16,7 @@ use crate::model::{
 /// Moves of one step. A model that needs more between two waits runs in a circle.
 const MAX_MOVES: u32 = 100_000;
 /// Tokens in one scope; more come only of a circle that splits.
-const MAX_TOKENS: u32 = 1_000;
+const MAX_TOKENS: u32 = 10_000;
 /// Frames in one another; a process that calls itself without end stops here.
 const MAX_DEPTH: usize = 100;
 /// Calls inside of the same call in one step.
@@ -575,7 +575,7 @@ impl<'a> Run<'a> {
                 token,
                 element: held.at.clone(),
             }),
-            State::Body | State::Multi(_) => self.remove_frames_of(token),
+            State::Body | State::Multi(_) | State::Undoing(_) => self.remove_frames_of(token),
             _ => {}
         }
         Some(held)
@@ -633,7 +633,11 @@ impl<'a> Run<'a> {
             .is_some_and(|inner| inner.live > MAX_TOKENS);
         if self.moves > MAX_MOVES || is_full {
             let token = self.rest(frame, node, State::Task);
-            let text = "the process runs in a circle without waiting for anything";
+            let text = if is_full {
+                "more than 10000 tokens are under way in one scope"
+            } else {
+                "the process runs in a circle without waiting for anything"
+            };
             self.stop_silently(token, text.to_owned());
             return;
         }

@@ -1,5 +1,7 @@
 //! Compensation: what was completed is remembered, and undone in reverse order.
 
+use serde_json::{Map, Value};
+
 use super::{Effect, FrameKind, State, Token, Undo, run::Run};
 use crate::model::{Definition, Id, Kind, NodeIx, Place, Sub};
 
@@ -12,6 +14,7 @@ impl Run<'_> {
             of: item.id.clone(),
             by: Some(self.model[by].id.clone()),
             inner: Vec::new(),
+            vars: Map::new(),
         };
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.undo.push(entry);
@@ -19,7 +22,13 @@ impl Run<'_> {
     }
 
     /// Remembers what a completed sub-process did, unless its own handler undoes it as a whole.
-    pub(super) fn remember_inner(&mut self, frame: u32, node: NodeIx, inner: Vec<Undo>) {
+    pub(super) fn remember_inner(
+        &mut self,
+        frame: u32,
+        node: NodeIx,
+        inner: Vec<Undo>,
+        vars: Map<String, Value>,
+    ) {
         let item = &self.model[node];
         let by = self.undoing_event_sub(node);
         if item.undone_by.is_some() || (inner.is_empty() && by.is_none()) {
@@ -29,6 +38,7 @@ impl Run<'_> {
             of: item.id.clone(),
             by: by.map(|by| self.model[by].id.clone()),
             inner,
+            vars,
         };
         if let Some(outer) = self.instance.frames.get_mut(&frame) {
             outer.undo.push(entry);
@@ -94,7 +104,7 @@ impl Run<'_> {
             }
         }
         let mut steps = Vec::new();
-        flatten(held, &mut steps);
+        flatten(held, &Map::new(), &mut steps);
         if !waits {
             self.add_live(frame);
             self.leave(frame, node);
@@ -105,15 +115,22 @@ impl Run<'_> {
 
     /// A handler in the frame is done.
     pub(super) fn undone(&mut self, frame: u32, handler: &Id) {
-        let waits = |t: &Token| {
-            t.frame == frame
+        let around = self.instance.frames.get(&frame);
+        let owner = around
+            .filter(|inner| inner.kind == FrameKind::Iteration)
+            .and_then(|inner| inner.owner);
+        let waits = |id: u32, t: &Token| {
+            (t.frame == frame || owner == Some(id))
                 && matches!(&t.state, State::Undoing(steps)
                     if steps.last().is_some_and(|step| step.by.as_ref() == Some(handler)))
         };
         let mut tokens = self.instance.tokens.iter();
-        let Some(token) = tokens.find(|(_, t)| waits(t)).map(|(id, _)| *id) else {
+        let Some(token) = tokens.find(|(id, t)| waits(**id, t)).map(|(id, _)| *id) else {
             return;
         };
+        if owner == Some(token) {
+            self.drop_frame(frame);
+        }
         if let Some(State::Undoing(steps)) =
             self.instance.tokens.get_mut(&token).map(|t| &mut t.state)
         {
@@ -136,14 +153,22 @@ impl Run<'_> {
         };
         let handler = step.by.as_ref().and_then(|by| self.model.lookup(by));
         self.effects.push(Effect::Compensate {
-            element: step.of,
+            element: step.of.clone(),
             by: step.by,
         });
         match handler {
             Some(handler) if self.model[handler].is_event_sub() => {
-                self.undo_by_event_sub(frame, handler, step.inner);
+                self.undo_by_event_sub(frame, handler, step.inner, step.vars);
             }
-            Some(handler) => self.send(frame, handler, None),
+            Some(handler) if step.vars.is_empty() => self.send(frame, handler, None),
+            Some(handler) => {
+                // As one instance of several has variables of its own.
+                let own = self.open_frame(FrameKind::Iteration, step.of, Some(frame), Some(token));
+                if let Some(opened) = self.instance.frames.get_mut(&own) {
+                    opened.vars = step.vars;
+                }
+                self.send(own, handler, None);
+            }
             None => {
                 let state = self
                     .instance
@@ -160,11 +185,18 @@ impl Run<'_> {
 
     /// A completed sub-process is undone by its own event sub-process, which may in turn undo
     /// what was done inside.
-    fn undo_by_event_sub(&mut self, frame: u32, sub: NodeIx, inner: Vec<Undo>) {
+    fn undo_by_event_sub(
+        &mut self,
+        frame: u32,
+        sub: NodeIx,
+        inner: Vec<Undo>,
+        vars: Map<String, Value>,
+    ) {
         let model = self.model;
         let opened = self.open_event_sub(frame, sub);
         if let Some(opened) = self.instance.frames.get_mut(&opened) {
             opened.undo = inner;
+            opened.vars = vars;
         }
         self.entered(&model[sub], frame);
         if let Some(body) = model[sub].body {
@@ -196,17 +228,30 @@ impl Run<'_> {
     /// A cancel end event undoes the transaction around it, then leaves it by its cancel event.
     pub(super) fn cancel_transaction(&mut self, frame: u32, node: NodeIx) {
         let frame = self.transaction_frame(frame);
-        let undo = self
-            .instance
-            .frames
-            .get_mut(&frame)
-            .map(|inner| std::mem::take(&mut inner.undo));
+        let mut undo = Vec::new();
+        for one in self.frames_below(frame) {
+            if let Some(inner) = self.instance.frames.get_mut(&one) {
+                undo.append(&mut inner.undo);
+            }
+        }
         self.empty(frame, None);
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
-            inner.undo = undo.unwrap_or_default();
+            inner.undo = undo;
             inner.live = 1;
         }
         self.compensate(frame, node, None, true);
+    }
+
+    /// The frame, and those that run inside of it, the outer ones first.
+    fn frames_below(&self, frame: u32) -> Vec<u32> {
+        let mut found = vec![frame];
+        // An inner frame is made after the one around it.
+        for (id, inner) in &self.instance.frames {
+            if inner.parent.is_some_and(|parent| found.contains(&parent)) {
+                found.push(*id);
+            }
+        }
+        found
     }
 
     /// The nearest frame around that runs a transaction; the frame itself where there is none.
@@ -255,13 +300,26 @@ fn compensates(definitions: &[Definition]) -> bool {
         .any(|definition| matches!(definition, Definition::Compensation { .. }))
 }
 
-/// Newest last, so that taking from the end undoes in reverse order.
-fn flatten(undo: Vec<Undo>, steps: &mut Vec<Undo>) {
-    for entry in undo {
+/// Newest last, so that taking from the end undoes in reverse order. What was known around a step
+/// is known to it.
+fn flatten(undo: Vec<Undo>, around: &Map<String, Value>, steps: &mut Vec<Undo>) {
+    for mut entry in undo {
+        entry.know(around);
         if entry.by.is_some() {
             steps.push(entry);
         } else {
-            flatten(entry.inner, steps);
+            flatten(entry.inner, &entry.vars, steps);
+        }
+    }
+}
+
+impl Undo {
+    /// Adds what was known around it; its own variables hide others.
+    pub(super) fn know(&mut self, around: &Map<String, Value>) {
+        for (name, value) in around {
+            if !self.vars.contains_key(name) {
+                self.vars.insert(name.clone(), value.clone());
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ mod migrate;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod over;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod post;
