@@ -203,7 +203,8 @@ impl Parser {
             return Err("the expression is nested too deeply".to_owned());
         }
         let result = if self.take("!") {
-            format!("not({})", self.unary()?)
+            // Nothing is false there, and so its contrary is true.
+            format!("(if ({}) = true then false else true)", self.unary()?)
         } else if self.take("-") {
             format!("-({})", self.unary()?)
         } else if matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word == "empty") {

@@ -128,16 +128,21 @@ impl Table<'_> {
     fn mark(&self) -> Result<(), Fault> {
         let note = &self.order.note;
         let subscription = note.subscription.as_str().into_parameter();
-        let gone = format!("DELETE FROM {MARKS} WHERE subscription = ?");
-        let done = self
-            .connection
-            .execute(&gone, &subscription, None)
-            .map(drop);
-        done.map_err(|e| refused("mark the target", e))?;
-        let sql =
+        let mut sql =
             format!("INSERT INTO {MARKS} (subscription, batch, applied_sequence) VALUES (?, ?, ?)");
+        if self.is_mariadb() {
+            // Deleting what is not there locks the gap, in which another node wants to insert.
+            sql.push_str(
+                " ON DUPLICATE KEY UPDATE batch = VALUES(batch), \
+                 applied_sequence = VALUES(applied_sequence)",
+            );
+        } else {
+            let gone = format!("DELETE FROM {MARKS} WHERE subscription = ?");
+            let done = self.connection.execute(&gone, &subscription, None);
+            done.map(drop).map_err(|e| refused("mark the target", e))?;
+        }
         let values = (
-            &note.subscription.as_str().into_parameter(),
+            &subscription,
             &note.batch.as_str().into_parameter(),
             &note.sequence,
         );
