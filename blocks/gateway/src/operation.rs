@@ -215,12 +215,16 @@ mod tests {
 
     #[test]
     fn aliases_do_not_blow_a_document_up() {
-        let mut bomb = "openapi: 3.0.0\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for n in 1..12 {
+        let line = |n: u32| {
             let before = vec![format!("*a{}", n - 1); 10].join(", ");
-            bomb += &format!("a{n}: &a{n} [{before}]\n");
-        }
-        let found = import(&bomb).unwrap_err();
+            format!("a{n}: &a{n} [{before}]")
+        };
+        let mut bomb = vec![
+            "openapi: 3.0.0".to_owned(),
+            "a0: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned(),
+        ];
+        bomb.extend((1..12).map(line));
+        let found = import(&bomb.join("\n")).unwrap_err();
         assert_eq!(keys(&found), ["gateway-openapi-yaml"]);
     }
 

@@ -1430,10 +1430,10 @@ fn data() -> Vec<Case> {
             "resource-binding",
             "who",
             performer(
-                r#"<resourceRef>post</resourceRef><resourceAssignmentExpression><formalExpression>1</formalExpression></resourceAssignmentExpression>"#,
+                r"<resourceRef>post</resourceRef><resourceAssignmentExpression><formalExpression>1</formalExpression></resourceAssignmentExpression>",
             ),
             performer(
-                r#"<resourceAssignmentExpression><formalExpression>1</formalExpression></resourceAssignmentExpression>"#,
+                r"<resourceAssignmentExpression><formalExpression>1</formalExpression></resourceAssignmentExpression>",
             ),
         ),
         of_files("item-mismatch", "t", repeated("i2"), repeated("i1")),
