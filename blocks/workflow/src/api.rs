@@ -1,6 +1,7 @@
 //! JSON doors under `/api/workflow`. Tasks are completed through the application that they belong
 //! to, whose own rows change with them.
 
+use crate::rest::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -153,7 +154,7 @@ async fn claim(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(expected): Json<Expected>,
+    Body(expected): Body<Expected>,
 ) -> Answer<StatusCode> {
     gate(&app, &actor, "workflow.task.claim")?;
     let id = parse::<TaskId>(&id, "task")?;

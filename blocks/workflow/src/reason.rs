@@ -40,7 +40,7 @@ const SENTENCES: &[(&str, &str)] = &[
         "workflow-stop-recursion",
     ),
     (
-        "more than 10000 tokens are under way in one scope",
+        "more than 2000 tokens are under way in one scope",
         "workflow-stop-tokens",
     ),
     (

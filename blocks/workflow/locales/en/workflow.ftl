@@ -550,4 +550,6 @@ workflow-mail-choose = Choose who takes the message.
 workflow-mail-deliver = Deliver
 workflow-mail-discard = Throw away
 workflow-message-place = “{ $element }” of that process does not wait for this message now. Choose another place.
-workflow-stop-tokens = More than 10,000 paths are under way in one place. Something begins new ones without end; correct the model, or cancel the instance.
+workflow-stop-tokens = More than 2,000 paths are under way in one place. Something begins new ones without end; correct the model, or cancel the instance.
+workflow-body-object = The body is a list; send a JSON object with named fields.
+workflow-body-broken = The body broke off; send the request again.

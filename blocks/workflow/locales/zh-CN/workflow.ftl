@@ -550,4 +550,6 @@ workflow-mail-choose = 请选择由谁接收这条消息。
 workflow-mail-deliver = 送达
 workflow-mail-discard = 作废
 workflow-message-place = 该流程的“{ $element }”此刻并未等待这条消息。请另选一处。
-workflow-stop-tokens = 同一范围内有一万多条路径同时进行。请检查是什么在不断产生新路径：改正模型，或取消该实例。
+workflow-stop-tokens = 同一范围内有两千多条路径同时进行。请检查是什么在不断产生新路径：改正模型，或取消该实例。
+workflow-body-object = 请求体是列表；请发送带字段名的 JSON 对象。
+workflow-body-broken = 请求体传输中断；请重新发送。

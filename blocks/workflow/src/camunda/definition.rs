@@ -1,5 +1,6 @@
 //! Deployments and definitions.
 
+use crate::rest::Body;
 use axum::{
     Json,
     extract::{Multipart, Path, Query, State},
@@ -282,7 +283,7 @@ async fn start_by_key(
     State(app): State<App>,
     actor: Actor,
     Path(key): Path<String>,
-    Json(body): Json<Start>,
+    Body(body): Body<Start>,
 ) -> Answer<Json<Value>> {
     Ok(start(&app, &actor, Which::Key(key), &body).await?)
 }
@@ -295,7 +296,7 @@ async fn start_by_id(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Start>,
+    Body(body): Body<Start>,
 ) -> Answer<Json<Value>> {
     Ok(start(&app, &actor, Which::Version(id), &body).await?)
 }

@@ -1,5 +1,6 @@
 //! External tasks: what the published worker clients speak.
 
+use crate::rest::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -102,7 +103,7 @@ struct FetchAndLock {
 async fn fetch_and_lock(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<FetchAndLock>,
+    Body(body): Body<FetchAndLock>,
 ) -> Answer<Json<Vec<Value>>> {
     let desk = Desk::of(&app)?;
     let topics = body.topics.iter().map(WantedTopic::topic);
@@ -231,7 +232,7 @@ async fn complete(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Complete>,
+    Body(body): Body<Complete>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let done = Completion {
@@ -266,7 +267,7 @@ async fn failure(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Failed>,
+    Body(body): Body<Failed>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let failure = Failure {
@@ -301,7 +302,7 @@ async fn bpmn_error(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<BpmnError>,
+    Body(body): Body<BpmnError>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let thrown = Thrown {
@@ -332,7 +333,7 @@ async fn extend_lock(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<ExtendLock>,
+    Body(body): Body<ExtendLock>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "external task")?;
@@ -358,7 +359,7 @@ async fn lock(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Lock>,
+    Body(body): Body<Lock>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "external task")?;
@@ -396,7 +397,7 @@ async fn retries(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Retries>,
+    Body(body): Body<Retries>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     work::set_retries(&desk, &actor, parse(&id, "external task")?, body.retries).await?;

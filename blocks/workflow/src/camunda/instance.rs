@@ -1,5 +1,6 @@
 //! Instances, their variables, messages, incidents and history.
 
+use crate::rest::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -201,7 +202,7 @@ struct Message {
 async fn message(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<Message>,
+    Body(body): Body<Message>,
 ) -> Answer<Response> {
     let desk = Desk::of(&app)?;
     let instance = body.process_instance_id.as_deref();

@@ -1,6 +1,7 @@
 //! User tasks. Those of cases and the like are listed, but are completed through their
 //! application.
 
+use crate::rest::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -170,7 +171,7 @@ async fn list(
 async fn query(
     State(app): State<App>,
     actor: Actor,
-    Json(query): Json<TaskQuery>,
+    Body(query): Body<TaskQuery>,
 ) -> Answer<Json<Vec<Value>>> {
     Ok(Json(find(&app, &actor, &query).await?))
 }
@@ -213,7 +214,7 @@ async fn claim(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Claim>,
+    Body(body): Body<Claim>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let user = match &body.user_id {
@@ -263,7 +264,7 @@ async fn complete(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Complete>,
+    Body(body): Body<Complete>,
 ) -> Answer<Response> {
     let desk = Desk::of(&app)?;
     let id: TaskId = parse(&id, "task")?;

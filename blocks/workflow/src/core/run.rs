@@ -15,8 +15,8 @@ use crate::model::{
 
 /// Moves of one step. A model that needs more between two waits runs in a circle.
 const MAX_MOVES: u32 = 100_000;
-/// Tokens in one scope; more come only of a circle that splits.
-const MAX_TOKENS: u32 = 10_000;
+/// Tokens in one scope: each step looks through them, and more come of a circle that splits.
+const MAX_TOKENS: u32 = 2_000;
 /// Frames in one another; a process that calls itself without end stops here.
 const MAX_DEPTH: usize = 100;
 /// Calls inside of the same call in one step.
@@ -634,7 +634,7 @@ impl<'a> Run<'a> {
         if self.moves > MAX_MOVES || is_full {
             let token = self.rest(frame, node, State::Task);
             let text = if is_full {
-                "more than 10000 tokens are under way in one scope"
+                "more than 2000 tokens are under way in one scope"
             } else {
                 "the process runs in a circle without waiting for anything"
             };

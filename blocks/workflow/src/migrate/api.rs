@@ -1,5 +1,6 @@
 //! JSON doors of migration, for operators.
 
+use crate::rest::Body;
 use axum::{Json, extract::State, http::StatusCode};
 use identity::Actor;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 async fn check_migration(
     State(app): State<App>,
     actor: Actor,
-    Json(wanted): Json<Wanted>,
+    Body(wanted): Body<Wanted>,
 ) -> Answer<Json<Report>> {
     gate(&app, &actor, "workflow.process.migrate")?;
     let engine = app.part::<Engine>()?;
@@ -43,7 +44,7 @@ async fn check_migration(
 async fn migrate_instances(
     State(app): State<App>,
     actor: Actor,
-    Json(wanted): Json<Wanted>,
+    Body(wanted): Body<Wanted>,
 ) -> Answer<Json<Report>> {
     gate(&app, &actor, "workflow.process.migrate")?;
     let engine = app.part::<Engine>()?;
@@ -83,7 +84,7 @@ struct Imported {
 async fn import_instance(
     State(app): State<App>,
     actor: Actor,
-    Json(import): Json<Import>,
+    Body(import): Body<Import>,
 ) -> Answer<(StatusCode, Json<Imported>)> {
     gate(&app, &actor, "workflow.process.migrate")?;
     let engine = app.part::<Engine>()?;

@@ -1,5 +1,6 @@
 //! JSON doors of the drawing pages and of the figures.
 
+use crate::rest::Body;
 use axum::{
     Json,
     extract::{Path, State},
@@ -169,7 +170,7 @@ pub(super) struct Deployed {
 pub(super) async fn deploy(
     State(app): State<App>,
     actor: Actor,
-    Json(deployment): Json<Deployment>,
+    Body(deployment): Body<Deployment>,
 ) -> Answer<Json<Deployed>> {
     let version = deployed(
         &app,

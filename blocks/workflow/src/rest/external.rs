@@ -1,5 +1,6 @@
 //! `/api/process/external-tasks`: service tasks for workers outside of the server.
 
+use super::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -169,7 +170,7 @@ struct Wanted {
 async fn fetch(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<Wanted>,
+    Body(body): Body<Wanted>,
 ) -> Answer<Json<Vec<ExternalView>>> {
     let desk = Desk::of(&app)?;
     let topics = body.topics.into_iter().map(|topic| Topic {
@@ -210,7 +211,7 @@ async fn complete(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Completed>,
+    Body(body): Body<Completed>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "external task")?;
@@ -251,7 +252,7 @@ async fn failure(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Failed>,
+    Body(body): Body<Failed>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let failure = Failure {
@@ -290,7 +291,7 @@ async fn error(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Thrown>,
+    Body(body): Body<Thrown>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "external task")?;
@@ -324,7 +325,7 @@ async fn extend(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Extended>,
+    Body(body): Body<Extended>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "external task")?;
@@ -363,7 +364,7 @@ async fn retries(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Retries>,
+    Body(body): Body<Retries>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "external task")?;

@@ -1,5 +1,6 @@
 //! `/api/process/incidents`: what stopped where, since when; tried again one by one or many.
 
+use super::Body;
 use axum::{
     Json,
     extract::{Query, State},
@@ -90,7 +91,7 @@ struct Retried {
 async fn retry(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<Retry>,
+    Body(body): Body<Retry>,
 ) -> Answer<Json<Vec<Retried>>> {
     let desk = Desk::of(&app)?;
     desk.check(&actor, act::INTERVENE)?;

@@ -1,5 +1,6 @@
 //! `/api/process/instances`: start, list, look into, change, end.
 
+use super::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -150,7 +151,7 @@ struct Start {
 async fn start(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<Start>,
+    Body(body): Body<Start>,
 ) -> Answer<(StatusCode, Json<InstanceView>)> {
     let desk = Desk::of(&app)?;
     desk.check(&actor, act::START)?;
@@ -241,7 +242,7 @@ async fn set_variables(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<SetVariables>,
+    Body(body): Body<SetVariables>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "process instance")?;
@@ -266,7 +267,7 @@ async fn cancel(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Cancel>,
+    Body(body): Body<Cancel>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "process instance")?;

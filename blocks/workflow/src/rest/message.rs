@@ -1,5 +1,6 @@
 //! `/api/process/messages` and `/api/process/signals`.
 
+use super::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -127,7 +128,7 @@ async fn deliver(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Delivery>,
+    Body(body): Body<Delivery>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let instance = parse(&body.instance, "process instance")?;
@@ -154,7 +155,7 @@ async fn discard(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Discarding>,
+    Body(body): Body<Discarding>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     send::decide(&desk, &actor, &id, Decision::Discard, &body.reason).await?;
@@ -168,7 +169,7 @@ async fn discard(
 async fn correlate(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<Message>,
+    Body(body): Body<Message>,
 ) -> Answer<Json<Reached>> {
     let desk = Desk::of(&app)?;
     let instance = body
@@ -217,7 +218,7 @@ struct Heard {
 async fn signal(
     State(app): State<App>,
     actor: Actor,
-    Json(body): Json<Signal>,
+    Body(body): Body<Signal>,
 ) -> Answer<Json<Heard>> {
     let desk = Desk::of(&app)?;
     let (heard, started) = send::signal(&desk, &actor, &body.name, body.variables).await?;

@@ -2,6 +2,7 @@
 //! doors call too.
 
 pub(crate) mod act;
+mod body;
 mod definition;
 mod external;
 mod incident;
@@ -11,6 +12,8 @@ pub(crate) mod send;
 pub(crate) mod store;
 mod task;
 pub(crate) mod work;
+
+pub(crate) use body::Body;
 
 use std::{sync::Arc, time};
 

@@ -1,6 +1,7 @@
 //! `/api/process/tasks`: tasks of instances that no application owns. Others are listed too, but
 //! are completed through their application, whose own rows change with them.
 
+use super::Body;
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -142,7 +143,7 @@ async fn complete(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(body): Json<Complete>,
+    Body(body): Body<Complete>,
 ) -> Answer<StatusCode> {
     let desk = Desk::of(&app)?;
     let id = parse(&id, "task")?;

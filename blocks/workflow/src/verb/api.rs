@@ -1,5 +1,6 @@
 //! JSON doors of copies, substitutes and interventions.
 
+use crate::rest::Body;
 use ::store::page::PageRequest;
 use axum::{
     Json,
@@ -140,7 +141,7 @@ struct Made {
 async fn name_substitute(
     State(app): State<App>,
     actor: Actor,
-    Json(named): Json<Named>,
+    Body(named): Body<Named>,
 ) -> Answer<(StatusCode, Json<Made>)> {
     gate(&app, &actor, "workflow.substitute.name")?;
     let is_administrator = may(&app, &actor, "workflow.substitute.name_any")?;
@@ -226,7 +227,7 @@ async fn intervene(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(asked): Json<Intervening>,
+    Body(asked): Body<Intervening>,
 ) -> Answer<StatusCode> {
     const ACTION: &str = "workflow.instance.intervene";
     gate(&app, &actor, ACTION)?;

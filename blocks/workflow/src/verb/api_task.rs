@@ -1,5 +1,6 @@
 //! JSON doors of the verbs on one task, and of the batch.
 
+use crate::rest::Body;
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use ::store::Tx;
@@ -171,7 +172,7 @@ async fn save(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(filled): Json<Filled>,
+    Body(filled): Body<Filled>,
 ) -> Answer<StatusCode> {
     on_task(&app, &actor, "save", &id, move |tx, _, id, officer| {
         let filled = filled.clone();
@@ -195,7 +196,7 @@ async fn complete(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(filled): Json<Filled>,
+    Body(filled): Body<Filled>,
 ) -> Answer<Json<Completed>> {
     let progress = on_task(
         &app,
@@ -253,7 +254,7 @@ async fn complete_many(
     State(app): State<App>,
     actor: Actor,
     page: Page,
-    Json(batch): Json<Batch>,
+    Body(batch): Body<Batch>,
 ) -> Answer<Json<Vec<BatchAnswer>>> {
     gate(&app, &actor, "workflow.task.complete")?;
     let mut tasks = Vec::new();
@@ -317,7 +318,7 @@ async fn transfer(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(hand): Json<Hand>,
+    Body(hand): Body<Hand>,
 ) -> Answer<StatusCode> {
     on_task(&app, &actor, "transfer", &id, move |tx, _, id, officer| {
         let hand = hand.clone();
@@ -338,7 +339,7 @@ async fn delegate(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(hand): Json<Hand>,
+    Body(hand): Body<Hand>,
 ) -> Answer<StatusCode> {
     on_task(&app, &actor, "delegate", &id, move |tx, _, id, officer| {
         let hand = hand.clone();
@@ -368,7 +369,7 @@ async fn add_signers(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(asked): Json<AddSigners>,
+    Body(asked): Body<AddSigners>,
 ) -> Answer<StatusCode> {
     on_task(&app, &actor, "sign", &id, move |tx, _, id, officer| {
         let asked = asked.clone();
@@ -397,7 +398,7 @@ async fn remove_signer(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(because): Json<Because>,
+    Body(because): Body<Because>,
 ) -> Answer<StatusCode> {
     let is_administrator = may(&app, &actor, "workflow.instance.intervene")?;
     on_task(&app, &actor, "sign", &id, move |tx, engine, id, officer| {
@@ -434,7 +435,7 @@ async fn return_task(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(back): Json<Back>,
+    Body(back): Body<Back>,
 ) -> Answer<Json<Earlier>> {
     let step = on_task(
         &app,
@@ -466,7 +467,7 @@ async fn withdraw(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(because): Json<Because>,
+    Body(because): Body<Because>,
 ) -> Answer<StatusCode> {
     on_task(
         &app,
@@ -493,7 +494,7 @@ async fn reject(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(because): Json<Because>,
+    Body(because): Body<Because>,
 ) -> Answer<StatusCode> {
     on_task(
         &app,
@@ -537,7 +538,7 @@ async fn circulate(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(readers): Json<Readers>,
+    Body(readers): Body<Readers>,
 ) -> Answer<Json<Circulated>> {
     let sent = on_task(&app, &actor, "circulate", &id, move |tx, _, id, officer| {
         let readers = readers.clone();
@@ -577,7 +578,7 @@ async fn urge(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(note): Json<Note>,
+    Body(note): Body<Note>,
 ) -> Answer<StatusCode> {
     let is_supervisor = may(&app, &actor, "workflow.task.urge_any")?;
     on_task(&app, &actor, "urge", &id, move |tx, _, id, officer| {
@@ -607,7 +608,7 @@ async fn suspend(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(ground): Json<Ground>,
+    Body(ground): Body<Ground>,
 ) -> Answer<StatusCode> {
     on_task(
         &app,
@@ -668,7 +669,7 @@ async fn extend(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
-    Json(extension): Json<Extension>,
+    Body(extension): Body<Extension>,
 ) -> Answer<StatusCode> {
     on_task(
         &app,

@@ -342,6 +342,25 @@ async fn hostile_and_wrong_files_are_refused_with_findings(db: Db) {
 }
 
 #[store::db_test(migrations = migrations)]
+async fn a_body_that_is_a_list_begins_nothing(db: Db) {
+    let house = House::open(db).await;
+    let administrator = house.program("administrator").await;
+    let program = house.program("integrator").await;
+    deploy(&administrator, order()).await;
+    let reply = program
+        .call("POST", "/api/process/instances", json!(["order"]))
+        .await;
+    assert_eq!(reply.status, 422, "{}", reply.text);
+    assert_eq!(reply.body["errors"][0]["field"], json!("body"));
+    let path = "/engine-rest/process-definition/key/order/start";
+    let reply = program.call("POST", path, json!([])).await;
+    assert_eq!(reply.status, 400, "{}", reply.text);
+    assert_eq!(reply.body["type"], json!("InvalidRequestException"));
+    let all = program.sees("/api/process/instances").await;
+    assert_eq!(all["items"], json!([]));
+}
+
+#[store::db_test(migrations = migrations)]
 async fn only_those_whose_work_it_is_come_in(db: Db) {
     let house = House::open(db).await;
     let nobody = house.stranger(None);
