@@ -28,6 +28,8 @@ pub struct Expr {
     /// Words of the expression that may name variables.
     words: Vec<String>,
     evaluator: Evaluator,
+    /// In the language of other engines the text "true" is true.
+    text_is_truth: bool,
 }
 
 impl std::fmt::Debug for Expr {
@@ -55,19 +57,25 @@ impl Expr {
             return Err("the expression is empty".to_owned());
         }
         if text.contains("${") || text.contains("#{") {
-            return Self::feel(&from_template(text)?);
+            return Self::translated(&from_template(text)?);
         }
         let feel = text.strip_prefix('=').unwrap_or(text);
         if calls_a_method(feel)
             && let Ok(translated) = crate::juel::to_feel(feel)
         {
-            return Self::feel(&translated);
+            return Self::translated(&translated);
         }
         Self::feel(feel).or_else(|error| {
             // Conditions of other engines sometimes come without their braces.
             let translated = crate::juel::to_feel(feel).map_err(|_| error.clone())?;
-            Self::feel(&translated).map_err(|_| error)
+            Self::translated(&translated).map_err(|_| error)
         })
+    }
+
+    fn translated(feel: &str) -> Result<Self, String> {
+        let mut expr = Self::feel(feel)?;
+        expr.text_is_truth = true;
+        Ok(expr)
     }
 
     /// The value of a variable, whatever characters its name has.
@@ -130,6 +138,7 @@ impl Expr {
             feel: text.to_owned(),
             words: words.to_vec(),
             evaluator,
+            text_is_truth: false,
         })
     }
 
@@ -156,7 +165,11 @@ impl Expr {
 
     /// Whether the value is true; anything that is not a truth value is not true.
     pub fn is_true(&self, variables: &dyn Lookup) -> bool {
-        matches!(self.evaluate(variables), Ok(Value::Bool(true)))
+        match self.evaluate(variables) {
+            Ok(Value::Bool(value)) => value,
+            Ok(Value::String(text)) => self.text_is_truth && text == "true",
+            _ => false,
+        }
     }
 }
 
@@ -615,6 +628,51 @@ mod tests {
             &json!({"approved": "yes", "n": 2}),
             &json!(true),
         );
+    }
+
+    #[test]
+    fn unlike_operands_are_made_alike_as_there() {
+        let held =
+            json!({"n": 5, "m": 10, "five": "5", "ten": "10", "yes": "true", "ok": true, "a": "a"});
+        for (text, expected) in [
+            ("${n == '5'}", true),
+            ("${n != '5'}", false),
+            ("${five == 5}", true),
+            ("${five == n}", true),
+            ("${five != n}", false),
+            ("${n > '4'}", true),
+            ("${five < 10}", true),
+            ("${five < m}", true),
+            // Two texts are compared as texts.
+            ("${five < ten}", false),
+            ("${a != 5}", true),
+            ("${yes == true}", true),
+            ("${ok == 'true'}", true),
+            ("${yes && ok}", true),
+            ("${!yes}", false),
+            ("${missing == 'x'}", false),
+            ("${missing != 'x'}", true),
+            ("${missing == null}", true),
+            ("${n == 5.0 && five == 5.0}", true),
+            ("${n + 1 == '6'}", true),
+        ] {
+            check(text, &held, &json!(expected));
+        }
+        check("${yes ? 'a' : 'b'}", &held, &json!("a"));
+        for (text, expected) in [("${yes}", true), ("${a}", false), ("yes", false)] {
+            let expr = Expr::parse(text).unwrap();
+            assert_eq!(expr.is_true(held.as_object().unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_twice_does_not_grow_without_end() {
+        let empties = format!("${{{} a}}", "empty ".repeat(40));
+        let parts = format!("${{a{}}}", ".contains('b')".repeat(30));
+        let chain = format!("${{a{}}}", " == b".repeat(60));
+        for text in [empties, parts, chain] {
+            let _ = Expr::parse(&text);
+        }
     }
 
     #[test]

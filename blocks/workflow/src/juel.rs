@@ -1,6 +1,9 @@
 //! The subset of the unified expression language (`${…}`) that conditions of JVM engines use,
 //! rewritten as FEEL: comparisons, `and`/`or`/`not`, `empty`, arithmetic, `? :`, property paths.
 //! Calls of Java methods are refused, except reading a variable of the execution.
+//!
+//! Operands of unlike types are made alike as JSR 245 (EL 2.1, 1.8 and 1.18) demands: a text is
+//! taken for a number beside a number and for a truth value beside one. FEEL would give null.
 
 use crate::expr::quoted;
 
@@ -17,6 +20,53 @@ const SIGNS: &[&str] = &[
     "/", "%", ".", ",",
 ];
 
+/// Some operands are written twice, so chains of them could grow without end.
+const LONGEST_FEEL: usize = 20_000;
+
+/// A part in FEEL.
+struct Piece {
+    feel: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Known when it is evaluated.
+    Any,
+    /// A number, or arithmetic.
+    Number,
+    /// A text in quotation marks.
+    Text,
+    /// `true`, `false`, or a comparison.
+    Truth,
+    Null,
+}
+
+impl Piece {
+    fn new(feel: String, kind: Kind) -> Result<Self, String> {
+        if feel.len() > LONGEST_FEEL {
+            return Err("the expression is too long or nested too deeply".to_owned());
+        }
+        Ok(Self { feel, kind })
+    }
+
+    /// As operand of a number.
+    fn number(&self) -> String {
+        match self.kind {
+            Kind::Number => self.feel.clone(),
+            _ => format!("number(string({}), null, \".\")", self.feel),
+        }
+    }
+
+    /// As operand of `and`, `or`, `not` and `? :`.
+    fn truth(&self) -> String {
+        match self.kind {
+            Kind::Truth => self.feel.clone(),
+            _ => format!("(string({}) = \"true\")", self.feel),
+        }
+    }
+}
+
 /// Rewrites the inside of `${…}`.
 pub fn to_feel(text: &str) -> Result<String, String> {
     let tokens = tokens(text)?;
@@ -25,10 +75,38 @@ pub fn to_feel(text: &str) -> Result<String, String> {
         at: 0,
         depth: 0,
     };
-    let feel = parser.choice()?;
+    let feel = parser.choice()?.feel;
     match parser.tokens.get(parser.at) {
         None => Ok(feel),
         Some(token) => Err(format!("`{token:?}` is not expected in `{text}`")),
+    }
+}
+
+/// `==`: of unlike operands the text is made what the other is.
+fn equal(left: &Piece, right: &Piece) -> String {
+    let (a, b) = (&left.feel, &right.feel);
+    match (left.kind, right.kind) {
+        (Kind::Null, _) | (_, Kind::Null) => format!("{a} = {b}"),
+        (kind, other) if kind == other && kind != Kind::Any => format!("{a} = {b}"),
+        (Kind::Number, _) | (_, Kind::Number) => {
+            format!("{} = {}", left.number(), right.number())
+        }
+        (Kind::Any, Kind::Any) => format!("{a} = {b} or string({a}) = string({b})"),
+        _ => format!("string({a}) = string({b})"),
+    }
+}
+
+/// `<` and its like: numbers when one of them is a number, texts otherwise.
+fn compare(left: &Piece, sign: &str, right: &Piece) -> String {
+    let (a, b) = (&left.feel, &right.feel);
+    let (m, n) = (left.number(), right.number());
+    match (left.kind, right.kind) {
+        (Kind::Number, _) | (_, Kind::Number) => format!("({m} {sign} {n})"),
+        (Kind::Text, Kind::Text) => format!("({a} {sign} {b})"),
+        // A text beside a number, or a number as a text, is null, so one of the three counts.
+        _ => format!(
+            "(if {a} {sign} {b} or {a} {sign} number({b}, null, \".\") or number({a}, null, \".\") {sign} {b} then true else false)"
+        ),
     }
 }
 
@@ -125,7 +203,7 @@ impl Parser {
         }
     }
 
-    fn choice(&mut self) -> Result<String, String> {
+    fn choice(&mut self) -> Result<Piece, String> {
         self.depth += 1;
         if self.depth > 50 {
             return Err("the expression is nested too deeply".to_owned());
@@ -135,7 +213,13 @@ impl Parser {
             let yes = self.choice()?;
             self.expect(":")?;
             let no = self.choice()?;
-            format!("(if {condition} then {yes} else {no})")
+            let feel = format!(
+                "(if {} then {} else {})",
+                condition.truth(),
+                yes.feel,
+                no.feel
+            );
+            Piece::new(feel, Kind::Any)?
         } else {
             condition
         };
@@ -143,75 +227,88 @@ impl Parser {
         Ok(result)
     }
 
-    fn any(&mut self) -> Result<String, String> {
+    fn any(&mut self) -> Result<Piece, String> {
         let mut left = self.all()?;
         while self.take("||") {
-            left = format!("({left} or {})", self.all()?);
+            let feel = format!("({} or {})", left.truth(), self.all()?.truth());
+            left = Piece::new(feel, Kind::Truth)?;
         }
         Ok(left)
     }
 
-    fn all(&mut self) -> Result<String, String> {
+    fn all(&mut self) -> Result<Piece, String> {
         let mut left = self.equality()?;
         while self.take("&&") {
-            left = format!("({left} and {})", self.equality()?);
+            let feel = format!("({} and {})", left.truth(), self.equality()?.truth());
+            left = Piece::new(feel, Kind::Truth)?;
         }
         Ok(left)
     }
 
-    fn equality(&mut self) -> Result<String, String> {
+    fn equality(&mut self) -> Result<Piece, String> {
         let mut left = self.relation()?;
         while let Some(sign) = self.one_of(&["==", "!="]) {
-            let right = self.relation()?;
-            left = format!("({left} {} {right})", if sign == "==" { "=" } else { "!=" });
+            let equal = equal(&left, &self.relation()?);
+            // Nothing is not equal to a text, where FEEL would say neither.
+            let feel = if sign == "==" {
+                format!("(if {equal} then true else false)")
+            } else {
+                format!("(if {equal} then false else true)")
+            };
+            left = Piece::new(feel, Kind::Truth)?;
         }
         Ok(left)
     }
 
-    fn relation(&mut self) -> Result<String, String> {
+    fn relation(&mut self) -> Result<Piece, String> {
         let mut left = self.sum()?;
         while let Some(sign) = self.one_of(&["<=", ">=", "<", ">"]) {
-            left = format!("({left} {sign} {})", self.sum()?);
+            left = Piece::new(compare(&left, sign, &self.sum()?), Kind::Truth)?;
         }
         Ok(left)
     }
 
-    fn sum(&mut self) -> Result<String, String> {
+    fn sum(&mut self) -> Result<Piece, String> {
         let mut left = self.product()?;
         while let Some(sign) = self.one_of(&["+", "-"]) {
-            left = format!("({left} {sign} {})", self.product()?);
+            let feel = format!("({} {sign} {})", left.feel, self.product()?.feel);
+            left = Piece::new(feel, Kind::Any)?;
         }
         Ok(left)
     }
 
-    fn product(&mut self) -> Result<String, String> {
+    fn product(&mut self) -> Result<Piece, String> {
         let mut left = self.unary()?;
         while let Some(sign) = self.one_of(&["*", "/", "%"]) {
-            let right = self.unary()?;
-            left = if sign == "%" {
-                format!("modulo({left}, {right})")
+            let (a, b) = (left.feel, self.unary()?.feel);
+            let feel = if sign == "%" {
+                format!("modulo({a}, {b})")
             } else {
-                format!("({left} {sign} {right})")
+                format!("({a} {sign} {b})")
             };
+            left = Piece::new(feel, Kind::Number)?;
         }
         Ok(left)
     }
 
-    fn unary(&mut self) -> Result<String, String> {
+    fn unary(&mut self) -> Result<Piece, String> {
         self.depth += 1;
         if self.depth > 50 {
             return Err("the expression is nested too deeply".to_owned());
         }
         let result = if self.take("!") {
             // Nothing is false there, and so its contrary is true.
-            format!("(if ({}) = true then false else true)", self.unary()?)
+            let feel = format!("(if {} = true then false else true)", self.unary()?.truth());
+            Piece::new(feel, Kind::Truth)?
         } else if self.take("-") {
-            format!("-({})", self.unary()?)
+            Piece::new(format!("-({})", self.unary()?.feel), Kind::Number)?
         } else if matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word == "empty") {
             self.at += 1;
-            let value = self.unary()?;
+            let value = self.unary()?.feel;
             // Comparing unlike types gives null, so a text is compared whatever the value is.
-            format!("({value} = null or string({value}) = \"\" or string({value}) = \"[]\")")
+            let feel =
+                format!("({value} = null or string({value}) = \"\" or string({value}) = \"[]\")");
+            Piece::new(feel, Kind::Truth)?
         } else {
             self.path()?
         };
@@ -219,80 +316,102 @@ impl Parser {
         Ok(result)
     }
 
-    fn path(&mut self) -> Result<String, String> {
+    fn path(&mut self) -> Result<Piece, String> {
         let token = self.tokens.get(self.at).cloned();
         self.at += 1;
         let mut value = match token {
-            Some(Token::Number(number)) => number,
-            Some(Token::Text(text)) => quoted(&text),
-            Some(Token::Word(word)) if word == "execution" => self.variable()?,
-            Some(Token::Word(word)) => word,
+            Some(Token::Number(number)) => Piece::new(number, Kind::Number)?,
+            Some(Token::Text(text)) => Piece::new(quoted(&text), Kind::Text)?,
+            Some(Token::Word(word)) if word == "execution" => {
+                Piece::new(self.variable()?, Kind::Any)?
+            }
+            Some(Token::Word(word)) => {
+                let kind = match word.as_str() {
+                    "true" | "false" => Kind::Truth,
+                    "null" => Kind::Null,
+                    _ => Kind::Any,
+                };
+                Piece::new(word, kind)?
+            }
             Some(Token::Sign("(")) => {
                 let inner = self.choice()?;
                 self.expect(")")?;
-                format!("({inner})")
+                Piece::new(format!("({})", inner.feel), inner.kind)?
             }
             _ => return Err("a value is missing".to_owned()),
         };
         loop {
-            if self.take(".") {
-                match self.tokens.get(self.at).cloned() {
-                    Some(Token::Word(name))
-                        if self.tokens.get(self.at + 1) == Some(&Token::Sign("(")) =>
-                    {
-                        self.at += 2;
-                        value = self.method(&value, &name)?;
-                        continue;
-                    }
-                    Some(Token::Word(name)) => value = format!("{value}.{name}"),
-                    _ => return Err("a property name is missing".to_owned()),
-                }
-                self.at += 1;
+            value = if self.take(".") {
+                self.property(&value.feel)?
             } else if self.take("[") {
-                value = match self.tokens.get(self.at).cloned() {
-                    Some(Token::Text(name)) => format!("{value}.{name}"),
-                    // Lists count from zero there, from one here.
-                    Some(Token::Number(index)) => format!("{value}[{index} + 1]"),
-                    _ => return Err("only a text or a number may stand in brackets".to_owned()),
-                };
-                self.at += 1;
-                self.expect("]")?;
+                self.entry(&value.feel)?
             } else if self.take("(") {
                 return Err("calling a method of a Java object is not supported".to_owned());
             } else {
                 return Ok(value);
-            }
+            };
         }
     }
 
+    /// After a dot.
+    fn property(&mut self, value: &str) -> Result<Piece, String> {
+        let Some(Token::Word(name)) = self.tokens.get(self.at).cloned() else {
+            return Err("a property name is missing".to_owned());
+        };
+        self.at += 1;
+        if self.take("(") {
+            return self.method(value, &name);
+        }
+        Piece::new(format!("{value}.{name}"), Kind::Any)
+    }
+
+    /// After an opening square bracket.
+    fn entry(&mut self, value: &str) -> Result<Piece, String> {
+        let feel = match self.tokens.get(self.at).cloned() {
+            Some(Token::Text(name)) => format!("{value}.{name}"),
+            // Lists count from zero there, from one here.
+            Some(Token::Number(index)) => format!("{value}[{index} + 1]"),
+            _ => return Err("only a text or a number may stand in brackets".to_owned()),
+        };
+        self.at += 1;
+        self.expect("]")?;
+        Piece::new(feel, Kind::Any)
+    }
+
     /// Methods of Java texts and lists that mean something in FEEL; the opening bracket is read.
-    fn method(&mut self, value: &str, name: &str) -> Result<String, String> {
+    fn method(&mut self, value: &str, name: &str) -> Result<Piece, String> {
         let argument = if self.take(")") {
             None
         } else {
-            let argument = self.choice()?;
+            let argument = self.choice()?.feel;
             self.expect(")")?;
             Some(argument)
         };
-        Ok(match (name, argument) {
-            ("contains", Some(part)) => {
+        let (feel, kind) = match (name, argument) {
+            ("contains", Some(part)) => (
                 format!(
                     "(contains({value}, {part}) = true or list contains({value}, {part}) = true)"
-                )
-            }
-            ("equals", Some(other)) => format!("({value} = {other})"),
-            ("equalsIgnoreCase", Some(other)) => {
-                format!("(lower case({value}) = lower case({other}))")
-            }
-            ("startsWith", Some(part)) => format!("starts with({value}, {part})"),
-            ("endsWith", Some(part)) => format!("ends with({value}, {part})"),
-            ("length", None) => format!("string length({value})"),
-            ("size", None) => format!("count({value})"),
-            ("isEmpty", None) => format!("(string({value}) = \"\" or string({value}) = \"[]\")"),
-            ("toLowerCase", None) => format!("lower case({value})"),
-            ("toUpperCase", None) => format!("upper case({value})"),
+                ),
+                Kind::Truth,
+            ),
+            ("equals", Some(other)) => (format!("({value} = {other})"), Kind::Truth),
+            ("equalsIgnoreCase", Some(other)) => (
+                format!("(lower case({value}) = lower case({other}))"),
+                Kind::Truth,
+            ),
+            ("startsWith", Some(part)) => (format!("starts with({value}, {part})"), Kind::Truth),
+            ("endsWith", Some(part)) => (format!("ends with({value}, {part})"), Kind::Truth),
+            ("length", None) => (format!("string length({value})"), Kind::Number),
+            ("size", None) => (format!("count({value})"), Kind::Number),
+            ("isEmpty", None) => (
+                format!("(string({value}) = \"\" or string({value}) = \"[]\")"),
+                Kind::Truth,
+            ),
+            ("toLowerCase", None) => (format!("lower case({value})"), Kind::Any),
+            ("toUpperCase", None) => (format!("upper case({value})"), Kind::Any),
             _ => return Err(format!("calling the Java method `{name}` is not supported")),
-        })
+        };
+        Piece::new(feel, kind)
     }
 
     /// `execution.getVariable('name')`.
