@@ -553,3 +553,6 @@ workflow-message-place = “{ $element }” of that process does not wait for th
 workflow-stop-tokens = More than 2,000 paths are under way in one place. Something begins new ones without end; correct the model, or cancel the instance.
 workflow-body-object = The body is a list; send a JSON object with named fields.
 workflow-body-broken = The body broke off; send the request again.
+workflow-filter-word = There is no such value. Choose one of: { $known }.
+workflow-filter-after = “after” takes the value of “next” in the answer before. Do not make one up.
+workflow-state-large = Variables and open work of one instance may take { $most } MB in all. Keep what is large as documents, and only their numbers in variables.

@@ -553,3 +553,6 @@ workflow-message-place = 该流程的“{ $element }”此刻并未等待这条�
 workflow-stop-tokens = 同一范围内有两千多条路径同时进行。请检查是什么在不断产生新路径：改正模型，或取消该实例。
 workflow-body-object = 请求体是列表；请发送带字段名的 JSON 对象。
 workflow-body-broken = 请求体传输中断；请重新发送。
+workflow-filter-word = 没有这个值。可用的值：{ $known }。
+workflow-filter-after = “after”要填上一页回答里的“next”，不要自己编写。
+workflow-state-large = 一个流程实例的变量和待办合计不能超过 { $most } MB。请把大的内容存为文档，变量里只留它的编号。

@@ -98,10 +98,14 @@ fn refusal(key: &str) -> &'static str {
     }
 }
 
-/// What axum says about a body that it could not read.
+/// What axum says about a body that it could not read, or a method that a path does not have.
 async fn plain(response: Response) -> Response {
     const LONGEST: usize = 4096;
     let status = response.status();
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let body = json!({"type": "RestException", "message": "HTTP 405 Method Not Allowed"});
+        return (status, response.headers().clone(), Json(body)).into_response();
+    }
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     if !status.is_client_error() || !is_text {

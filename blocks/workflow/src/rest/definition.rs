@@ -90,6 +90,13 @@ async fn list(
         None => tables::latest(db).await?,
     };
     let page = PageRequest::new(query.after, query.limit);
+    if page
+        .after
+        .as_ref()
+        .is_some_and(|after| !rows.iter().any(|row| row.id == *after))
+    {
+        return Err(Error::invalid("after", Text::new("workflow-filter-after")).into());
+    }
     let rest = rows
         .into_iter()
         .skip_while(|row| page.after.as_ref().is_some_and(|after| row.id != *after))

@@ -10,13 +10,12 @@ use chrono::{DateTime, Utc};
 use identity::Actor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
-    Answer, Desk, parse,
+    Answer, Desk, one_of, page, parse,
     work::{self, span},
 };
 use crate::external::{
@@ -122,10 +121,10 @@ async fn list(
         topic: query.topic,
         worker: query.worker,
         instance: instance.transpose()?,
-        state: query.state,
+        state: one_of("state", query.state, &["open", "failed", "done", "gone"])?,
         ..Filter::default()
     };
-    let page = PageRequest::new(query.after, query.limit);
+    let page = page(query.after, query.limit)?;
     let page = work::list(&desk, &actor, &filter, &page).await?;
     Ok(Json(ExternalTasks {
         next: page.next,

@@ -8,7 +8,6 @@ use axum::{
 use identity::Actor;
 use kernel::Error;
 use serde::{Deserialize, Serialize};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
@@ -16,7 +15,7 @@ use web::App;
 use super::{
     Answer, Desk,
     act::{self, Incident},
-    parse, store as tables,
+    page, parse, store as tables,
 };
 use crate::InstanceId;
 
@@ -58,7 +57,7 @@ async fn list(
         key: query.key,
         ..tables::InstanceFilter::default()
     };
-    let page = PageRequest::new(query.after, query.limit);
+    let page = page(query.after, query.limit)?;
     let (items, next) = act::incidents(&desk, &actor, &filter, &page).await?;
     Ok(Json(Incidents { items, next }))
 }

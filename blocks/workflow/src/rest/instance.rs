@@ -19,7 +19,7 @@ use web::App;
 use super::{
     Answer, Desk,
     act::{self, Which},
-    business_key, parse, store as tables, subject_of,
+    business_key, one_of, page, parse, store as tables, subject_of,
 };
 use crate::{
     InstanceId, Intervention,
@@ -78,6 +78,8 @@ impl From<tables::InstanceRow> for InstanceView {
     }
 }
 
+const STATUSES: &[&str] = &["running", "completed", "terminated", "cancelled", "failed"];
+
 #[derive(Debug, Deserialize, IntoParams)]
 struct ListQuery {
     /// Key of the definition.
@@ -87,6 +89,7 @@ struct ListQuery {
     business_key: Option<String>,
     /// As `case:0192…`.
     subject: Option<String>,
+    /// `running`, `completed`, `terminated`, `cancelled` or `failed`; all when left out.
     status: Option<String>,
     /// Only those that stopped somewhere.
     #[serde(default)]
@@ -118,11 +121,11 @@ async fn list(
         definition: query.definition,
         key: query.key,
         subject: query.subject.or(Some(by_key).filter(|s| !s.is_empty())),
-        status: query.status,
+        status: one_of("status", query.status, STATUSES)?,
         has_incident: query.incident,
         ..tables::InstanceFilter::default()
     };
-    let page = PageRequest::new(query.after, query.limit);
+    let page = page(query.after, query.limit)?;
     let page = tables::instances(desk.db.read(), &filter, &page).await?;
     Ok(Json(Instances {
         next: page.next,

@@ -9,13 +9,12 @@ use axum::{
 use identity::Actor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
-    Answer, Desk, parse,
+    Answer, Desk, page, parse,
     send::{self, Address},
 };
 use crate::post::{Choice, Decision, Undelivered};
@@ -85,7 +84,7 @@ async fn undelivered(
     Query(query): Query<ListQuery>,
 ) -> Answer<Json<UndeliveredList>> {
     let desk = Desk::of(&app)?;
-    let page = PageRequest::new(query.after, query.limit);
+    let page = page(query.after, query.limit)?;
     let found = send::undelivered(&desk, &actor, &page).await?;
     let (items, next) = (found.items, found.next);
     Ok(Json(UndeliveredList { items, next }))

@@ -17,6 +17,7 @@ pub(crate) use body::Body;
 
 use std::{sync::Arc, time};
 
+use ::store::page::PageRequest;
 use identity::{Actor, Gate, Resource};
 use kernel::{Error, Result, Text};
 use utoipa_axum::router::OpenApiRouter;
@@ -93,6 +94,28 @@ pub(crate) fn check_free(subject: &str) -> Result<()> {
     }
     let text = Text::new("workflow-task-owned").with("subject", subject);
     Err(Error::Refused(text))
+}
+
+/// A filter that knows only certain words.
+fn one_of(field: &'static str, word: Option<String>, known: &[&str]) -> Result<Option<String>> {
+    match word {
+        Some(word) if !known.contains(&word.as_str()) => {
+            let text = Text::new("workflow-filter-word").with("known", known.join(", "));
+            Err(Error::invalid(field, text))
+        }
+        word => Ok(word),
+    }
+}
+
+/// The page after an id; a text that is none would silently give any page.
+fn page(after: Option<String>, limit: Option<u32>) -> Result<PageRequest> {
+    let page = PageRequest::new(after, limit);
+    match &page.after {
+        Some(id) if id.parse::<crate::InstanceId>().is_err() => {
+            Err(Error::invalid("after", Text::new("workflow-filter-after")))
+        }
+        _ => Ok(page),
+    }
 }
 
 pub(crate) fn parse<T: std::str::FromStr>(id: &str, what: &'static str) -> Result<T> {

@@ -11,12 +11,11 @@ use chrono::{DateTime, Utc};
 use identity::Actor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
-use super::{Answer, Desk, act, is_free, parse};
+use super::{Answer, Desk, act, is_free, one_of, page, parse};
 use crate::{
     act as engine_act,
     store::{Filter, Task},
@@ -113,10 +112,10 @@ async fn list(
         instance: instance.transpose()?,
         subject: query.subject,
         assignee: query.assignee,
-        state: query.state,
+        state: one_of("state", query.state, &["open", "claimed", "done", "gone"])?,
         ..Filter::default()
     };
-    let page = PageRequest::new(query.after, query.limit);
+    let page = page(query.after, query.limit)?;
     let page = engine_act::tasks(&desk.db, &filter, &page).await?;
     Ok(Json(Tasks {
         next: page.next,

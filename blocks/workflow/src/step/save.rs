@@ -17,6 +17,9 @@ use crate::{
     store as tables, verb,
 };
 
+/// Each step reads and writes the whole of it. In bytes; ten thousand open tasks take two.
+const LARGEST_STATE: usize = 16 << 20;
+
 impl Step<'_> {
     async fn save_external(&mut self) -> Result<()> {
         let created = std::mem::take(&mut self.external);
@@ -101,6 +104,10 @@ impl Step<'_> {
         self.row.incidents = i64::try_from(self.instance.incidents().count()).unwrap_or(i64::MAX);
         self.row.state = serde_json::to_string(&self.instance)
             .map_err(|e| Fault::caused_by("write an instance", e))?;
+        if self.row.state.len() > LARGEST_STATE {
+            let text = Text::new("workflow-state-large").with("most", LARGEST_STATE >> 20);
+            return Err(Error::Refused(text));
+        }
         if self.is_new {
             tables::insert_instance(self.tx, self.row.clone()).await?;
         } else {

@@ -259,6 +259,11 @@ async fn errors_have_the_form_that_clients_read(db: Db) {
             400,
             "RestException",
         ),
+        (
+            program.call("DELETE", "/engine-rest/task", json!({})).await,
+            405,
+            "RestException",
+        ),
     ] {
         assert_eq!(
             (reply.status.as_u16(), &reply.body["type"]),

@@ -361,6 +361,49 @@ async fn a_body_that_is_a_list_begins_nothing(db: Db) {
 }
 
 #[store::db_test(migrations = migrations)]
+async fn a_filter_that_is_none_is_refused(db: Db) {
+    let house = House::open(db).await;
+    let program = house.program("integrator").await;
+    for (path, field) in [
+        ("/api/process/instances?status=open", "status"),
+        ("/api/process/instances?after=1", "after"),
+        ("/api/process/tasks?state=finished", "state"),
+        ("/api/process/tasks?after=x", "after"),
+        ("/api/process/external-tasks?state=running", "state"),
+        ("/api/process/incidents?after=zz", "after"),
+        ("/api/process/messages?after=zz", "after"),
+        ("/api/process/definitions?after=order", "after"),
+    ] {
+        let reply = program.get(path).await;
+        assert_eq!(reply.status, 422, "{path}: {}", reply.text);
+        assert_eq!(reply.body["errors"][0]["field"], json!(field), "{path}");
+    }
+    program.sees("/api/process/instances?status=running").await;
+    program.sees("/api/process/tasks?state=claimed").await;
+}
+
+#[store::db_test(migrations = migrations)]
+async fn variables_beyond_all_bounds_are_refused(db: Db) {
+    let house = House::open(db).await;
+    let administrator = house.program("administrator").await;
+    deploy(&administrator, order()).await;
+    let program = house.program("integrator").await;
+    let start =
+        |size: usize| json!({"key": "order", "variables": {"order_id": 1, "x": "x".repeat(size)}});
+    let large = program
+        .call("POST", "/api/process/instances", start(17 << 20))
+        .await;
+    assert_eq!(large.status, 409, "{}", large.text);
+    assert!(large.text.contains("16 MB"), "{}", large.text);
+    let none = program.sees("/api/process/instances").await;
+    assert_eq!(none["items"], json!([]));
+    let fits = program
+        .call("POST", "/api/process/instances", start(1 << 20))
+        .await;
+    assert_eq!(fits.status, 201, "{}", fits.text);
+}
+
+#[store::db_test(migrations = migrations)]
 async fn only_those_whose_work_it_is_come_in(db: Db) {
     let house = House::open(db).await;
     let nobody = house.stranger(None);
