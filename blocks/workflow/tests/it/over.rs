@@ -59,6 +59,25 @@ fn of_two_listeners_that_interrupt_the_first_takes_the_signal() {
 }
 
 #[test]
+fn of_two_conditions_that_interrupt_the_first_takes_the_change() {
+    let listener = |id: &str| {
+        listener(id).replace(
+            r#"<signalEventDefinition signalRef="sg"/>"#,
+            "<conditionalEventDefinition><condition>level &gt; 3</condition></conditionalEventDefinition>",
+        )
+    };
+    let middle = format!(
+        r#"<userTask id="t"/><userTask id="u"/>{}{}"#,
+        listener("a"),
+        listener("b")
+    );
+    let xml = declared(&middle, "s>t>u>e");
+    let script = r#"[{"complete":"t","vars":{"level":4}}]"#;
+    let ran = run(&xml, json!({"level": 1}), script).ends("waiting");
+    assert_eq!(ran.waiting(), ["at"]);
+}
+
+#[test]
 fn an_error_of_one_event_sub_process_is_caught_by_another() {
     let thrower = format!(
         r#"<subProcess id="a" triggeredByEvent="true"><startEvent id="as" isInterrupting="false"><signalEventDefinition signalRef="sg"/></startEvent>

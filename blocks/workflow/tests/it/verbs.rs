@@ -17,7 +17,7 @@ use workflow::{
 };
 
 use crate::{
-    model::{flows, process, vars},
+    model::{file, flows, process, vars},
     steps::Seed,
 };
 
@@ -113,6 +113,10 @@ impl Desk {
             r#"<startEvent id="s"/><endEvent id="e"/>{nodes}{}"#,
             flows(list)
         ));
+        self.start_file(xml, variables).await
+    }
+
+    async fn start_file(&self, xml: String, variables: Value) -> InstanceId {
         let mut variables = vars(variables);
         variables.insert("org".into(), ORG.into());
         let by = self.officer("a").trace;
@@ -1547,6 +1551,24 @@ async fn what_went_out_is_not_withdrawn(db: Db) {
     let desk = Desk::set_up(db).await;
     let nodes = r#"<userTask id="x" tongban:candidates="examiner"/><sendTask id="tell"/><userTask id="y" tongban:candidates="examiner"/>"#;
     desk.start(nodes, "s>x>tell>y>e", json!({})).await;
+    let x = desk.task("x", None).await;
+    desk.complete_by(x, "a", json!({})).await.unwrap();
+    assert_eq!(
+        refused(desk.withdraw(x, "a").await),
+        "workflow-withdraw-sent"
+    );
+    assert_eq!(desk.open().await, ["y"]);
+}
+
+#[store::db_test(migrations = migrations)]
+async fn what_a_task_sent_along_its_flow_is_not_withdrawn(db: Db) {
+    let desk = Desk::set_up(db).await;
+    let xml = file(&format!(
+        r#"<collaboration id="c"><participant id="pp" processRef="p"/><participant id="pq"/><messageFlow id="f" sourceRef="x" targetRef="pq"/></collaboration>
+        <process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/><userTask id="x" tongban:candidates="examiner"/><userTask id="y" tongban:candidates="examiner"/>{}</process>"#,
+        flows("s>x>y>e")
+    ));
+    desk.start_file(xml, json!({})).await;
     let x = desk.task("x", None).await;
     desk.complete_by(x, "a", json!({})).await.unwrap();
     assert_eq!(
