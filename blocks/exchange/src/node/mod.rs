@@ -6,6 +6,7 @@ pub mod config;
 pub mod enrol;
 pub mod pull;
 pub mod read;
+mod repeated;
 pub mod run;
 pub mod send;
 pub mod source;

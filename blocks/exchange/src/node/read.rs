@@ -16,6 +16,7 @@ use kernel::{Fault, clock::micros};
 use super::{
     chunk_file,
     config::{Publication, Source, SourceColumn},
+    repeated::{KeyList, Watched},
     source::{self, End, Plan, folder::Found},
     standardise::{self, REPEATED},
     write_whole,
@@ -54,8 +55,25 @@ pub struct Ready {
     pub end: End,
 }
 
+/// Times that a source is read because keys are told twice; new ones may come in between.
+const READINGS: usize = 3;
+
 /// Reads, standardises, writes chunks. Blocks.
 pub fn read(reading: &Reading) -> Result<Ready, Fault> {
+    let mut watched = Watched::default();
+    for _ in 0..READINGS {
+        let (ready, repeated) = read_watching(reading, &watched)?;
+        if repeated.is_empty() {
+            return Ok(ready);
+        }
+        tracing::warn!(publication = %reading.publication.code, "keys are told twice; reading again");
+        watched.add(repeated);
+    }
+    Err(Fault::new("the source tells other keys twice each time that it is read").transient())
+}
+
+/// Of the watched keys the first row counts. Answers the others that were told twice, too.
+fn read_watching(reading: &Reading, watched: &Watched) -> Result<(Ready, Watched), Fault> {
     let made = |e| Fault::caused_by(format!("make {}", reading.folder.display()), e);
     if reading.folder.exists() {
         std::fs::remove_dir_all(&reading.folder).map_err(made)?;
@@ -63,7 +81,7 @@ pub fn read(reading: &Reading) -> Result<Ready, Fault> {
     std::fs::create_dir_all(&reading.folder).map_err(made)?;
     let read_at = micros(kernel::Clock::now(&kernel::SystemClock));
     let publication = &reading.publication;
-    let mut writer = Writer::new(reading);
+    let mut writer = Writer::new(reading, watched);
     let end = match &publication.source {
         Source::Odbc(source) => {
             source::odbc::read(publication, source, &reading.plan, &mut |kind, raw| {
@@ -87,6 +105,10 @@ pub fn read(reading: &Reading) -> Result<Ready, Fault> {
     };
     writer.flush(Kind::Rows)?;
     writer.flush(Kind::Deletes)?;
+    let repeated = match writer.seen.take() {
+        Some(Seen::Watched { list, .. }) => list.repeated()?,
+        _ => Watched::default(),
+    };
     let total = |kind| {
         writer
             .marks
@@ -113,11 +135,27 @@ pub fn read(reading: &Reading) -> Result<Ready, Fault> {
         read_at,
         chunks: writer.marks,
     };
-    Ok(Ready {
+    let ready = Ready {
         manifest,
         refused: writer.refused,
         end,
-    })
+    };
+    Ok((ready, repeated))
+}
+
+/// Keys that rows had before.
+enum Seen<'a> {
+    /// In this and in other files; all of them.
+    Files {
+        here: HashSet<u128>,
+        others: HashSet<u128>,
+    },
+    /// Those of the watched that were met, and the hashes of all.
+    Watched {
+        watched: &'a Watched,
+        met: HashSet<u128>,
+        list: KeyList,
+    },
 }
 
 struct Writer<'a> {
@@ -131,8 +169,7 @@ struct Writer<'a> {
     deletes: Pending,
     marks: Vec<Mark>,
     sum: Checksum,
-    /// Keys seen in this and in other files; databases keep their keys apart themselves.
-    seen: Option<(HashSet<u128>, HashSet<u128>)>,
+    seen: Option<Seen<'a>>,
     raw_rows: u64,
     refused: Vec<RefusedRow>,
     refused_count: u64,
@@ -145,8 +182,19 @@ struct Pending {
 }
 
 impl<'a> Writer<'a> {
-    fn new(reading: &'a Reading) -> Self {
+    fn new(reading: &'a Reading, watched: &'a Watched) -> Self {
         let publication = &reading.publication;
+        let seen = match publication.source {
+            Source::Folder(_) => Seen::Files {
+                here: HashSet::new(),
+                others: HashSet::new(),
+            },
+            Source::Odbc(_) | Source::Http(_) => Seen::Watched {
+                watched,
+                met: HashSet::new(),
+                list: KeyList::new(&reading.folder),
+            },
+        };
         let shape = publication.shape();
         Self {
             columns: publication.columns.iter().collect(),
@@ -159,7 +207,7 @@ impl<'a> Writer<'a> {
             deletes: Pending::default(),
             marks: Vec::new(),
             sum: Checksum::default(),
-            seen: matches!(publication.source, Source::Folder(_)).then(Default::default),
+            seen: Some(seen),
             raw_rows: 0,
             refused: Vec::new(),
             refused_count: 0,
@@ -167,7 +215,7 @@ impl<'a> Writer<'a> {
     }
 
     fn begin_file(&mut self) {
-        if let Some((here, others)) = &mut self.seen {
+        if let Some(Seen::Files { here, others }) = &mut self.seen {
             others.extend(here.drain());
         }
     }
@@ -191,7 +239,8 @@ impl<'a> Writer<'a> {
             }
         }
         let mut rows = standard.rows;
-        if self.seen.is_some() {
+        let is_told_once = kind == Kind::Deletes && !self.reads_files();
+        if !is_told_once {
             let kept: Vec<usize> = (0..raw.num_rows())
                 .filter(|row| !told.contains(row))
                 .collect();
@@ -215,7 +264,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Of a key that a file tells twice the first row counts; of a key in two files, that of the
+    fn reads_files(&self) -> bool {
+        matches!(self.seen, Some(Seen::Files { .. }))
+    }
+
+    /// Of a key that is told twice the first row counts; of a key in two files, that of the
     /// file which was read first, the newest. `kept` tells where in the raw batch rows are from.
     fn without_repeated(
         &mut self,
@@ -223,33 +276,49 @@ impl<'a> Writer<'a> {
         rows: RecordBatch,
         kept: &[usize],
     ) -> Result<RecordBatch, Fault> {
-        let Some((here, others)) = &mut self.seen else {
-            return Ok(rows);
-        };
         let keys = self
             .keys
             .iter()
             .filter_map(|key| rows.column_by_name(&key.name).cloned());
         let hashes = row_hashes(&keys.collect::<Vec<_>>(), rows.num_rows())?;
-        let mut keep = Vec::with_capacity(hashes.len());
-        for (hash, row) in hashes.iter().zip(kept) {
-            let is_repeated = !here.insert(*hash);
-            if is_repeated {
-                self.refused_count += 1;
-                if self.refused.len() < REFUSALS_TOLD {
-                    let place = self
-                        .columns
-                        .iter()
-                        .position(|c| Some(&c.name) == self.keys.first().map(|k| &k.name));
-                    let refused = (*row, place.unwrap_or_default(), REPEATED);
-                    let told = standardise::refused_row(&self.columns, raw, self.raw_rows, refused);
-                    self.refused.push(told);
-                }
+        let (is_repeated, is_older): (Vec<bool>, Vec<bool>) = match &mut self.seen {
+            None => return Ok(rows),
+            Some(Seen::Files { here, others }) => hashes
+                .iter()
+                .map(|hash| (!here.insert(*hash), others.contains(hash)))
+                .unzip(),
+            Some(Seen::Watched { watched, met, list }) => {
+                let mut again = |hash: &u128| watched.contains(*hash) && !met.insert(*hash);
+                let repeated: Vec<bool> = hashes.iter().map(&mut again).collect();
+                let first = hashes.iter().zip(&repeated).filter(|(_, again)| !**again);
+                list.add(first.map(|(hash, _)| *hash))?;
+                let none = vec![false; hashes.len()];
+                (repeated, none)
             }
-            keep.push(!is_repeated && !others.contains(hash));
+        };
+        if !is_repeated.contains(&true) && !is_older.contains(&true) {
+            return Ok(rows);
         }
-        filter_record_batch(&rows, &BooleanArray::from(keep))
+        let told = is_repeated.iter().zip(kept).filter(|(again, _)| **again);
+        for (_, row) in told {
+            self.refuse_repeated(raw, *row);
+        }
+        let keep = is_repeated.iter().zip(&is_older).map(|(a, b)| !a && !b);
+        let keep: BooleanArray = keep.collect::<Vec<_>>().into();
+        filter_record_batch(&rows, &keep)
             .map_err(|e| Fault::caused_by("set repeated rows aside", e))
+    }
+
+    fn refuse_repeated(&mut self, raw: &RecordBatch, row: usize) {
+        self.refused_count += 1;
+        if self.refused.len() >= REFUSALS_TOLD {
+            return;
+        }
+        let first = self.keys.first().map(|key| &key.name);
+        let place = self.columns.iter().position(|c| Some(&c.name) == first);
+        let refused = (row, place.unwrap_or_default(), REPEATED);
+        let told = standardise::refused_row(&self.columns, raw, self.raw_rows, refused);
+        self.refused.push(told);
     }
 
     fn flush(&mut self, kind: Kind) -> Result<(), Fault> {
