@@ -375,100 +375,90 @@ impl Check<'_> {
     }
 
     fn definition(&mut self, ix: NodeIx, node: &Node, definition: &Definition) {
-        let model = self.model;
+        if let Some((rule, text, remedy)) = self.lacks(node, definition) {
+            return self.if_executable(rule, node, ix, text, remedy);
+        }
         match definition {
-            Definition::Timer(TimerSource::Missing) => {
-                self.if_executable(
-                    "timer-without-time",
-                    node,
-                    ix,
-                    "the timer has no time",
-                    "give a date, a duration, a cycle or `tongban:workingDays`",
-                );
-            }
-            Definition::Timer(TimerSource::WorkingDays(_))
-                if node.is_start() && model[node.scope].owner.is_none() =>
-            {
-                self.if_executable(
-                    "start-working-days",
-                    node,
-                    ix,
-                    "nothing waits yet from which working days could count",
-                    "give a date or a cycle",
-                );
-            }
             Definition::Timer(
                 TimerSource::Date(source)
                 | TimerSource::Duration(source)
                 | TimerSource::Cycle(source)
                 | TimerSource::WorkingDays(source),
-            ) => self.not_understood("expression-syntax", ix, &node.id, source),
-            Definition::Conditional { condition } => match condition {
-                Some(source) => self.not_understood("expression-syntax", ix, &node.id, source),
-                None => self.if_executable(
-                    "condition-missing",
-                    node,
-                    ix,
-                    "the conditional event has no condition",
-                    "give it a condition",
-                ),
-            },
-            Definition::Cancel
-                if node.is_end() && model.transaction_around(node.scope).is_none() =>
-            {
-                self.error(
-                    "cancel-outside-transaction",
-                    node,
-                    "a cancel end event is only inside a transaction",
-                    "make the sub-process a transaction",
-                );
-            }
-            Definition::Error {
-                has_code: false, ..
-            } if node.is_end() => {
-                let text = "the error that it throws is not named, or has no code";
-                let remedy = "choose an error, and give it an `errorCode`";
-                self.if_executable("error-without-code", node, ix, text, remedy);
-            }
-            Definition::Escalation {
-                has_code: false, ..
-            } if node.is_end() || node.place() == Some(Place::Throw) => {
-                let text = "the escalation that it throws is not named, or has no code";
-                let remedy = "choose an escalation, and give it an `escalationCode`";
-                self.if_executable("escalation-without-code", node, ix, text, remedy);
-            }
+            )
+            | Definition::Conditional {
+                condition: Some(source),
+            } => self.not_understood("expression-syntax", ix, &node.id, source),
             Definition::Compensation {
                 activity: Some(activity),
                 ..
             } => self.compensated(node, activity),
-            Definition::Message { name, is_outside } if name.starts_with('#') && !is_outside => {
-                self.if_executable(
-                    "message-missing",
-                    node,
-                    ix,
-                    "the event names no message",
-                    "choose a message",
-                );
-            }
-            Definition::Signal { name } if name.starts_with('#') => {
-                self.if_executable(
-                    "signal-missing",
-                    node,
-                    ix,
-                    "the event names no signal",
-                    "choose a signal",
-                );
+            Definition::Cancel
+                if node.is_end() && self.model.transaction_around(node.scope).is_none() =>
+            {
+                let text = "a cancel end event is only inside a transaction";
+                let remedy = "make the sub-process a transaction";
+                self.error("cancel-outside-transaction", node, text, remedy);
             }
             Definition::Link { name, .. } if name.is_empty() => {
-                self.error(
-                    "link-without-name",
-                    node,
-                    "the link has no name",
-                    "give both links the same name",
-                );
+                let remedy = "give both links the same name";
+                self.error("link-without-name", node, "the link has no name", remedy);
             }
             _ => {}
         }
+    }
+
+    /// What a definition needs to run and does not have: the rule, what is wrong, the remedy.
+    fn lacks(
+        &self,
+        node: &Node,
+        definition: &Definition,
+    ) -> Option<(&'static str, &'static str, &'static str)> {
+        Some(match definition {
+            Definition::Timer(TimerSource::Missing) => (
+                "timer-without-time",
+                "the timer has no time",
+                "give a date, a duration, a cycle or `tongban:workingDays`",
+            ),
+            Definition::Timer(TimerSource::WorkingDays(_))
+                if node.is_start() && self.model[node.scope].owner.is_none() =>
+            {
+                (
+                    "start-working-days",
+                    "nothing waits yet from which working days could count",
+                    "give a date or a cycle",
+                )
+            }
+            Definition::Conditional { condition: None } => (
+                "condition-missing",
+                "the conditional event has no condition",
+                "give it a condition",
+            ),
+            Definition::Error {
+                has_code: false, ..
+            } if node.is_end() => (
+                "error-without-code",
+                "the error that it throws is not named, or has no code",
+                "choose an error, and give it an `errorCode`",
+            ),
+            Definition::Escalation {
+                has_code: false, ..
+            } if node.is_end() || node.place() == Some(Place::Throw) => (
+                "escalation-without-code",
+                "the escalation that it throws is not named, or has no code",
+                "choose an escalation, and give it an `escalationCode`",
+            ),
+            Definition::Message { name, is_outside } if name.starts_with('#') && !is_outside => (
+                "message-missing",
+                "the event names no message",
+                "choose a message",
+            ),
+            Definition::Signal { name } if name.starts_with('#') => (
+                "signal-missing",
+                "the event names no signal",
+                "choose a signal",
+            ),
+            _ => return None,
+        })
     }
 
     fn compensated(&mut self, node: &Node, activity: &str) {

@@ -603,18 +603,7 @@ impl Run<'_> {
         };
         let is_enough = self.is_enough(token, inner, node);
         self.remember(inner, node);
-        let (mut undo, known) = self
-            .instance
-            .frames
-            .get_mut(&inner)
-            .map(|f| (std::mem::take(&mut f.undo), std::mem::take(&mut f.vars)))
-            .unwrap_or_default();
-        for entry in &mut undo {
-            entry.know(&known);
-        }
-        if let Some(around) = self.instance.frames.get_mut(&outside) {
-            around.undo.append(&mut undo);
-        }
+        self.hand_undo_on(inner, outside);
         self.drop_frame(inner);
         let Some(state) = self.multi_mut(token) else {
             return;
@@ -628,28 +617,40 @@ impl Run<'_> {
         if self.multi_mut(token).is_none() {
             return;
         }
-        match &model[node].repeat {
-            Some(Repeat::Multi(multi)) => {
-                let total = total.unwrap_or(started);
-                if is_enough || done >= total {
-                    if done < started {
-                        self.remove_frames_of(token);
-                    }
-                    self.multi_done(token, node);
-                } else if started < total && multi.is_sequential {
-                    // Not from here: thousands of iterations would pile up on the stack.
-                    self.work.push_back(Work::Iterate {
-                        token,
-                        frame: outside,
-                        node,
-                    });
+        let total = total.unwrap_or(started);
+        let goes_on = match &model[node].repeat {
+            Some(Repeat::Multi(_)) if is_enough || done >= total => {
+                if done < started {
+                    self.remove_frames_of(token);
                 }
+                return self.multi_done(token, node);
             }
-            _ => self.work.push_back(Work::Iterate {
+            Some(Repeat::Multi(multi)) => started < total && multi.is_sequential,
+            _ => true,
+        };
+        if goes_on {
+            // Not from here: thousands of iterations would pile up on the stack.
+            self.work.push_back(Work::Iterate {
                 token,
                 frame: outside,
                 node,
-            }),
+            });
+        }
+    }
+
+    /// What the inside of an iteration did is undone from outside, with what was known in it.
+    fn hand_undo_on(&mut self, inner: u32, outside: u32) {
+        let (mut undo, known) = self
+            .instance
+            .frames
+            .get_mut(&inner)
+            .map(|f| (std::mem::take(&mut f.undo), std::mem::take(&mut f.vars)))
+            .unwrap_or_default();
+        for entry in &mut undo {
+            entry.know(&known);
+        }
+        if let Some(around) = self.instance.frames.get_mut(&outside) {
+            around.undo.append(&mut undo);
         }
     }
 

@@ -7,14 +7,19 @@
 mod activity;
 mod back;
 mod event;
+mod frame;
 mod gateway;
 mod import;
 mod run;
+mod start;
+mod throw;
 pub mod timer;
+mod token;
 mod undo;
 mod vars;
+mod wait;
 
-pub use event::{Heard, Wait, waiting_for_message, waits};
+pub use wait::{Heard, Wait, waiting_for_message, waits};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -72,7 +77,7 @@ impl Process {
                     })
             });
         Some(Self {
-            heard: event::heard(&model),
+            heard: wait::heard(&model),
             model,
             id,
             has_conditions,

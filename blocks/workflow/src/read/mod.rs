@@ -381,42 +381,41 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(&mut self, element: &'a Element, scope: ScopeIx, kind: Kind) {
-        let ix = NodeIx(self.model.nodes.len());
+    /// The id of an element; one that is missing is a finding and made up.
+    fn id_of(&mut self, element: &Element) -> Id {
         let given = element.get("id").unwrap_or_default();
-        let id: Id = if given.is_empty() {
-            Arc::from(format!("{}@{}", element.name, element.line))
-        } else {
-            Arc::from(given)
-        };
-        if given.is_empty() {
-            self.problem(
-                "missing-id",
-                &id,
-                element.line,
-                format!("`{}` has no id", element.name),
-            );
+        if !given.is_empty() {
+            return Arc::from(given);
         }
-        let is_event_sub = matches!(kind, Kind::Sub(Sub::Event));
-        let has_body = matches!(kind, Kind::Sub(_));
+        let id: Id = Arc::from(format!("{}@{}", element.name, element.line));
+        let text = format!("`{}` has no id", element.name);
+        self.problem("missing-id", &id, element.line, text);
+        id
+    }
+
+    /// What a node refers to by names, resolved when all nodes are there.
+    fn note_references(&mut self, ix: NodeIx, element: &'a Element) {
         if let Some(host) = element.get("attachedToRef") {
             self.hosts.push((ix, local(host).to_owned(), element.line));
         }
         if let Some(default) = element.get("default") {
             self.defaults.push((ix, local(default).to_owned()));
         }
-        for written in element
-            .children
-            .iter()
-            .filter(|c| matches!(c.name.as_str(), "incoming" | "outgoing"))
-        {
-            self.written.push((
-                ix,
-                local(&written.text).to_owned(),
-                written.name == "incoming",
-                written.line,
-            ));
+        for written in &element.children {
+            if matches!(written.name.as_str(), "incoming" | "outgoing") {
+                let is_incoming = written.name == "incoming";
+                let flow = local(&written.text).to_owned();
+                self.written.push((ix, flow, is_incoming, written.line));
+            }
         }
+    }
+
+    fn node(&mut self, element: &'a Element, scope: ScopeIx, kind: Kind) {
+        let ix = NodeIx(self.model.nodes.len());
+        let id = self.id_of(element);
+        let is_event_sub = matches!(kind, Kind::Sub(Sub::Event));
+        let has_body = matches!(kind, Kind::Sub(_));
+        self.note_references(ix, element);
         let (data_in, data_out) = self.associations_of(element);
         let node = Node {
             id: id.clone(),

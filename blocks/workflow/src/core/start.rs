@@ -1,0 +1,116 @@
+//! How an instance begins: at which start events, and with what.
+
+use serde_json::{Map, Value};
+
+use super::{FrameKind, Rejection, Status, run::Run};
+use crate::model::{Gateway, Kind, NodeIx, ScopeIx};
+
+impl Run<'_> {
+    pub(super) fn start(
+        &mut self,
+        at: Option<&str>,
+        vars: &Map<String, Value>,
+    ) -> Result<(), Rejection> {
+        if self.instance.status != Status::Created {
+            return Err(Rejection::AlreadyStarted);
+        }
+        let id = &self.process.id;
+        let head = self
+            .model
+            .process(id)
+            .ok_or_else(|| Rejection::UnknownProcess(id.to_string()))?;
+        let scope = head.root;
+        let nodes = match at {
+            Some(at) => vec![self.start_named(at, scope)?],
+            None => self.default_starts(scope)?,
+        };
+        self.instance.status = Status::Running;
+        let root = self.open_frame(FrameKind::Root, head.id.clone(), None, None);
+        if let Some(frame) = self.instance.frames.get_mut(&root) {
+            frame.vars.clone_from(vars);
+        }
+        self.changed = true;
+        self.arm_frame(root, scope);
+        for node in nodes {
+            self.receive(root, node, vars.clone());
+            match at {
+                Some(_) if self.is_triggered_start(node) => self.begin_by_event(root, node),
+                _ => self.send(root, node, None),
+            }
+        }
+        Ok(())
+    }
+
+    /// A receive task or an event after a gateway that begins the process.
+    pub(super) fn is_triggered_start(&self, node: NodeIx) -> bool {
+        let item = &self.model[node];
+        !item.is_start() && (item.instantiates() || self.instantiating_gateway(node).is_some())
+    }
+
+    pub(super) fn instantiating_gateway(&self, node: NodeIx) -> Option<NodeIx> {
+        let sources = self.model[node]
+            .incoming
+            .iter()
+            .map(|&flow| self.model[flow].from);
+        sources
+            .into_iter()
+            .find(|&source| self.model[source].instantiates())
+    }
+
+    /// The event has happened: that is why the instance begins. A parallel gateway then waits
+    /// for its other events.
+    pub(super) fn begin_by_event(&mut self, root: u32, node: NodeIx) {
+        let model = self.model;
+        if let Some(gateway) = self.instantiating_gateway(node)
+            && matches!(
+                model[gateway].kind,
+                Kind::Gateway(Gateway::Event {
+                    is_parallel: true,
+                    ..
+                })
+            )
+        {
+            for &flow in &model[gateway].outgoing {
+                if model[flow].to != node {
+                    self.send(root, model[flow].to, Some(flow));
+                }
+            }
+        }
+        self.add_live(root);
+        self.entered(&model[node], root);
+        self.leave(root, node);
+    }
+
+    pub(super) fn start_named(&self, at: &str, scope: ScopeIx) -> Result<NodeIx, Rejection> {
+        let found = self
+            .model
+            .lookup(at)
+            .filter(|&ix| self.model[ix].scope == scope);
+        let can = |ix: &NodeIx| {
+            let node = &self.model[*ix];
+            node.is_start()
+                || node.incoming.is_empty() && !node.is_boundary()
+                || self.instantiating_gateway(*ix).is_some()
+        };
+        found
+            .filter(can)
+            .ok_or_else(|| Rejection::NoSuchStart(at.to_owned()))
+    }
+
+    /// The untriggered starts; where there are none, the only start there is.
+    pub(super) fn default_starts(&self, scope: ScopeIx) -> Result<Vec<NodeIx>, Rejection> {
+        let starts = self.model.starts(scope);
+        if !starts.is_empty() {
+            return Ok(starts);
+        }
+        let typed = self.model[scope]
+            .nodes
+            .iter()
+            .copied()
+            .filter(|&ix| self.model[ix].is_start());
+        match typed.collect::<Vec<_>>().as_slice() {
+            [] => Err(Rejection::NoStart),
+            [first, ..] => Ok(vec![*first]),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Tokens: how they come to an element, rest there and leave it.
+
+use std::collections::HashMap;
+
+use super::{
+    Effect, Owner, State, Token,
+    run::{Run, Work},
+};
+use crate::model::{FlowIx, Gateway, Id, Kind, Node, NodeIx, Place};
+
+/// Moves of one step. A model that needs more between two waits runs in a circle.
+const MAX_MOVES: u32 = 100_000;
+/// Tokens in one scope: each step looks through them, and more come of a circle that splits.
+const MAX_TOKENS: u32 = 2_000;
+
+impl Run<'_> {
+    /// Puts a token under way to a node.
+    pub(super) fn send(&mut self, frame: u32, node: NodeIx, via: Option<FlowIx>) {
+        self.add_live(frame);
+        self.work.push_back(Work::Enter { frame, node, via });
+    }
+
+    /// Tokens that rest at joins of a frame.
+    pub(super) fn joining(&mut self, frame: u32) -> Vec<u32> {
+        let tokens = &self.instance.tokens;
+        let joining = self.joining.get_or_insert_with(|| {
+            let mut found: HashMap<u32, Vec<u32>> = HashMap::new();
+            for (id, token) in tokens
+                .iter()
+                .filter(|(_, token)| matches!(token.state, State::Join(_)))
+            {
+                found.entry(token.frame).or_default().push(*id);
+            }
+            found
+        });
+        let Some(inside) = joining.get_mut(&frame) else {
+            return Vec::new();
+        };
+        inside.retain(|id| tokens.contains_key(id));
+        inside.clone()
+    }
+
+    /// The token under way comes to rest; it was counted when it was sent.
+    pub(super) fn rest(&mut self, frame: u32, node: NodeIx, state: State) -> u32 {
+        let id = self.next();
+        let at = self.model[node].id.clone();
+        let back = std::mem::take(&mut self.back);
+        if let (State::Join(_), Some(joining)) = (&state, &mut self.joining) {
+            joining.entry(frame).or_default().push(id);
+        }
+        self.instance.tokens.insert(
+            id,
+            Token {
+                frame,
+                at,
+                state,
+                holding: Vec::new(),
+                back,
+            },
+        );
+        id
+    }
+
+    /// Takes a token away with all that runs below it, as cancelling does.
+    pub(super) fn remove(&mut self, token: u32) -> Option<Token> {
+        let held = self.instance.tokens.remove(&token)?;
+        self.drop_timers(Owner::Token(token));
+        match held.state {
+            State::Task => self.effects.push(Effect::TaskGone {
+                token,
+                element: held.at.clone(),
+            }),
+            State::Body | State::Multi(_) | State::Undoing(_) => self.remove_frames_of(token),
+            _ => {}
+        }
+        Some(held)
+    }
+
+    pub(super) fn remove_frames_of(&mut self, token: u32) {
+        let owned: Vec<u32> = self
+            .instance
+            .frames
+            .iter()
+            .filter(|(_, f)| f.owner == Some(token))
+            .map(|(id, _)| *id)
+            .collect();
+        for frame in owned {
+            self.empty(frame, None);
+            self.drop_frame(frame);
+        }
+    }
+
+    pub(super) fn node_of(&self, token: &Token) -> Option<NodeIx> {
+        self.model.lookup(&token.at)
+    }
+
+    /// Where the token will leave by a flow: it may have to jump back to there first.
+    pub(super) fn leaves_from(&self, token: &Token) -> Option<NodeIx> {
+        let returner = token.back.first().and_then(|id| self.model.lookup(id));
+        returner.or_else(|| self.node_of(token))
+    }
+
+    pub(super) fn entered(&mut self, node: &Node, frame: u32) {
+        let scope = self.scope_name(frame);
+        self.effects.push(Effect::Entered {
+            element: node.id.clone(),
+            scope,
+        });
+    }
+
+    pub(super) fn left(&mut self, element: &Id, frame: u32) {
+        let scope = self.scope_name(frame);
+        self.effects.push(Effect::Left {
+            element: element.clone(),
+            scope,
+        });
+    }
+
+    pub(super) fn enter(&mut self, frame: u32, node: NodeIx, via: Option<FlowIx>) {
+        if !self.instance.frames.contains_key(&frame) {
+            return;
+        }
+        self.moves += 1;
+        let is_full = self
+            .instance
+            .frames
+            .get(&frame)
+            .is_some_and(|inner| inner.live > MAX_TOKENS);
+        if self.moves > MAX_MOVES || is_full {
+            let token = self.rest(frame, node, State::Task);
+            let text = if is_full {
+                "more than 2000 tokens are under way in one scope"
+            } else {
+                "the process runs in a circle without waiting for anything"
+            };
+            self.stop_silently(token, text.to_owned());
+            return;
+        }
+        let model = self.model;
+        let item = &model[node];
+        match &item.kind {
+            Kind::Gateway(gateway) => self.enter_gateway(frame, node, gateway, via),
+            Kind::Event(event) => {
+                self.entered(item, frame);
+                match event.place {
+                    Place::Catch if item.link().is_none() => self.wait_at(frame, node),
+                    Place::Throw | Place::End => self.throw(frame, node),
+                    _ => self.leave(frame, node),
+                }
+            }
+            Kind::Task(_) | Kind::Sub(_) | Kind::Call { .. } => {
+                if item.quantity.0 > 1 && !self.enough(frame, node, via) {
+                    return;
+                }
+                self.entered(item, frame);
+                self.begin(frame, node);
+            }
+        }
+    }
+
+    /// Whether as many tokens have come as the activity takes; those that came before rest.
+    pub(super) fn enough(&mut self, frame: u32, node: NodeIx, via: Option<FlowIx>) -> bool {
+        let item = &self.model[node];
+        let waits = |held: &Token| {
+            held.frame == frame && held.at == item.id && matches!(held.state, State::Join(_))
+        };
+        let before: Vec<u32> = self
+            .instance
+            .tokens
+            .iter()
+            .filter(|(_, held)| waits(held))
+            .map(|(id, _)| *id)
+            .collect();
+        if before.len() + 1 < item.quantity.0 as usize {
+            let by = via.map_or_else(|| item.id.clone(), |via| self.model[via].id.clone());
+            self.rest(frame, node, State::Join(by));
+            return false;
+        }
+        for token in before {
+            self.instance.tokens.remove(&token);
+            self.release(frame);
+        }
+        true
+    }
+
+    pub(super) fn enter_gateway(
+        &mut self,
+        frame: u32,
+        node: NodeIx,
+        gateway: &Gateway,
+        via: Option<FlowIx>,
+    ) {
+        let item = &self.model[node];
+        let joins = item.incoming.len() > 1
+            && matches!(
+                gateway,
+                Gateway::Parallel | Gateway::Inclusive | Gateway::Complex { .. }
+            );
+        if joins && let Some(via) = via {
+            self.rest(frame, node, State::Join(self.model[via].id.clone()));
+            self.arrived(frame, node, gateway);
+            return;
+        }
+        self.entered(item, frame);
+        match gateway {
+            Gateway::Event { .. } => self.choose_by_event(frame, node),
+            _ => self.split(frame, node),
+        }
+    }
+
+    /// A token leaves a node that is no gateway: along every flow whose condition holds.
+    pub(super) fn leave(&mut self, frame: u32, node: NodeIx) {
+        let model = self.model;
+        let item = &model[node];
+        self.left(&item.id, frame);
+        let mut ways = 0_usize;
+        let (mut conditional, mut is_any_true) = (false, false);
+        for &flow in &item.outgoing {
+            if Some(flow) == item.default {
+                continue;
+            }
+            let edge = &model[flow];
+            let goes = match &edge.condition {
+                Some(condition) => {
+                    conditional = true;
+                    let holds = self.holds(condition, frame);
+                    is_any_true |= holds;
+                    holds
+                }
+                None => true,
+            };
+            if goes {
+                ways += 1;
+                for _ in 0..item.quantity.1 {
+                    self.send(frame, edge.to, Some(flow));
+                }
+            }
+        }
+        // Flows without a condition do not matter to the default: it is for when none of the
+        // conditions holds (BPMN 2.0.2, 8.4.13).
+        let default = item.default.filter(|_| !is_any_true);
+        if let Some(default) = default {
+            for _ in 0..item.quantity.1 {
+                self.send(frame, model[default].to, Some(default));
+            }
+        } else if ways == 0 {
+            if conditional {
+                let token = self.rest(frame, node, State::Task);
+                self.stop_silently(
+                    token,
+                    "no condition of an outgoing flow is true, and none is the default".to_owned(),
+                );
+                return;
+            }
+            self.after_last(frame, node);
+        }
+        if item.is_activity() {
+            self.after_ad_hoc(frame);
+        }
+        self.release(frame);
+    }
+}
