@@ -55,6 +55,9 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> 
     served.map_err(failed)
 }
 
+/// Chunks of one stream that are checked and kept side by side.
+const AT_ONCE: usize = 3;
+
 struct Door {
     app: App,
     hub: Arc<Hub>,
@@ -219,7 +222,7 @@ impl FlightService for Door {
             app: self.app.clone(),
             hub: self.hub.clone(),
         };
-        let taken = request.into_inner().then(move |message| {
+        let taken = request.into_inner().map(move |message| {
             let door = Self {
                 app: door.app.clone(),
                 hub: door.hub.clone(),
@@ -227,7 +230,7 @@ impl FlightService for Door {
             let peer = peer.clone();
             async move { door.take(&peer, message?).await }
         });
-        Ok(Response::new(taken.boxed()))
+        Ok(Response::new(taken.buffered(AT_ONCE).boxed()))
     }
 
     async fn do_get(

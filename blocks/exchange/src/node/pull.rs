@@ -1,9 +1,11 @@
 //! Incoming: a delivery's chunks, its note, the target, the receipt. Each step is remembered before
 //! the next begins, and done again it changes nothing.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use kernel::{Fault, clock::micros};
+use tokio::task::JoinHandle;
 
 use super::{
     Folder, Membership, chunk_file,
@@ -17,7 +19,7 @@ use crate::{
     data::{
         Shape,
         checksum::Checksum,
-        chunk::{self, Kind},
+        chunk::{self, Kind, Mark},
     },
     wire::{Applied, Delivery, Failed, Note, Pull, Pulled, Signed, action},
 };
@@ -93,19 +95,29 @@ impl Puller<'_> {
         };
         let mut stream = client.get(&asked).await?;
         let mut signed = None;
+        let mut keeping = FuturesUnordered::new();
+        let mut kept = HashMap::new();
         while let Some(message) = stream.message().await? {
             let pulled = serde_json::from_slice(&message.app_metadata)
                 .map_err(|e| Fault::caused_by("read a delivery", e))?;
             match pulled {
                 Pulled::Chunk { place, mark } => {
-                    if chunk::digest(&message.data_body) != mark.digest {
-                        return Err(Fault::new("a chunk arrived damaged").transient().into());
+                    let (path, shape) = (chunk_file(&folder, place as usize), task.shape.clone());
+                    let bytes = message.data_body;
+                    let size = bytes.len();
+                    keeping.push(tokio::task::spawn_blocking(move || {
+                        keep(&path, &bytes, &mark, &shape).map(|known| (place as usize, known))
+                    }));
+                    throttle(self.config.limits.bytes_per_second, size).await;
+                    if keeping.len() >= AT_ONCE {
+                        kept.extend(one(&mut keeping).await?);
                     }
-                    write_whole(&chunk_file(&folder, place as usize), &message.data_body)?;
-                    throttle(self.config.limits.bytes_per_second, message.data_body.len()).await;
                 }
                 Pulled::Note(note) => signed = Some(note),
             }
+        }
+        while let Some(known) = one(&mut keeping).await? {
+            kept.extend([known]);
         }
         let signed = signed.ok_or_else(|| Fault::new("a delivery broke off").transient())?;
         let row = delivery::Model {
@@ -123,7 +135,7 @@ impl Puller<'_> {
         if note.delivery != task.id || note.subscription != task.subscription {
             return Err(Fault::new("the hub's note is for another delivery").into());
         }
-        if let Err(fault) = check(&folder, &note, &task.shape) {
+        if let Err(fault) = check(&folder, &note, &task.shape, &kept) {
             // Chunks of an earlier cut, or a disk that lies: everything is brought again.
             remove(&folder);
             return Err(fault.transient().into());
@@ -185,23 +197,76 @@ impl Puller<'_> {
     }
 }
 
-/// The chunks are those of the note, and their rows add up.
-fn check(folder: &Path, note: &Note, shape: &Shape) -> Result<(), Fault> {
+/// Chunks of a delivery that are looked at and written while the next ones come.
+const AT_ONCE: usize = 3;
+
+/// What is known of a chunk on disk.
+struct Known {
+    digest: String,
+    sum: Checksum,
+}
+
+type Keeping = FuturesUnordered<JoinHandle<Result<(usize, Known), Fault>>>;
+
+/// The next of them that is done; none when there is none.
+async fn one(keeping: &mut Keeping) -> Result<Option<(usize, Known)>, Fault> {
+    match keeping.next().await {
+        None => Ok(None),
+        Some(Ok(kept)) => kept.map(Some),
+        Some(Err(stopped)) => Err(Fault::caused_by("keep a chunk", stopped).transient()),
+    }
+}
+
+fn keep(path: &Path, bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<Known, Fault> {
+    let known = look_at(bytes, mark, shape)?;
+    if known.digest != mark.digest {
+        return Err(Fault::new("a chunk arrived damaged").transient());
+    }
+    write_whole(path, bytes)?;
+    Ok(known)
+}
+
+fn look_at(bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<Known, Fault> {
+    let digest = chunk::digest(bytes);
+    if digest != mark.digest {
+        let sum = Checksum::default();
+        return Ok(Known { digest, sum });
+    }
+    let schema = match mark.kind {
+        Kind::Rows => shape.schema(),
+        Kind::Deletes => shape.key_schema(),
+    };
+    let mut sum = Checksum::default();
+    for batch in chunk::read(bytes, &schema)? {
+        sum.add(&batch)?;
+    }
+    Ok(Known { digest, sum })
+}
+
+/// The chunks are those of the note, and their rows add up. Those that were here before are read
+/// again.
+fn check(
+    folder: &Path,
+    note: &Note,
+    shape: &Shape,
+    kept: &HashMap<usize, Known>,
+) -> Result<(), Fault> {
     let mut sum = Checksum::default();
     for (place, mark) in note.chunks.iter().enumerate() {
-        let path = chunk_file(folder, place);
-        let bytes = std::fs::read(&path)
-            .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e))?;
-        if chunk::digest(&bytes) != mark.digest {
+        let read;
+        let known = if let Some(known) = kept.get(&place) {
+            known
+        } else {
+            let path = chunk_file(folder, place);
+            let bytes = std::fs::read(&path)
+                .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e))?;
+            read = look_at(&bytes, mark, shape)?;
+            &read
+        };
+        if known.digest != mark.digest {
             return Err(Fault::new("a chunk is not that of the hub's note"));
         }
-        let schema = match mark.kind {
-            Kind::Rows => shape.schema(),
-            Kind::Deletes => shape.key_schema(),
-        };
-        for batch in chunk::read(&bytes, &schema)? {
-            sum.add(&batch)?;
-        }
+        sum = sum.and(known.sum);
     }
     if sum == note.checksum {
         Ok(())

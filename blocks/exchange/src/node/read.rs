@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
+    sync::mpsc::{self, SyncSender},
 };
 
 use arrow::{
@@ -81,28 +82,7 @@ fn read_watching(reading: &Reading, watched: &Watched) -> Result<(Ready, Watched
     std::fs::create_dir_all(&reading.folder).map_err(made)?;
     let read_at = micros(kernel::Clock::now(&kernel::SystemClock));
     let publication = &reading.publication;
-    let mut writer = Writer::new(reading, watched);
-    let end = match &publication.source {
-        Source::Odbc(source) => {
-            source::odbc::read(publication, source, &reading.plan, &mut |kind, raw| {
-                writer.take(kind, &raw)
-            })?
-        }
-        Source::Folder(source) => {
-            for file in &reading.files {
-                writer.begin_file();
-                source::folder::read(publication, source, &file.path, &mut |kind, raw| {
-                    writer.take(kind, &raw)
-                })?;
-            }
-            End::default()
-        }
-        Source::Http(source) => {
-            source::http::read(publication, source, &reading.plan, &mut |kind, raw| {
-                writer.take(kind, &raw)
-            })?
-        }
-    };
+    let (end, mut writer) = side_by_side(reading, Writer::new(reading, watched))?;
     writer.flush(Kind::Rows)?;
     writer.flush(Kind::Deletes)?;
     let repeated = match writer.seen.take() {
@@ -141,6 +121,55 @@ fn read_watching(reading: &Reading, watched: &Watched) -> Result<(Ready, Watched
         end,
     };
     Ok((ready, repeated))
+}
+
+/// What a source tells, in its order.
+enum Told {
+    File,
+    Rows(Kind, RecordBatch),
+}
+
+/// Reads on this thread and writes on another: while rows are brought into shape and compressed the
+/// source makes the next.
+fn side_by_side<'a>(reading: &'a Reading, writer: Writer<'a>) -> Result<(End, Writer<'a>), Fault> {
+    /// Batches that wait to be written.
+    const WAITING: usize = 2;
+    let (tell, told) = mpsc::sync_channel(WAITING);
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(move || {
+            let mut writer = writer;
+            for told in told {
+                match told {
+                    Told::File => writer.begin_file(),
+                    Told::Rows(kind, rows) => writer.take(kind, &rows)?,
+                }
+            }
+            Ok(writer)
+        });
+        let read = read_source(reading, &tell);
+        drop(tell);
+        let stopped = |_| Fault::new("the thread that writes chunks has stopped");
+        // Where writing failed, reading failed because of it.
+        let writer = writing.join().map_err(stopped)??;
+        Ok((read?, writer))
+    })
+}
+
+fn read_source(reading: &Reading, tell: &SyncSender<Told>) -> Result<End, Fault> {
+    let publication = &reading.publication;
+    let stopped = |_| Fault::new("chunks are not written any more");
+    let mut take = |kind, rows| tell.send(Told::Rows(kind, rows)).map_err(stopped);
+    match &publication.source {
+        Source::Odbc(source) => source::odbc::read(publication, source, &reading.plan, &mut take),
+        Source::Http(source) => source::http::read(publication, source, &reading.plan, &mut take),
+        Source::Folder(source) => {
+            for file in &reading.files {
+                tell.send(Told::File).map_err(stopped)?;
+                source::folder::read(publication, source, &file.path, &mut take)?;
+            }
+            Ok(End::default())
+        }
+    }
 }
 
 /// Keys that rows had before.

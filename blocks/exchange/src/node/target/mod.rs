@@ -41,7 +41,7 @@ pub struct Order {
 /// needs a person.
 pub async fn apply(order: Order) -> Result<(), Fault> {
     if order.target.is_postgres() {
-        return postgres::apply(&order).await;
+        return postgres::apply(&Arc::new(order)).await;
     }
     let applied = tokio::task::spawn_blocking(move || odbc::apply(&order)).await;
     applied.map_err(|e| Fault::caused_by("apply a delivery", e).transient())?

@@ -1,10 +1,10 @@
 //! Targets in `PostgreSQL` by its own protocol: rows go in by `COPY`, which is many times as fast as
 //! statements. `PostgreSQL` documentation, *SQL Commands: COPY*, text format.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch},
+    array::{Array, ArrayRef, AsArray},
     datatypes::{
         DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
     },
@@ -14,7 +14,9 @@ use sea_orm::sqlx::{
     self, AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions,
 };
 
-use super::{Dialect, MARKS, Order, PASSING, Piece};
+use tokio::task::JoinHandle;
+
+use super::{Dialect, MARKS, Order, PASSING};
 use crate::{data::chunk::Kind, node::config::with_environment};
 
 /// Bytes handed to the server at once.
@@ -25,7 +27,7 @@ const STAGED: &str = "tongban_staged";
 const GONE: &str = "tongban_gone";
 
 /// As [`super::apply`].
-pub(super) async fn apply(order: &Order) -> Result<(), Fault> {
+pub(super) async fn apply(order: &Arc<Order>) -> Result<(), Fault> {
     let url = with_environment(&order.target.connection)?;
     let options: PgConnectOptions = url
         .parse()
@@ -41,7 +43,6 @@ pub(super) async fn apply(order: &Order) -> Result<(), Fault> {
     let mut table = Table {
         connection: &mut transaction,
         order,
-        text: Vec::with_capacity(SEND_BYTES * 2),
     };
     table.apply().await?;
     let done = transaction.commit().await;
@@ -63,11 +64,63 @@ async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), Fault> {
         .map_err(|e| refused("write to the target", e))
 }
 
+/// A chunk in the format of `COPY`.
+struct Ready {
+    kind: Kind,
+    is_change: bool,
+    names: String,
+    text: Vec<u8>,
+}
+
+impl Ready {
+    /// Makes it beside the writing of the one before.
+    fn soon(order: &Arc<Order>, place: usize) -> JoinHandle<Result<Self, Fault>> {
+        let order = order.clone();
+        tokio::task::spawn_blocking(move || Self::make(&order, place))
+    }
+
+    async fn of(made: JoinHandle<Result<Self, Fault>>) -> Result<Self, Fault> {
+        made.await
+            .map_err(|e| Fault::caused_by("read a chunk", e).transient())?
+    }
+
+    fn make(order: &Order, place: usize) -> Result<Self, Fault> {
+        let piece = order.piece(place)?;
+        let mut text = Vec::new();
+        for batch in &piece.batches {
+            let columns: Vec<Column<'_>> = batch
+                .columns()
+                .iter()
+                .map(Column::of)
+                .collect::<Result<_, _>>()?;
+            for row in 0..batch.num_rows() {
+                for (place, column) in columns.iter().enumerate() {
+                    if place > 0 {
+                        text.push(b'\t');
+                    }
+                    column.write(row, &mut text);
+                }
+                text.push(b'\n');
+            }
+        }
+        Ok(Self {
+            kind: piece.kind,
+            is_change: piece.is_change,
+            names: names(order, &piece.schema),
+            text,
+        })
+    }
+}
+
+/// The columns as the table calls them.
+fn names(order: &Order, schema: &arrow::datatypes::Schema) -> String {
+    let names = schema.fields().iter().map(|f| order.name(f.name()));
+    names.collect::<Vec<_>>().join(", ")
+}
+
 struct Table<'a> {
     connection: &'a mut PgConnection,
-    order: &'a Order,
-    /// What goes out next, in the format of `COPY`.
-    text: Vec<u8>,
+    order: &'a Arc<Order>,
 }
 
 impl Table<'_> {
@@ -83,29 +136,24 @@ impl Table<'_> {
             )
             .await?;
         } else {
-            self.stage(STAGED, &self.names(&order.shape.schema()))
+            self.stage(STAGED, &names(order, &order.shape.schema()))
                 .await?;
-            self.stage(GONE, &self.names(&order.shape.key_schema()))
+            self.stage(GONE, &names(order, &order.shape.key_schema()))
                 .await?;
         }
-        for place in 0..order.note.chunks.len() {
-            let piece = order.piece(place)?;
+        let count = order.note.chunks.len();
+        let mut next = (count > 0).then(|| Ready::soon(order, 0));
+        for place in 1..=count {
+            let Some(piece) = next else { break };
+            let piece = Ready::of(piece).await?;
+            next = (place < count).then(|| Ready::soon(order, place));
             match piece.kind {
                 Kind::Rows if piece.is_change => self.change(&piece).await?,
-                Kind::Rows => {
-                    let names = self.names(&piece.schema);
-                    self.copy(&order.target.table, &names, &piece.batches)
-                        .await?;
-                }
+                Kind::Rows => self.copy(&order.target.table, &piece).await?,
                 Kind::Deletes => self.remove(&piece).await?,
             }
         }
         self.mark().await
-    }
-
-    fn names(&self, schema: &arrow::datatypes::Schema) -> String {
-        let names = schema.fields().iter().map(|f| self.order.name(f.name()));
-        names.collect::<Vec<_>>().join(", ")
     }
 
     /// An empty table with these columns of the target, gone at the end of the transaction.
@@ -118,19 +166,17 @@ impl Table<'_> {
     }
 
     /// Rows take the place of those with their keys.
-    async fn change(&mut self, piece: &Piece) -> Result<(), Fault> {
-        let names = self.names(&piece.schema);
-        self.copy(STAGED, &names, &piece.batches).await?;
+    async fn change(&mut self, piece: &Ready) -> Result<(), Fault> {
+        self.copy(STAGED, piece).await?;
         self.delete_staged(STAGED).await?;
-        let table = &self.order.target.table;
+        let (table, names) = (&self.order.target.table, &piece.names);
         let sql = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {STAGED}");
         run(self.connection, &sql).await?;
         run(self.connection, &format!("TRUNCATE {STAGED}")).await
     }
 
-    async fn remove(&mut self, piece: &Piece) -> Result<(), Fault> {
-        let names = self.names(&piece.schema);
-        self.copy(GONE, &names, &piece.batches).await?;
+    async fn remove(&mut self, piece: &Ready) -> Result<(), Fault> {
+        self.copy(GONE, piece).await?;
         self.delete_staged(GONE).await?;
         run(self.connection, &format!("TRUNCATE {GONE}")).await
     }
@@ -149,37 +195,13 @@ impl Table<'_> {
         run(self.connection, &sql).await
     }
 
-    async fn copy(
-        &mut self,
-        table: &str,
-        names: &str,
-        batches: &[RecordBatch],
-    ) -> Result<(), Fault> {
+    async fn copy(&mut self, table: &str, piece: &Ready) -> Result<(), Fault> {
         let failed = |e| refused("copy into the target", e);
-        let sql = format!("COPY {table} ({names}) FROM STDIN");
+        let sql = format!("COPY {table} ({}) FROM STDIN", piece.names);
         let mut copy = self.connection.copy_in_raw(&sql).await.map_err(failed)?;
-        self.text.clear();
-        for batch in batches {
-            let columns: Vec<Column<'_>> = batch
-                .columns()
-                .iter()
-                .map(Column::of)
-                .collect::<Result<_, _>>()?;
-            for row in 0..batch.num_rows() {
-                for (place, column) in columns.iter().enumerate() {
-                    if place > 0 {
-                        self.text.push(b'\t');
-                    }
-                    column.write(row, &mut self.text);
-                }
-                self.text.push(b'\n');
-                if self.text.len() >= SEND_BYTES {
-                    copy.send(self.text.as_slice()).await.map_err(failed)?;
-                    self.text.clear();
-                }
-            }
+        for some in piece.text.chunks(SEND_BYTES) {
+            copy.send(some).await.map_err(failed)?;
         }
-        copy.send(self.text.as_slice()).await.map_err(failed)?;
         copy.finish().await.map(drop).map_err(failed)
     }
 
