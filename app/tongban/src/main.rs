@@ -63,7 +63,13 @@ enum Command {
     /// Check or show the settings
     #[command(subcommand)]
     Config(command::config::Settings),
+    /// Evaluate expressions for the process that started this one
+    #[command(hide = true, name = ASIDE)]
+    Aside,
 }
+
+/// How the executable is started again for expressions that may not come to an end.
+const ASIDE: &str = "evaluate-aside";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -79,6 +85,11 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = cli.config.as_deref();
+    if let Command::Aside = cli.command {
+        workflow::aside::work()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    workflow::aside::enable(std::env::current_exe()?, &[ASIDE]);
     match cli.command {
         // These need no settings, so that an author can use them anywhere.
         Command::Process(process) => return command::process::run(process),
@@ -107,6 +118,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Link(_)
         | Command::Demo(_)
         | Command::Node(_)
+        | Command::Aside
         | Command::Bench(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -30,6 +30,8 @@ pub struct Expr {
     evaluator: Evaluator,
     /// In the language of other engines the text "true" is true.
     text_is_truth: bool,
+    /// Evaluated [`aside`](crate::aside), because it may not come to an end.
+    is_heavy: bool,
 }
 
 impl std::fmt::Debug for Expr {
@@ -88,7 +90,7 @@ impl Expr {
     }
 
     fn feel(text: &str) -> Result<Self, String> {
-        if text.contains("external") {
+        if defines_outside(text) {
             // The library would call a Java server by HTTP.
             return Err("functions outside of this server are not supported".to_owned());
         }
@@ -139,6 +141,7 @@ impl Expr {
             words: words.to_vec(),
             evaluator,
             text_is_truth: false,
+            is_heavy: is_heavy(text),
         })
     }
 
@@ -149,6 +152,19 @@ impl Expr {
 
     /// The value, or the library's reason why it is null where it gives one.
     pub fn evaluate(&self, variables: &dyn Lookup) -> Result<Value, String> {
+        if self.is_heavy {
+            let found = self
+                .words
+                .iter()
+                .filter_map(|word| Some((word.clone(), variables.lookup(word)?)));
+            if let Some(value) = crate::aside::evaluate(&self.feel, &self.words, &found.collect()) {
+                return value;
+            }
+        }
+        self.here(variables)
+    }
+
+    fn here(&self, variables: &dyn Lookup) -> Result<Value, String> {
         let mut context = FeelContext::default();
         for word in &self.words {
             if let Some(value) = variables.lookup(word) {
@@ -266,17 +282,114 @@ pub(crate) fn is_too_deep(text: &str) -> bool {
     signs + words > MAX_OPERATORS
 }
 
+/// Functions in Java and the like; the word may be a text or a variable, too.
+pub(crate) fn defines_outside(text: &str) -> bool {
+    let has = |wanted| plain_words(text).any(|(word, _)| word == wanted);
+    has("function") && has("external")
+}
+
+/// Words and functions of which a short text makes much work: loops, what repeats texts and lists,
+/// what compares all with all.
+const HEAVY: &[&str] = &[
+    "for",
+    "some",
+    "every",
+    "function",
+    "sort",
+    "union",
+    "distinct",
+    "duplicate",
+    "index",
+    "concatenate",
+    "append",
+    "flatten",
+    "insert",
+    "replace",
+    "split",
+    "join",
+    "merge",
+    "put",
+];
+
+/// Whether evaluating might take more than time in proportion to the variables: by loops, by
+/// filters in filters, by entries of a context that are made of one another.
+pub(crate) fn is_heavy(text: &str) -> bool {
+    let mut entries: Vec<&str> = Vec::new();
+    let mut used: Vec<&str> = Vec::new();
+    for (word, after) in plain_words(text) {
+        if HEAVY.contains(&word) {
+            return true;
+        }
+        if after.trim_start().starts_with(':') {
+            entries.push(word);
+        } else {
+            used.push(word);
+        }
+    }
+    let parts = plain_parts(text);
+    let filters: usize = parts.iter().map(|part| part.matches('[').count()).sum();
+    // A quotation mark in a comment would hide what follows.
+    let has_comment = text.contains("//") || text.contains("/*");
+    has_comment || filters > 1 || entries.iter().any(|entry| used.contains(entry))
+}
+
+/// What stands outside of string literals.
+fn plain_parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut begun = Some(0);
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices() {
+        match begun {
+            Some(start) if c == '"' => {
+                parts.extend(text.get(start..at));
+                begun = None;
+            }
+            None if is_escaped => is_escaped = false,
+            None if c == '\\' => is_escaped = true,
+            None if c == '"' => begun = Some(at + 1),
+            _ => {}
+        }
+    }
+    parts.extend(begun.and_then(|start| text.get(start..)));
+    parts
+}
+
+/// The words outside of string literals, each with what comes after it.
+fn plain_words(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    plain_parts(text).into_iter().flat_map(|part| {
+        let mut rest = part;
+        std::iter::from_fn(move || {
+            rest = rest.trim_start_matches(|c: char| !is_word(c));
+            let end = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            rest = after;
+            (!word.is_empty()).then_some((word, after))
+        })
+    })
+}
+
+/// The value of an expression that was parsed elsewhere, here and now.
+pub(crate) fn evaluate_here(
+    feel: &str,
+    words: &[String],
+    variables: &Map<String, Value>,
+) -> Result<Value, String> {
+    Expr::compile(feel, words)?.here(variables)
+}
+
 /// Numbers that a loop over a range may count through.
 const LARGEST_RANGE: u64 = 100_000;
 
-/// `1..1000000000`; bounds in variables are not seen.
+/// A loop over `1..1000000000`. Bounds in variables are not seen; such a loop is stopped.
 fn has_huge_range(text: &str) -> bool {
-    text.match_indices("..").any(|(at, _)| {
-        let digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
-        let after = text.get(at + 2..).unwrap_or_default().trim_start();
-        let end: String = after.chars().take(digits(after)).collect();
-        !end.is_empty() && end.parse::<u64>().map_or(true, |end| end > LARGEST_RANGE)
-    })
+    let loops = |word: &str| matches!(word, "for" | "some" | "every");
+    plain_words(text).any(|(word, _)| loops(word))
+        && text.match_indices("..").any(|(at, _)| {
+            let digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+            let after = text.get(at + 2..).unwrap_or_default().trim_start();
+            let end: String = after.chars().take(digits(after)).collect();
+            !end.is_empty() && end.parse::<u64>().map_or(true, |end| end > LARGEST_RANGE)
+        })
 }
 
 /// `a.b(…)`: FEEL would read it and answer null.
@@ -673,6 +786,48 @@ mod tests {
         for text in [empties, parts, chain] {
             let _ = Expr::parse(&text);
         }
+    }
+
+    #[test]
+    fn what_may_not_end_is_told_from_the_rest() {
+        for text in [
+            "count(for x in 1..n, y in 1..n return x)",
+            "some x in list satisfies x > 1",
+            "{f: function(n) f(n + 1), r: f(1)}",
+            r#""\"" + string(count(for x in l return x))"#,
+            "{a: x + x, b: a + a, c: b + b}",
+            "a[item > 1][item < 5]",
+            "replace(replace(t, \"a\", \"aaaa\"), \"a\", \"aaaa\")",
+            "/* \" */ count(for x in l return x) /* \" */",
+            "distinct values(list)",
+        ] {
+            assert!(is_heavy(text), "{text}");
+        }
+        for text in [
+            "amount > 1000 and region = \"for all\"",
+            "{fee: n * 2, \"kind\": \"x\", due: date(d) + duration(\"P5D\")}",
+            "if ok then items[1].price else 0",
+            "amount in [100000..500000]",
+            "count(items) > 2 and contains(name, \"sort\")",
+        ] {
+            assert!(!is_heavy(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_that_only_look_like_trouble_are_allowed() {
+        check(
+            "amount in [100000..500000]",
+            &json!({"amount": 200_000}),
+            &json!(true),
+        );
+        check(
+            "${kind == 'external'}",
+            &json!({"kind": "external"}),
+            &json!(true),
+        );
+        check("externalId = 5", &json!({"externalId": 5}), &json!(true));
+        assert!(Expr::parse("{f: function(x) external {java: {class: \"a\"}}}").is_err());
     }
 
     #[test]

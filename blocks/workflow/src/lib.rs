@@ -7,6 +7,7 @@
 
 mod act;
 mod api;
+pub mod aside;
 mod call;
 mod camunda;
 pub mod check;

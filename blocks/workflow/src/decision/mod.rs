@@ -48,26 +48,30 @@ struct Decision {
     /// Whether functions of the model occur in the table, which the trace cannot evaluate.
     uses_functions: bool,
     uses_clock: bool,
+    /// The file that it is in.
+    xml: Arc<str>,
+    /// Evaluated [`aside`](crate::aside), because it may not come to an end.
+    is_heavy: bool,
 }
 
 /// What a decision said and why.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Answer {
     pub decision: String,
     pub value: Value,
     /// Numbers of the rules that gave the value, from 1; `None` where the decision is no table.
     pub rules: Option<Vec<usize>>,
     /// Numbers of all rules that matched, where the hit policy chooses among them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<Vec<usize>>,
     /// Why the value is null.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Inputs that the decision needs and that were not given.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     /// What was given and is no input of the decision.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
 
@@ -98,6 +102,7 @@ impl Decisions {
         }));
         let (definitions, evaluator) =
             built.map_err(|_| "the decision model is broken".to_owned())??;
+        let (source, is_heavy) = (Arc::<str>::from(xml), is_heavy(&root));
         let mut decisions = BTreeMap::new();
         for (namespace, model, name) in evaluator.invocables().list() {
             let found = definitions
@@ -131,6 +136,8 @@ impl Decisions {
                 uses_functions: element
                     .is_some_and(|e| adapt::required(e, "requiredKnowledge").next().is_some()),
                 uses_clock: uses_clock(&root),
+                xml: source.clone(),
+                is_heavy,
                 name,
             });
             if let Some(id) = element.and_then(|element| element.get("id")) {
@@ -163,6 +170,22 @@ impl Decisions {
 
     /// Evaluates the decision of that name or id; `None` when there is none.
     pub fn evaluate(&self, name: &str, input: &Map<String, Value>) -> Option<Answer> {
+        let decision = self.0.get(name)?;
+        let aside = decision
+            .is_heavy
+            .then(|| crate::aside::decide(&decision.xml, name, input));
+        Some(match aside.flatten() {
+            Some(Ok(answer)) => answer,
+            Some(Err(reason)) => Answer {
+                decision: decision.label.clone(),
+                reason: Some(reason),
+                ..Answer::default()
+            },
+            None => decision.answer(input),
+        })
+    }
+
+    pub(crate) fn evaluate_here(&self, name: &str, input: &Map<String, Value>) -> Option<Answer> {
         Some(self.0.get(name)?.answer(input))
     }
 }
@@ -287,6 +310,26 @@ fn uses_clock(element: &Element) -> bool {
     text.contains("now()") || text.contains("today()") || element.children.iter().any(uses_clock)
 }
 
+/// Functions and loops of DMN's own, or such a text in any place.
+fn is_heavy(element: &Element) -> bool {
+    let name = element.name.as_str();
+    let is_known = matches!(
+        name,
+        "businessKnowledgeModel"
+            | "functionDefinition"
+            | "invocation"
+            | "for"
+            | "some"
+            | "every"
+            | "filter"
+            // Its entries may be made of one another.
+            | "contextEntry"
+    );
+    is_known
+        || (name == "text" && crate::expr::is_heavy(&element.text))
+        || element.children.iter().any(is_heavy)
+}
+
 /// The library would call a Java server by HTTP for external functions, and descend without
 /// bound into very long expressions.
 fn calls_outside(element: &Element) -> bool {
@@ -296,7 +339,7 @@ fn calls_outside(element: &Element) -> bool {
     ) {
         return false;
     }
-    element.text.contains("external")
+    crate::expr::defines_outside(&element.text)
         || crate::expr::is_too_deep(&element.text)
         || element
             .get("kind")

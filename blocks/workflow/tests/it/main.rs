@@ -11,6 +11,8 @@
 )]
 
 #[cfg(test)]
+mod aside;
+#[cfg(test)]
 mod back;
 #[cfg(test)]
 mod camunda;
