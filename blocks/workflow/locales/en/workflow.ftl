@@ -494,6 +494,7 @@ workflow-migrate-event-lost = The event “{ $element }” can still happen and 
 workflow-migrate-join-lost = A branch has come to the join “{ $element }” by a flow that the new version does not have. Name the gateway that takes its place.
 workflow-migrate-undo-lost = “{ $element }” is done and may have to be compensated, but the new version does not have it. Name what takes its place.
 workflow-migrate-timer-wrong = The time of the new timer “{ $element }” cannot be found from the variables. Add what it needs first.
+workflow-migrate-moved = The instance was moved to another version meanwhile. Make a plan from the version where it is now.
 workflow-stop-timer = “{ $source }” gives “{ $value }”, which is no time. Mend the variable by an intervention, then try again.
 workflow-stop-timer-empty = The timer has no time. Change the model and migrate the instance.
 workflow-stop-no-text = “{ $source }” has to be a text and is “{ $value }”.

@@ -494,6 +494,7 @@ workflow-migrate-event-lost = 事件“{ $element }”仍可能发生，而新�
 workflow-migrate-join-lost = 已有分支到达汇聚网关“{ $element }”，而新版本没有对应的顺序流。请指定接替的网关。
 workflow-migrate-undo-lost = “{ $element }”已办结并可能需要补偿，而新版本没有这个元素。请指定接替元素。
 workflow-migrate-timer-wrong = 新版本的定时器“{ $element }”无法由现有变量算出时间。请先补充变量。
+workflow-migrate-moved = 该实例已被移到另一个版本，请从现在的版本重新制定迁移计划。
 workflow-stop-timer = “{ $source }”得到“{ $value }”，不能用作时间。请在干预中修正变量后重试。
 workflow-stop-timer-empty = 定时事件没有设定时间。请修改模型后迁移该流程。
 workflow-stop-no-text = “{ $source }”应为文字，实际为“{ $value }”。

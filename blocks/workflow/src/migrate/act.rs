@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Db, Tx};
 
-use super::{Difference, Plan, Problem, difference, migrate, store as tables};
+use super::{Difference, Plan, Problem, Reason, difference, migrate, store as tables};
 use crate::{
     InstanceId,
     core::{Due, Effect, Instance, Process, waits},
@@ -15,7 +15,7 @@ use crate::{
     event, post,
     react::FireTimer,
     schema::{instance, trail},
-    step::read_state,
+    step::{filled, read_state},
     store as rows,
 };
 
@@ -105,7 +105,7 @@ pub async fn apply(
         let problems = db
             .write(move |tx| {
                 let (engine, wanted, by) = (engine.clone(), wanted.clone(), by.clone());
-                async move { move_one(&tx, &engine, id, &wanted.to, &wanted.plan, &by).await }
+                async move { move_from(&tx, &engine, id, &wanted, &by).await }
             })
             .await?;
         instances.push(One { problems, ..result });
@@ -185,6 +185,24 @@ fn one_of(row: &instance::Model, problems: Vec<Problem>) -> Result<One> {
     })
 }
 
+/// Moves an instance that is still where the plan was made for.
+async fn move_from(
+    tx: &Tx,
+    engine: &Engine,
+    id: InstanceId,
+    wanted: &Wanted,
+    by: &str,
+) -> Result<Vec<Problem>> {
+    let row = rows::get_instance(&**tx, id).await?;
+    if row.definition != wanted.from && row.definition != wanted.to {
+        return Ok(vec![Problem {
+            reason: Reason::Moved,
+            element: String::new(),
+        }]);
+    }
+    move_one(tx, engine, id, &wanted.to, &wanted.plan, by).await
+}
+
 async fn move_one(
     tx: &Tx,
     engine: &Engine,
@@ -215,6 +233,7 @@ async fn move_one(
     post::keep_waits(tx, &row.id, &waits(&new, &moved)).await?;
     rows::insert_trail(tx, trail).await?;
     tables::update_tasks(tx, &row.id, to).await?;
+    move_external(tx, &new, &row, &moved).await?;
     set_timers(tx, engine, id, &row, &moved, effects).await?;
     let migrated = event::InstanceMigrated {
         instance: id,
@@ -224,6 +243,30 @@ async fn move_one(
     };
     tx.emit(&row.subject, by, &migrated)?;
     Ok(Vec::new())
+}
+
+/// Tasks of workers outside belong to the new version, and wait for those of its topic.
+async fn move_external(
+    tx: &Tx,
+    new: &Process,
+    row: &instance::Model,
+    moved: &Instance,
+) -> Result<()> {
+    let open = tables::external(tx, &row.id).await?;
+    for task in open {
+        let token = u32::try_from(task.token).unwrap_or_default();
+        let Some(held) = moved.tokens.get(&token) else {
+            continue;
+        };
+        let node = new.model.lookup(&held.at).map(|ix| &new.model[ix]);
+        let said = node.and_then(|node| {
+            let attributes = filled(&node.attributes, &moved.visible(held.frame)).ok()?;
+            attributes.get("topic").cloned()
+        });
+        let topic = said.unwrap_or_else(|| task.topic.clone());
+        tables::move_external(tx, task, &row.definition, &held.at, topic).await?;
+    }
+    Ok(())
 }
 
 /// What waits under another id now is called so everywhere; answers what the trail says of it.

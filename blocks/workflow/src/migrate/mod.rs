@@ -64,6 +64,8 @@ pub enum Reason {
     UndoLost,
     /// A new timer cannot be set; its time has no value.
     TimerWrong,
+    /// It was moved to another version meanwhile.
+    Moved,
 }
 
 impl Reason {
@@ -81,6 +83,7 @@ impl Reason {
             Self::JoinLost => "workflow-migrate-join-lost",
             Self::UndoLost => "workflow-migrate-undo-lost",
             Self::TimerWrong => "workflow-migrate-timer-wrong",
+            Self::Moved => "workflow-migrate-moved",
         }
     }
 }

@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use store::{Tx, fault};
 
-use crate::schema::{call, clock, instance, task};
+use crate::schema::{call, clock, external, instance, task};
 
 /// Running instances of a definition after an id; only the named ones, if any are named.
 pub(super) async fn running<C: ConnectionTrait>(
@@ -66,6 +66,39 @@ pub(super) async fn update_tasks(tx: &Tx, instance: &str, definition: &str) -> R
         .exec(&**tx)
         .await
         .map_err(|e| fault("migrate tasks", e))?;
+    Ok(())
+}
+
+/// Tasks of workers outside that are open, or stopped.
+pub(super) async fn external(tx: &Tx, instance: &str) -> Result<Vec<external::Model>> {
+    Ok(external::Entity::find()
+        .filter(external::Column::Instance.eq(instance))
+        .filter(external::Column::State.is_in(["open", "failed"]))
+        .all(&**tx)
+        .await
+        .map_err(|e| fault("list external tasks to migrate", e))?)
+}
+
+pub(super) async fn move_external(
+    tx: &Tx,
+    task: external::Model,
+    definition: &str,
+    element: &str,
+    topic: String,
+) -> Result<()> {
+    let key = definition.split(':').next().unwrap_or_default();
+    external::Entity::update_many()
+        .set(external::ActiveModel {
+            definition: Set(definition.to_owned()),
+            key: Set(key.to_owned()),
+            element: Set(element.to_owned()),
+            topic: Set(topic),
+            ..Default::default()
+        })
+        .filter(external::Column::Id.eq(task.id))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("migrate an external task", e))?;
     Ok(())
 }
 

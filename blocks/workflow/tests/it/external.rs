@@ -386,6 +386,41 @@ async fn inputs_and_outputs_of_an_external_task_are_mapped(db: Db) {
 }
 
 #[store::db_test(migrations = workflow::migrations)]
+async fn an_open_task_moves_to_the_new_version_with_its_instance(db: Db) {
+    let model = |id: &str, inner: &str| {
+        process(&format!(
+            r#"<startEvent id="s"/><endEvent id="e"/><serviceTask id="{id}" tongban:topic="{id}">{inner}</serviceTask><userTask id="hold" tongban:candidates="clerk@X"/>{}"#,
+            flows(&format!("s>{id}>hold>e"))
+        ))
+    };
+    let shop = Shop::open(db, model("pay", "")).await;
+    let instance = shop.order(json!({})).await;
+    let mapped = r#"<extensionElements><camunda:inputOutput><camunda:outputParameter name="total">${amount * 2}</camunda:outputParameter></camunda:inputOutput></extensionElements>"#;
+    let (xml, engine) = (model("payment", mapped), shop.engine.clone());
+    let moved = shop.db.write(move |tx| {
+        let (xml, engine) = (xml.clone(), engine.clone());
+        async move {
+            let to = workflow::deploy(&tx, "orders", &xml).await?.definition;
+            let plan = workflow::migrate::Plan {
+                elements: [("pay".to_owned(), Some("payment".to_owned()))].into(),
+            };
+            workflow::migrate::one(&tx, &engine, instance, &to, &plan, "user:op").await?;
+            Ok(to)
+        }
+    });
+    let to = moved.await.unwrap();
+    let task = shop.fetch("a", 1).await.remove(0);
+    assert_eq!(
+        (&task.element, &task.definition),
+        (&"payment".to_owned(), &to)
+    );
+    shop.complete(task.id, "a", json!({}), json!({"amount": 5}))
+        .await
+        .unwrap();
+    assert_eq!(shop.variables(instance).await["total"], json!(10));
+}
+
+#[store::db_test(migrations = workflow::migrations)]
 async fn a_request_that_asks_for_nothing_sensible_is_told_everything(db: Db) {
     let shop = Shop::open(db, orders()).await;
     let mut odd = wanted(" ", 0);
