@@ -232,6 +232,11 @@ impl Period<'_> {
         let mut date = local_date(due);
         let first = local_date(self.start);
         let mut end = minute_of(due);
+        // Midnight is the end of a day, and the next one's calendar need not be there.
+        if end == 0 {
+            end = DAY;
+            date = date.pred_opt().ok_or(CalendarError::OutOfRange)?;
+        }
         while date >= first {
             let (spans, _) = self.office(date)?;
             let spans = cut(&spans, (0, end));

@@ -257,6 +257,8 @@ fn marks_lie_working_time_before_the_end() {
         ("09-07 09:00", "1d", "2d", None),
         ("09-07 09:00", "8h", "8h", None),
         ("09-07 09:00", "8h", "0h", None),
+        // Due as the last day of the last loaded year ends.
+        ("12-30 09:00", "1d", "4h", Some("12-31 14:00")),
     ] {
         let period = Period {
             start: at(start),
