@@ -20,6 +20,7 @@ pub(crate) use store::{Ended, Open};
 use crate::{
     core::{Instance, Process, State},
     engine::Engine,
+    model::{Model, NodeIx},
 };
 
 /// Days back that figures of ended tasks reach.
@@ -188,6 +189,19 @@ fn count_open(steps: &mut Steps, open: Vec<Open>, is_running_cut: bool) {
     }
 }
 
+/// Whether the activity runs several times without being returned: it or a scope around it
+/// repeats.
+fn repeats(model: &Model, ix: NodeIx) -> bool {
+    let mut next = Some(ix);
+    while let Some(ix) = next {
+        if model[ix].repeat.is_some() {
+            return true;
+        }
+        next = model[model[ix].scope].owner;
+    }
+    false
+}
+
 fn count_ended(steps: &mut Steps, process: &Process, mut ended: Vec<Ended>) {
     ended.sort_by_key(|task| task.created_at);
     let mut seen = HashSet::new();
@@ -196,7 +210,7 @@ fn count_ended(steps: &mut Steps, process: &Process, mut ended: Vec<Ended>) {
         let is_repeated = process
             .model
             .lookup(&task.element)
-            .is_some_and(|ix| process.model[ix].repeat.is_some());
+            .is_some_and(|ix| repeats(&process.model, ix));
         let step = steps.entry(task.element.clone()).or_default();
         if !seen.insert((&task.instance, &task.element)) && !is_repeated {
             step.returned += 1;

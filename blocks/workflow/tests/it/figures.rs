@@ -121,6 +121,26 @@ async fn steps_tell_what_stands_there_and_how_long_it_takes(db: Db, clock: Arc<M
     );
 }
 
+/// Each instance of a sub-process has its own task; none of them was returned.
+#[store::db_test(migrations = workflow::migrations)]
+async fn several_instances_of_a_sub_process_are_no_returns(db: Db) {
+    let engine = Arc::new(Engine::default());
+    let inner = flows("s1>ask>e1");
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><subProcess id="sub"><multiInstanceLoopCharacteristics isSequential="true"><loopCardinality>3</loopCardinality></multiInstanceLoopCharacteristics>
+        <startEvent id="s1"/><endEvent id="e1"/><userTask id="ask" tongban:candidates="clerk@A"/>{inner}</subProcess>{}"#,
+        flows("s>sub>e")
+    ));
+    let definition = deploy(&db, xml).await;
+    let instance = start(&db, &engine, json!({})).await;
+    for _ in 0..3 {
+        complete(&db, &engine, instance, Map::new()).await;
+    }
+    let figures = stats::figures(&db, &engine, &definition).await.unwrap();
+    let ask = step(&figures, "ask");
+    assert_eq!((ask.done, ask.returned), (3, 0));
+}
+
 /// With three times ten thousand tasks the planners take the indexes made for these questions.
 /// Measured once by hand on a million ended tasks of one version: see the guide of processes.
 #[store::db_test(migrations = workflow::migrations)]
