@@ -99,7 +99,15 @@ impl Run<'_> {
 
     /// The untriggered starts; where there are none, the only start there is.
     pub(super) fn default_starts(&self, scope: ScopeIx) -> Result<Vec<NodeIx>, Rejection> {
-        let starts = self.model.starts(scope);
+        let mut starts = self.model.starts(scope);
+        // What begins by a message begins an instance for each message.
+        let is_told = |ix: &NodeIx| self.model[*ix].instantiates();
+        match starts.iter().filter(|ix| is_told(ix)).count() {
+            0 => {}
+            told if told < starts.len() => starts.retain(|ix| !is_told(ix)),
+            1 => {}
+            _ => return Err(Rejection::NoStart),
+        }
         if !starts.is_empty() {
             return Ok(starts);
         }
@@ -109,8 +117,8 @@ impl Run<'_> {
             .copied()
             .filter(|&ix| self.model[ix].is_start());
         match typed.collect::<Vec<_>>().as_slice() {
-            [] => Err(Rejection::NoStart),
-            [first, ..] => Ok(vec![*first]),
+            [only] => Ok(vec![*only]),
+            _ => Err(Rejection::NoStart),
         }
     }
 }

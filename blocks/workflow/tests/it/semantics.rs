@@ -1,12 +1,17 @@
 //! Finer points of execution: data, compensation, several triggers, limits.
 
+use chrono::DateTime;
 use serde_json::{Value, json};
 use workflow::{
+    core::{Input, Rejection, advance},
     read::Imports,
     simulate::{self, Options},
 };
 
-use crate::model::{Ran, auto, file, flows, process, run, run_with, vars};
+use crate::{
+    model::{Ran, auto, file, flows, process, run, run_with, vars},
+    steps::compile,
+};
 
 const ENDS: &str = r#"<startEvent id="s"/><endEvent id="e"/>"#;
 
@@ -406,6 +411,30 @@ fn a_call_may_hand_over_everything_and_something_more() {
 }
 
 // Files
+
+#[test]
+fn of_several_messages_none_begins_an_instance_by_itself() {
+    let starts = r#"<message id="m1" name="m1"/><message id="m2" name="m2"/>"#;
+    let by_events = r#"<startEvent id="s1"><messageEventDefinition messageRef="m1"/></startEvent><startEvent id="s2"><messageEventDefinition messageRef="m2"/></startEvent><endEvent id="e"/>"#;
+    let by_tasks = r#"<receiveTask id="s1" instantiate="true" messageRef="m1"/><receiveTask id="s2" instantiate="true" messageRef="m2"/><endEvent id="e"/>"#;
+    for nodes in [by_events, by_tasks] {
+        let xml = file(&format!(
+            r#"{starts}<process id="p" isExecutable="true">{nodes}{}</process>"#,
+            flows("s1>e; s2>e")
+        ));
+        let process = compile(&xml);
+        let start = |at: Option<&str>| {
+            let input = Input::Start {
+                at: at.map(str::to_owned),
+                vars: serde_json::Map::new(),
+            };
+            advance(&process, process.instance(), input, DateTime::UNIX_EPOCH)
+        };
+        assert_eq!(start(None).unwrap_err(), Rejection::NoStart);
+        let (instance, _) = start(Some("s2")).unwrap();
+        assert!(instance.is_over(), "{instance:?}");
+    }
+}
 
 #[test]
 fn imported_files_take_part() {
