@@ -545,6 +545,33 @@ impl Node {
 }
 
 impl Model {
+    /// Where a message that the element throws goes: the elements at which its message flows end;
+    /// empty for one that is delivered by its name, as to a pool as a whole.
+    pub fn message_targets(&self, element: &str) -> Vec<String> {
+        let flows = self.message_flows.iter();
+        let mut targets: Vec<String> = flows
+            .filter(|flow| flow.from == element)
+            .map(|flow| match self.lookup(&flow.to) {
+                Some(_) => flow.to.clone(),
+                None => String::new(),
+            })
+            .collect();
+        targets.sort();
+        targets.dedup();
+        if targets.is_empty() {
+            targets.push(String::new());
+        }
+        targets
+    }
+
+    /// The sequence flow with that id.
+    pub fn flow(&self, id: &str) -> Option<FlowIx> {
+        self.flows
+            .iter()
+            .position(|flow| *flow.id == *id)
+            .map(FlowIx)
+    }
+
     pub fn lookup(&self, id: &str) -> Option<NodeIx> {
         self.by_id.get(id).copied()
     }

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::{FrameKind, Owner, Rejection, State, Status, run::Run};
-use crate::model::{Gateway, Kind, Node, NodeIx, Place, ScopeIx};
+use crate::model::{FlowIx, Gateway, Kind, Node, NodeIx, Place, ScopeIx};
 
 impl Run<'_> {
-    /// Puts a token before each of the named activities and waiting events, inside the
-    /// sub-processes that they lie in. Several in one sub-process share it.
+    /// Puts a token before each of the named activities and waiting events, and on each of the
+    /// named sequence flows, inside the sub-processes that they lie in. Several in one sub-process
+    /// share it. A flow tells what has arrived at a join already.
     pub(super) fn import(
         &mut self,
         at: &[String],
@@ -23,15 +24,20 @@ impl Run<'_> {
             .model
             .process(id)
             .ok_or_else(|| Rejection::UnknownProcess(id.to_string()))?;
-        let nodes: Vec<NodeIx> = at
+        let places: Vec<(NodeIx, Option<FlowIx>)> = at
             .iter()
             .map(|id| {
                 self.importable(id, head.root)
                     .ok_or_else(|| Rejection::NoPlaceToWait(id.clone()))
             })
             .collect::<Result<_, _>>()?;
-        if nodes.is_empty() {
+        if places.is_empty() {
             return Err(Rejection::NoStart);
+        }
+        // Begun by itself, it would do what is said to be done or under way.
+        let around = |outer: NodeIx| places.iter().any(|(node, _)| self.is_around(outer, *node));
+        if let Some((node, _)) = places.iter().find(|(node, _)| around(*node)) {
+            return Err(Rejection::NoPlaceToWait(self.model[*node].id.to_string()));
         }
         self.instance.status = Status::Running;
         self.changed = true;
@@ -41,21 +47,37 @@ impl Run<'_> {
         }
         self.arm_frame(root, head.root);
         let mut open = HashMap::from([(head.root, root)]);
-        for node in nodes {
+        for (node, via) in places {
             if let Some(frame) = self.frame_around(self.model[node].scope, &mut open) {
-                self.send(frame, node, None);
+                self.send(frame, node, via);
             }
         }
         Ok(())
     }
 
-    /// The node if a token can be put there: the sub-processes around it must not repeat, for
-    /// nobody says in which of their runs it was.
-    fn importable(&self, id: &str, root: ScopeIx) -> Option<NodeIx> {
-        let node = self.model.lookup(id)?;
-        if !waits(&self.model[node]) {
-            return None;
+    /// Whether the one lies inside of the other.
+    fn is_around(&self, outer: NodeIx, inner: NodeIx) -> bool {
+        let mut owner = self.model[self.model[inner].scope].owner;
+        while let Some(node) = owner {
+            if node == outer {
+                return true;
+            }
+            owner = self.model[self.model[node].scope].owner;
         }
+        false
+    }
+
+    /// The node if a token can be put there, or the flow and where it leads: the sub-processes
+    /// around it must not repeat, for nobody says in which of their runs it was.
+    fn importable(&self, id: &str, root: ScopeIx) -> Option<(NodeIx, Option<FlowIx>)> {
+        let (node, via) = match self.model.lookup(id) {
+            Some(node) if waits(&self.model[node]) => (node, None),
+            Some(_) => return None,
+            None => {
+                let flow = self.model.flow(id)?;
+                (self.model[flow].to, Some(flow))
+            }
+        };
         let mut scope = self.model[node].scope;
         while scope != root {
             let owner = self.model[scope].owner?;
@@ -64,7 +86,7 @@ impl Run<'_> {
             }
             scope = self.model[scope].parent?;
         }
-        Some(node)
+        Some((node, via))
     }
 
     /// The frame of a scope; opens it, and those around it, when it is the first of it.

@@ -454,7 +454,7 @@ pub enum Rejection {
     #[error("`{0}` is no start event of the process")]
     NoSuchStart(String),
     #[error(
-        "`{0}` is no place to go on at: name activities and waiting events of the process, outside of sub-processes that repeat"
+        "`{0}` is no place to go on at: name activities, waiting events and flows of the process, outside of sub-processes that repeat, and no sub-process beside what is inside of it"
     )]
     NoPlaceToWait(String),
     #[error("the process does not say where it begins")]

@@ -427,6 +427,36 @@ fn an_instance_begins_where_it_stood_elsewhere() {
     }
 }
 
+#[test]
+fn what_has_arrived_at_a_join_is_told_by_its_flow() {
+    let inner = r#"<subProcess id="sub"><startEvent id="s1"/><userTask id="in"/><endEvent id="e1"/><sequenceFlow id="i1" sourceRef="s1" targetRef="in"/><sequenceFlow id="i2" sourceRef="in" targetRef="e1"/></subProcess>"#;
+    let process = compile(&process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><parallelGateway id="g"/><userTask id="a"/><userTask id="b"/><parallelGateway id="j"/>{inner}{}"#,
+        flows("s>g>a>j>sub>e; g>b>j")
+    )));
+    let import = |at_elements: &[&str]| {
+        let input = Input::Import {
+            at: at_elements.iter().map(|id| (*id).to_owned()).collect(),
+            vars: vars(json!({})),
+        };
+        advance(&process, process.instance(), input, at())
+    };
+    let (instance, _) = import(&["a", "b-j"]).unwrap();
+    assert!(instance.is_balanced());
+    let (token, _) = instance.waiting().next().unwrap();
+    let done = Input::Complete {
+        token,
+        vars: vars(json!({})),
+    };
+    let (instance, _) = advance(&process, instance, done, at()).unwrap();
+    assert_eq!(waiting(&instance), ["in"]);
+    // The inside and the sub-process around it would make the inside twice.
+    for wrong in [&["in", "sub"][..], &["sub", "in"], &["nobody-j"]] {
+        assert!(import(wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(waiting(&import(&["sub"]).unwrap().0), ["in"]);
+}
+
 fn first() -> String {
     process(&format!(
         r#"<startEvent id="s"/><endEvent id="e"/><userTask id="review" name="审查" tongban:candidates="examiner" tongban:days="5"/>{}"#,
