@@ -30,9 +30,12 @@ pub(crate) async fn send(
     sent: Vec<Sent>,
     begun: &[&Wait],
 ) -> Result<()> {
+    let mut letters = Vec::new();
     for one in sent {
-        let id = kernel::id::new_v7(tx.now()).to_string();
-        let letter = letter(tx, process, row, &id, one)?;
+        letters.extend(letters_of(tx, process, row, &one)?);
+    }
+    for letter in letters {
+        let id = letter.id.clone();
         tables::insert_mail(tx, letter).await?;
         tx.enqueue(&DeliverMail {
             mail: id.clone(),
@@ -61,22 +64,14 @@ pub(crate) async fn cry(tx: &Tx, name: String, thrown_by: InstanceId) -> Result<
     Ok(())
 }
 
-fn letter(
+/// A letter for each message flow that leaves the element (BPMN 2.0.2, 10.5.3).
+fn letters_of(
     tx: &Tx,
     process: &Process,
     row: &instance::Model,
-    id: &str,
-    sent: Sent,
-) -> Result<mail::Model> {
+    sent: &Sent,
+) -> Result<Vec<mail::Model>> {
     let model = &process.model;
-    let flows = model
-        .message_flows
-        .iter()
-        .filter(|flow| flow.from == sent.element);
-    // A flow that ends at a pool as a whole is delivered by the name of its message.
-    let target = flows
-        .map(|flow| flow.to.as_str())
-        .find(|to| model.lookup(to).is_some());
     let node = model.lookup(&sent.element).map(|ix| &model[ix]);
     let key = node
         .and_then(|node| node.attribute("correlation"))
@@ -84,19 +79,21 @@ fn letter(
         .map(|value| value.to_string());
     let vars =
         serde_json::to_string(&sent.vars).map_err(|e| Fault::caused_by("write a message", e))?;
-    Ok(mail::Model {
-        id: id.to_owned(),
-        name: sent.name,
-        target: target.unwrap_or_default().to_owned(),
-        key: key.unwrap_or_default(),
-        vars,
+    let targets = model.message_targets(&sent.element);
+    let letters = targets.into_iter().map(|target| mail::Model {
+        id: kernel::id::new_v7(tx.now()).to_string(),
+        name: sent.name.clone(),
+        target,
+        key: key.clone().unwrap_or_default(),
+        vars: vars.clone(),
         instance: row.id.clone(),
         definition: row.definition.clone(),
-        element: sent.element,
+        element: sent.element.clone(),
         subject: row.subject.clone(),
         problem: String::new(),
         sent_at: micros(tx.now()),
-    })
+    });
+    Ok(letters.collect())
 }
 
 /// Messages tried again for one who begins to wait; each that is taken ends a wait, and more are

@@ -18,9 +18,9 @@ use crate::{
 /// Inputs to take at the most when nothing else is said.
 const MAX_STEPS: usize = 100_000;
 
-/// A message on its way: by whom, its name, its content.
+/// A message on its way: to which element (none where its name decides), its name, its content.
 struct Mail {
-    from: String,
+    to: String,
     name: String,
     vars: Map<String, Value>,
 }
@@ -40,6 +40,8 @@ pub(super) struct World<'a> {
     mail: VecDeque<Mail>,
     options: &'a Options,
     steps: usize,
+    /// An input was left out because there were as many steps as there may be.
+    is_cut: bool,
     next_step: usize,
     out: &'a mut dyn Write,
 }
@@ -64,6 +66,7 @@ impl<'a> World<'a> {
             mail: VecDeque::new(),
             options,
             steps: 0,
+            is_cut: false,
             next_step: 0,
             out,
         }
@@ -75,26 +78,30 @@ impl World<'_> {
         self.begin()?;
         loop {
             self.settle()?;
-            if self.is_exhausted() {
+            let failure = self.go_on()?;
+            if self.is_cut {
                 return Ok(Some(format!("stopped after {} steps", self.steps)));
             }
-            if let Some(step) = self.options.script.get(self.next_step) {
-                match self.step(step)? {
-                    Ok(()) => self.next_step += 1,
-                    Err(reason) => {
-                        if !(self.options.jump_timers && self.jump(None)?) {
-                            return Ok(Some(format!("step {}: {reason}", self.next_step + 1)));
-                        }
-                    }
-                }
-            } else if !(self.options.jump_timers && self.jump(None)?) {
-                return Ok(None);
+            if let Some(failure) = failure {
+                return Ok(failure);
             }
         }
     }
 
-    fn is_exhausted(&self) -> bool {
-        self.steps >= self.options.max_steps.unwrap_or(MAX_STEPS)
+    /// The next step of the script or the next timer; an answer when there is nothing more to do.
+    fn go_on(&mut self) -> io::Result<Option<Failure>> {
+        let Some(step) = self.options.script.get(self.next_step) else {
+            let went_on = self.options.jump_timers && self.jump(None)?;
+            return Ok((!went_on).then_some(None));
+        };
+        Ok(match self.step(step)? {
+            Ok(()) => {
+                self.next_step += 1;
+                None
+            }
+            Err(_) if self.options.jump_timers && self.jump(None)? => None,
+            Err(reason) => Some(Some(format!("step {}: {reason}", self.next_step + 1))),
+        })
     }
 
     /// Starts every process that begins by itself, unless the script's first step starts it.
@@ -118,12 +125,39 @@ impl World<'_> {
                 } else {
                     Map::new()
                 };
-                if let Err(reason) = self.start(at, None, vars)? {
+                let started = self.begin_at(at, !begins, vars)?;
+                if let Err(reason) = started
+                    && !self.is_cut
+                {
                     note_failure(self.out, &reason)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// At its own start; of several that are triggered at the first one, as if that had come.
+    fn begin_at(
+        &mut self,
+        process: usize,
+        is_triggered: bool,
+        vars: Map<String, Value>,
+    ) -> io::Result<Result<(), String>> {
+        let head = self.processes.get(process);
+        let head = head.and_then(|process| self.model.process(&process.id));
+        let mut starts = Vec::new();
+        if let Some(head) = head.filter(|_| is_triggered) {
+            let nodes = self.model[head.root]
+                .nodes
+                .iter()
+                .map(|&ix| &self.model[ix]);
+            starts.extend(nodes.filter(|node| node.is_start() || node.instantiates()));
+        }
+        let at = match starts.as_slice() {
+            [first, _, ..] => Some(first.id.to_string()),
+            _ => None,
+        };
+        self.start(process, at, vars)
     }
 
     fn step_starts(&self, step: &Step, process: usize) -> bool {
@@ -220,6 +254,12 @@ impl World<'_> {
         let Some(process) = self.processes.get(playing.process) else {
             return Ok(Ok(()));
         };
+        if self.steps >= self.options.max_steps.unwrap_or(MAX_STEPS) {
+            let mut copy = playing.instance.clone();
+            let fits = core::step(process, &mut copy, input, self.now).is_ok();
+            self.is_cut |= fits;
+            return Ok(Err(Rejection::NotRunning));
+        }
         match core::step(process, &mut playing.instance, input, self.now) {
             Err(rejection) => Ok(Err(rejection)),
             Ok(effects) => {
@@ -246,11 +286,13 @@ impl World<'_> {
                 vars,
             } => {
                 self.line(run, "message", &element, &name, None)?;
-                self.mail.push_back(Mail {
-                    from: element.to_string(),
-                    name,
-                    vars,
-                });
+                for to in self.model.message_targets(&element) {
+                    self.mail.push_back(Mail {
+                        to,
+                        name: name.clone(),
+                        vars: vars.clone(),
+                    });
+                }
                 Ok(())
             }
             Effect::Signal { element, name } => {
@@ -355,7 +397,7 @@ impl World<'_> {
     // What happens by itself
 
     fn settle(&mut self) -> io::Result<()> {
-        while !self.is_exhausted() {
+        while !self.is_cut {
             if !(self.deliver()? || self.options.auto_complete && self.complete_one()?) {
                 return Ok(());
             }
@@ -378,41 +420,27 @@ impl World<'_> {
     }
 
     fn hand_over(&mut self, mail: &Mail) -> io::Result<bool> {
-        let flows = self
-            .model
-            .message_flows
-            .iter()
-            .filter(|flow| flow.from == mail.from);
-        // A flow that ends at a pool as a whole is delivered by the name of its message.
-        let to_element = |to: &String| self.model.lookup(to).is_some();
-        let targets: Vec<String> = flows
-            .map(|flow| flow.to.clone())
-            .filter(to_element)
-            .collect();
-        for target in &targets {
-            for run in 0..self.runs.len() {
-                let input = Input::Trigger {
-                    element: target.clone(),
-                    vars: mail.vars.clone(),
-                };
-                if self.input(run, input)?.is_ok() {
-                    return Ok(true);
-                }
-            }
-            for process in 0..self.processes.len() {
-                if self.is_start_of(process, target) {
-                    return Ok(self
-                        .start(process, Some(target.clone()), mail.vars.clone())?
-                        .is_ok());
-                }
+        if mail.to.is_empty() {
+            return self
+                .message(&mail.name, None, &mail.vars)
+                .map(|taken| taken.is_ok());
+        }
+        for run in 0..self.runs.len() {
+            let input = Input::Trigger {
+                element: mail.to.as_str().into(),
+                vars: mail.vars.clone(),
+            };
+            if self.input(run, input)?.is_ok() {
+                return Ok(true);
             }
         }
-        if targets.is_empty() {
-            self.message(&mail.name, None, &mail.vars)
-                .map(|taken| taken.is_ok())
-        } else {
-            Ok(false)
+        for process in 0..self.processes.len() {
+            if self.is_start_of(process, &mail.to) {
+                let at = Some(mail.to.clone());
+                return Ok(self.start(process, at, mail.vars.clone())?.is_ok());
+            }
         }
+        Ok(false)
     }
 
     fn message(
@@ -587,7 +615,7 @@ impl World<'_> {
         else {
             return Ok(Err(format!("`{span}` is no ISO 8601 duration")));
         };
-        while !self.is_exhausted() && self.jump(Some(until))? {
+        while !self.is_cut && self.jump(Some(until))? {
             self.settle()?;
         }
         self.now = self.now.max(until);

@@ -126,6 +126,16 @@ pub fn run(xml: &str, variables: Value, script: &str) -> Ran {
     )
 }
 
+/// As [`auto`], with so many steps at the most.
+pub fn run_most(xml: &str, most: usize) -> Ran {
+    let options = Options {
+        auto_complete: true,
+        max_steps: Some(most),
+        ..Options::default()
+    };
+    run_with(xml, &options)
+}
+
 /// Runs with every task completed at once and the clock jumping.
 pub fn auto(xml: &str, variables: Value) -> Ran {
     let options = Options {

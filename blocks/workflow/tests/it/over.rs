@@ -3,7 +3,9 @@
 
 use serde_json::json;
 
-use crate::model::{auto, file, flows, run};
+use workflow::simulate::Options;
+
+use crate::model::{auto, file, flows, run, run_most, run_with};
 
 const ENDS: &str = r#"<startEvent id="s"/><endEvent id="e"/>"#;
 
@@ -193,4 +195,38 @@ fn thousands_of_paths_that_wait_are_no_circle() {
     assert!(ran.of("incident").is_empty());
     let reads = ran.entered().iter().filter(|id| **id == "read").count();
     assert_eq!(reads, 1_500);
+}
+
+#[test]
+fn each_message_flow_that_leaves_carries_a_message() {
+    let body = |id: &str| {
+        format!(
+            r#"<process id="{id}" isExecutable="true"><startEvent id="{id}s"><messageEventDefinition messageRef="m"/></startEvent><userTask id="{id}t"/><endEvent id="{id}e"/>{}</process>"#,
+            flows(&format!("{id}s>{id}t>{id}e"))
+        )
+    };
+    let xml = file(&format!(
+        r#"<message id="m" name="news"/><collaboration id="c"><participant id="A" processRef="p"/><participant id="B" processRef="q"/><participant id="C" processRef="r"/>
+        <messageFlow id="m1" sourceRef="t" targetRef="qs"/><messageFlow id="m2" sourceRef="t" targetRef="rs"/></collaboration>
+        <process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="t"><messageEventDefinition messageRef="m"/></endEvent>{}</process>{}{}"#,
+        flows("s>t"),
+        body("q"),
+        body("r")
+    ));
+    let options = Options {
+        also: vec!["q".into(), "r".into()],
+        ..Options::default()
+    };
+    let ran = run_with(&xml, &options).ends("waiting");
+    assert_eq!(ran.waiting(), ["qt", "rt"]);
+}
+
+#[test]
+fn as_many_steps_as_there_may_be_are_enough() {
+    let xml = declared("", "s>e");
+    run_most(&xml, 1).ends("completed");
+    run_most(&xml, 0).ends("failed");
+    let xml = declared(r#"<userTask id="t"/>"#, "s>t>e");
+    run_most(&xml, 2).ends("completed");
+    run_most(&xml, 1).ends("failed");
 }
