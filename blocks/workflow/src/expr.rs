@@ -334,7 +334,7 @@ pub(crate) fn is_heavy(text: &str) -> bool {
 }
 
 /// What stands outside of string literals.
-fn plain_parts(text: &str) -> Vec<&str> {
+pub(crate) fn plain_parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut begun = Some(0);
     let mut is_escaped = false;

@@ -32,7 +32,26 @@ pub(super) fn adapt(root: &mut Element) -> HashMap<String, String> {
     }
     let renamed = name_by_output(root);
     require_what_is_used(root);
+    super::unary::turn_tests(root);
+    settle_conditions(root);
     renamed
+}
+
+/// A boxed conditional whose condition is neither true nor false takes what is said for else (DMN
+/// 1.5, 10.2.1.8); the library answers nothing.
+fn settle_conditions(element: &mut Element) {
+    if element.name == "conditional" {
+        let conditions = element.children.iter_mut().filter(|c| c.name == "if");
+        let literals = conditions.flat_map(|c| &mut c.children);
+        let texts = literals
+            .filter(|c| c.name == "literalExpression")
+            .flat_map(|c| &mut c.children)
+            .filter(|c| c.name == "text");
+        for text in texts {
+            text.text = format!("if ({}) then true else false", text.text);
+        }
+    }
+    element.children.iter_mut().for_each(settle_conditions);
 }
 
 /// Keeps the elements of DMN only, with expressions and names as the library wants them.

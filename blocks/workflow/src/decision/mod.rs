@@ -8,6 +8,7 @@
 mod adapt;
 mod trace;
 mod types;
+mod unary;
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
@@ -213,6 +214,11 @@ impl Decision {
                 return answer;
             }
         };
+        let scope = self.scope(&context);
+        if let Some(reason) = scope.as_ref().and_then(|scope| self.outside(scope)) {
+            answer.reason = Some(reason);
+            return answer;
+        }
         let value = self.value(&self.name, &context);
         answer.value = from_feel(&value);
         // A name that is only used somewhere is told where it may be why there is no value.
@@ -229,7 +235,7 @@ impl Decision {
             Feel::Null(reason) => reason.clone(),
             _ => None,
         };
-        let traced = self.trace(&context, &value);
+        let traced = scope.and_then(|scope| self.trace(&scope, &value));
         let broken = traced.as_ref().zip(self.table.as_ref());
         let broken = broken.and_then(|(trace, table)| violation(table, trace));
         answer.reason = match (why, answer.missing.as_slice()) {
@@ -278,9 +284,9 @@ impl Decision {
             .unwrap_or_else(|_| Feel::Null(Some("the decision could not be evaluated".to_owned())))
     }
 
-    /// The rules, over the inputs and what the required decisions say.
-    fn trace(&self, context: &FeelContext, value: &Feel) -> Option<Trace> {
-        let table = self.table.as_ref().filter(|_| !self.uses_functions)?;
+    /// The inputs and what the required decisions say, for the table's own cells.
+    fn scope(&self, context: &FeelContext) -> Option<FeelScope> {
+        self.table.as_ref().filter(|_| !self.uses_functions)?;
         let mut seen = context.clone();
         for required in &self.requires {
             seen.set_entry(
@@ -288,8 +294,33 @@ impl Decision {
                 self.value(required, context),
             );
         }
-        let scope = FeelScope::from(seen);
-        std::panic::catch_unwind(AssertUnwindSafe(|| trace(table, &scope, value))).ok()
+        Some(FeelScope::from(seen))
+    }
+
+    /// What is wrong with a column's value that is not among those the column allows (DMN 1.5,
+    /// 8.3.3).
+    fn outside(&self, scope: &FeelScope) -> Option<String> {
+        let columns = self.table.as_ref()?.input_clauses();
+        std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut columns = columns;
+            columns.find_map(|column| {
+                let allowed = column.allowed_input_values.as_deref()?;
+                let text = &column.input_expression;
+                let node = dsntk_feel_parser::parse_expression(scope, text, false).ok()?;
+                let value = dsntk_feel_evaluator::evaluate(scope, &node);
+                let is_wrong = !matches!(value, Feel::Null(_)) && !types::fits(&value, allowed);
+                let shown = from_feel(&value);
+                is_wrong.then(|| format!("`{text}` is to be among {allowed}, not `{shown}`"))
+            })
+        }))
+        .ok()
+        .flatten()
+    }
+
+    /// The rules that matched.
+    fn trace(&self, scope: &FeelScope, value: &Feel) -> Option<Trace> {
+        let table = self.table.as_ref()?;
+        std::panic::catch_unwind(AssertUnwindSafe(|| trace(table, scope, value))).ok()
     }
 }
 

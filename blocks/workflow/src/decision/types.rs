@@ -1,8 +1,8 @@
 //! Declared types of inputs, and JSON values as what they declare.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, panic::AssertUnwindSafe};
 
-use dsntk_feel::{Name, context::FeelContext, values::Value as Feel};
+use dsntk_feel::{FeelScope, Name, context::FeelContext, values::Value as Feel};
 use serde_json::Value;
 
 use super::adapt::{USED, required, type_name, variable_of};
@@ -21,6 +21,8 @@ pub(super) enum Type {
     Temporal(&'static str),
     List(Box<Type>),
     Parts(Vec<(String, Type)>),
+    /// Of that type, and among these: unary tests.
+    Among(Box<Type>, String),
 }
 
 /// Deeper item definitions name themselves.
@@ -62,6 +64,11 @@ impl Type {
         } else {
             Self::Parts(parts)
         };
+        let allowed = definition.child("allowedValues");
+        let one = match allowed.and_then(|allowed| allowed.child("text")) {
+            Some(text) => Self::Among(Box::new(one), text.text.trim().to_owned()),
+            None => one,
+        };
         if definition.flag("isCollection") == Some(true) {
             return Self::List(Box::new(one));
         }
@@ -80,6 +87,7 @@ impl Type {
             Self::Temporal(_) => "a date and time as text, like 2026-01-31T09:30:00",
             Self::List(_) => "a list",
             Self::Parts(_) => "an object",
+            Self::Among(of, _) => of.name(),
         }
     }
 
@@ -94,6 +102,14 @@ impl Type {
             | (Self::Truth, Value::Bool(_)) => Ok(to_feel(value)),
             (Self::Temporal(function), Value::String(text)) => {
                 temporal(function, text).map_or_else(wrong, Ok)
+            }
+            (Self::Among(of, allowed), value) => {
+                let found = of.convert(name, value)?;
+                if fits(&found, allowed) {
+                    Ok(found)
+                } else {
+                    Err(format!("`{name}` is to be among {allowed}, not `{value}`"))
+                }
             }
             (Self::List(of), Value::Array(items)) => {
                 let items = items.iter().map(|item| of.convert(name, item));
@@ -117,6 +133,22 @@ impl Type {
             _ => wrong(),
         }
     }
+}
+
+/// Whether a value is among those that unary tests allow.
+pub(super) fn fits(value: &Feel, allowed: &str) -> bool {
+    let name = Name::from("value");
+    let mut context = FeelContext::default();
+    context.set_entry(&name, value.clone());
+    let scope = FeelScope::from(context);
+    let evaluated = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let left = dsntk_feel_parser::parse_expression(&scope, "value", false).ok()?;
+        let right = dsntk_feel_parser::parse_unary_tests(&scope, allowed, false).ok()?;
+        let node = dsntk_feel_parser::AstNode::In(Box::new(left), Box::new(right));
+        Some(dsntk_feel_evaluator::evaluate(&scope, &node).is_true())
+    }));
+    // Tests that nobody understands forbid nothing; reading the file has told of them.
+    evaluated.ok().flatten().unwrap_or(true)
 }
 
 fn temporal(function: &str, text: &str) -> Option<Feel> {
@@ -159,29 +191,42 @@ pub(super) fn inputs(root: &Element, element: &Element) -> Vec<Input> {
         }
         seen.push(id);
         if element.name == "inputData" {
-            let variable = element.child("variable");
-            let given = variable.and_then(|variable| variable.get("typeRef"));
-            found.push(Input {
-                name: variable_of(element).to_owned(),
-                of: Type::of(given, &definitions, 0),
-                is_declared: !id.starts_with(USED),
-            });
+            found.push(input_of(element, &definitions));
+            continue;
+        }
+        if element.name == "decisionService" {
+            found.extend(of_service(element, &by_id, &definitions));
             continue;
         }
         let kinds = ["requiredInput", "requiredDecision"];
         let required = kinds.iter().flat_map(|kind| required(element, kind));
-        let of_service = ["inputData", "inputDecision", "outputDecision"]
-            .iter()
-            .flat_map(|kind| element.children_named(kind))
-            .filter(|_| element.name == "decisionService")
-            .filter_map(|child| child.get("href"))
-            .map(super::adapt::id_of);
-        waiting.extend(
-            required
-                .chain(of_service)
-                .filter_map(|id| by_id.get(id).copied()),
-        );
+        waiting.extend(required.filter_map(|id| by_id.get(id).copied()));
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+fn input_of(element: &Element, definitions: &HashMap<&str, &Element>) -> Input {
+    let variable = element.child("variable");
+    let given = variable.and_then(|variable| variable.get("typeRef"));
+    let id = element.get("id").unwrap_or_default();
+    Input {
+        name: variable_of(element).to_owned(),
+        of: Type::of(given, definitions, 0),
+        is_declared: !id.starts_with(USED),
+    }
+}
+
+/// A service is given what it names: data, and decisions that were made elsewhere.
+fn of_service(
+    service: &Element,
+    by_id: &HashMap<&str, &Element>,
+    definitions: &HashMap<&str, &Element>,
+) -> Vec<Input> {
+    ["inputData", "inputDecision"]
+        .iter()
+        .flat_map(|kind| service.children_named(kind))
+        .filter_map(|child| by_id.get(super::adapt::id_of(child.get("href")?)).copied())
+        .map(|element| input_of(element, definitions))
+        .collect()
 }

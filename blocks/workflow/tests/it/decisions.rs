@@ -582,3 +582,115 @@ fn the_trace_sees_what_required_decisions_say() {
         (&json!(2), &json!([2]))
     );
 }
+
+/// A file with a text `s`, what else is given, and decisions.
+fn with_text(more: &str) -> Decisions {
+    let xml = format!(
+        r#"<definitions xmlns="https://www.omg.org/spec/DMN/20230324/MODEL/" id="d" name="d" namespace="x">
+        <inputData id="i" name="s"><variable name="s" typeRef="string"/></inputData>{more}</definitions>"#
+    );
+    Decisions::read(&xml).unwrap()
+}
+
+fn column(input: &str, entries: &[&str], allowed: &str) -> String {
+    let rules: Vec<String> = entries
+        .iter()
+        .enumerate()
+        .map(|(at, entry)| {
+            let entry = entry.replace('<', "&lt;");
+            format!("<rule id=\"r{at}\"><inputEntry><text>{entry}</text></inputEntry><outputEntry><text>{}</text></outputEntry></rule>", at + 1)
+        })
+        .collect();
+    format!(
+        r##"<decision id="D" name="D"><variable name="D"/><informationRequirement><requiredInput href="#i"/></informationRequirement>
+        <decisionTable hitPolicy="FIRST"><input id="in"><inputExpression><text>{input}</text></inputExpression>{allowed}</input><output id="o"/>{}</decisionTable></decision>"##,
+        rules.concat()
+    )
+}
+
+#[test]
+fn an_entry_may_be_a_test_of_its_own() {
+    let check = |entries: &[&str], input: Value, expected: Value| {
+        let answer = with_text(&column("s", entries, ""))
+            .evaluate("D", &vars(json!({"s": input})))
+            .unwrap();
+        assert_eq!(answer.value, expected, "{entries:?} {input}");
+    };
+    for (entry, holds, fails) in [
+        (r#"contains(?, "a")"#, "abc", "x"),
+        (r#"not(contains(?, "a"))"#, "x", "abc"),
+        (
+            r#"starts with(?, "a") and string length(?) < 4"#,
+            "abc",
+            "abcd",
+        ),
+        (r#"s = "abc""#, "abc", "x"),
+        (r#"list contains(["abc", "why?"], ?)"#, "why?", "x"),
+        (r#""b", ? = "c""#, "c", "d"),
+        (r#""b", ? = "c""#, "b", "d"),
+        (r#"not("b")"#, "c", "b"),
+    ] {
+        check(&[entry], json!(holds), json!(1));
+        check(&[entry], json!(fails), Value::Null);
+        // Others in its column stay what they are.
+        check(&[entry, "-"], json!(fails), json!(2));
+        check(&[entry, &format!("\"{fails}\"")], json!(fails), json!(2));
+    }
+    // Nothing is neither between nor not.
+    check(&["? > \"a\" and ? < \"c\""], Value::Null, Value::Null);
+    let answer = with_text(&column("s", &[r#"contains(?, "x")"#, r#""abc""#], ""))
+        .evaluate("D", &vars(json!({"s": "abc"})))
+        .unwrap();
+    assert_eq!(answer.rules, Some(vec![2]));
+}
+
+#[test]
+fn what_is_not_among_the_allowed_is_told() {
+    let types = r##"<itemDefinition name="tAge"><typeRef>number</typeRef><allowedValues><text>[0..120]</text></allowedValues></itemDefinition>
+        <itemDefinition name="tPerson"><itemComponent name="age"><typeRef>tAge</typeRef></itemComponent></itemDefinition>
+        <itemDefinition name="tColours" isCollection="true"><typeRef>string</typeRef><allowedValues><text>"red","green"</text></allowedValues></itemDefinition>
+        <inputData id="ip" name="p"><variable name="p" typeRef="tPerson"/></inputData><inputData id="ic" name="c"><variable name="c" typeRef="tColours"/></inputData>
+        <decision id="D" name="D"><variable name="D"/><informationRequirement><requiredInput href="#ip"/></informationRequirement><informationRequirement><requiredInput href="#ic"/></informationRequirement>
+        <literalExpression><text>if p.age >= 18 then "adult" else "child"</text></literalExpression></decision>"##;
+    let decide = |input: Value| with_text(types).evaluate("D", &vars(input)).unwrap();
+    assert_eq!(
+        decide(json!({"p": {"age": 20}, "c": ["red"]})).value,
+        json!("adult")
+    );
+    for (input, part) in [
+        (json!({"p": {"age": 500}, "c": []}), "`p.age`"),
+        (json!({"p": {"age": 20}, "c": ["red", "blue"]}), "`c`"),
+    ] {
+        let answer = decide(input);
+        assert_eq!(answer.value, Value::Null);
+        assert!(answer.reason.unwrap().starts_with(part));
+    }
+    let allowed = r#"<inputValues><text>"red","green"</text></inputValues>"#;
+    let colours = with_text(&column("s", &[r#""red""#, "-"], allowed));
+    let colour = |s: &str| colours.evaluate("D", &vars(json!({"s": s}))).unwrap();
+    assert_eq!(colour("green").value, json!(2));
+    let blue = colour("blue");
+    assert_eq!((blue.value, blue.rules), (Value::Null, None));
+    assert!(blue.reason.unwrap().contains(r#""red","green""#));
+}
+
+#[test]
+fn a_service_is_given_what_it_names() {
+    let service = r##"<inputData id="m" name="m"><variable name="m" typeRef="number"/></inputData><inputData id="n" name="n"><variable name="n" typeRef="number"/></inputData>
+        <decision id="A" name="A"><variable name="A" typeRef="number"/><informationRequirement><requiredInput href="#n"/></informationRequirement><literalExpression><text>n * 2</text></literalExpression></decision>
+        <decision id="B" name="B"><variable name="B" typeRef="number"/><informationRequirement><requiredDecision href="#A"/></informationRequirement><informationRequirement><requiredInput href="#m"/></informationRequirement><literalExpression><text>A * m + 2</text></literalExpression></decision>
+        <decisionService id="S" name="S"><variable name="S"/><outputDecision href="#B"/><inputDecision href="#A"/><inputData href="#m"/></decisionService>"##;
+    let answer = with_text(service)
+        .evaluate("S", &vars(json!({"A": 10, "m": 2})))
+        .unwrap();
+    assert_eq!(answer.value, json!(22));
+    assert_eq!((answer.missing, answer.unknown), (vec![], vec![]));
+}
+
+#[test]
+fn a_boxed_condition_that_is_nothing_takes_else() {
+    let boxed = r##"<decision id="D" name="D"><variable name="D"/><informationRequirement><requiredInput href="#i"/></informationRequirement>
+        <conditional><if><literalExpression><text>s = "a" and null</text></literalExpression></if><then><literalExpression><text>1</text></literalExpression></then><else><literalExpression><text>2</text></literalExpression></else></conditional></decision>"##;
+    let answer = with_text(boxed).evaluate("D", &vars(json!({"s": "a"})));
+    assert_eq!(answer.unwrap().value, json!(2));
+}
