@@ -6,6 +6,7 @@
 //! context or a business knowledge model is not looked into.
 
 mod adapt;
+mod check;
 mod trace;
 mod types;
 mod unary;
@@ -21,6 +22,7 @@ use crate::{
     expr::{from_feel, to_feel},
     tree::{self, Element},
 };
+pub use check::check;
 use trace::{Trace, trace, violation};
 use types::Input;
 
@@ -94,6 +96,10 @@ impl Decisions {
             );
         }
         let renamed = adapt::adapt(&mut root);
+        // The library would follow a circle until the stack is full, and end the server.
+        if let Some(circle) = check::circles(&root).first() {
+            return Err(format!("line {}: {}", circle.line, circle.text));
+        }
         let adapted = adapt::to_xml(&root);
         let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let definitions = dsntk_model::parse(&adapted).map_err(|e| e.to_string())?;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     check::{self, Finding, Severity},
     core::Process,
-    decision::Decisions,
+    decision::{self, Decisions},
     model::Model,
     read::{self, Imports},
     tree,
@@ -113,19 +113,26 @@ pub fn check_file_with(xml: &[u8], imports: &Imports) -> Vec<Finding> {
         Err(unreadable) => return vec![unreadable.into()],
     };
     if is_dmn(&text) {
-        return match Decisions::read(&text) {
-            Ok(_) => Vec::new(),
-            Err(reason) => vec![Finding {
-                rule: "dmn-unreadable",
-                severity: Severity::Error,
-                element: String::new(),
-                line: 1,
-                text: reason,
-                remedy: "export the decision again as DMN 1.3 XML or later",
-            }],
-        };
+        return check_decisions(&text);
     }
     check::read_and_check_with(xml, imports).1
+}
+
+/// What the checker says of a DMN file; where it refuses nothing, what the library does.
+fn check_decisions(text: &str) -> Vec<Finding> {
+    let mut findings = decision::check(text);
+    let is_refused = findings.iter().any(|f| f.severity == Severity::Error);
+    if let (false, Err(reason)) = (is_refused, Decisions::read(text)) {
+        findings.push(Finding {
+            rule: "dmn-unreadable",
+            severity: Severity::Error,
+            element: String::new(),
+            line: 1,
+            text: reason,
+            remedy: "export the decision again as DMN 1.3 XML or later",
+        });
+    }
+    findings
 }
 
 fn is_dmn(text: &str) -> bool {

@@ -1518,9 +1518,15 @@ fn every_rule_refuses_what_breaks_it_and_lets_its_twin_pass() {
     );
 }
 
-/// Rules about the file as a whole, with tests in `rules.rs`, `encodings.rs` and `semantics.rs`, and
-/// the one of the verbs, in `verbs.rs`.
+/// Rules about the file as a whole, with tests in `rules.rs`, `encodings.rs` and `semantics.rs`, the
+/// one of the verbs, in `verbs.rs`, and those of decisions, in `decision_check.rs`.
 const OF_FILES: &[&str] = &[
+    "dmn-circle",
+    "dmn-dangling-reference",
+    "dmn-duplicate-id",
+    "dmn-duplicate-name",
+    "dmn-reference-type",
+    "dmn-type-unknown",
     "dmn-unreadable",
     "import-unreadable",
     "verb-attribute",

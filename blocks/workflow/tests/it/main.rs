@@ -21,6 +21,8 @@ mod clocks;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod decision_check;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod doors;
