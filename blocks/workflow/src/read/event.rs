@@ -1,10 +1,10 @@
-//! Events, their triggers, and repetition.
+//! Events, their triggers, repetition, and scripts.
 
 use super::{Reader, foreign, local, text_of};
 use crate::{
     model::{
-        Definition, Event, Kind, MultiInstance, Place, Repeat, Source, TONGBAN, Task, Thrown,
-        TimerSource,
+        Definition, Event, Ignored, Kind, MultiInstance, Place, Repeat, Source, TONGBAN, Task,
+        Thrown, TimerSource,
     },
     tree::Element,
 };
@@ -128,6 +128,29 @@ impl Reader<'_> {
             output_variable,
             thrown,
         }))
+    }
+
+    /// A script in another language than FEEL is printed by simulations and runs nowhere.
+    pub(super) fn note_script(&mut self, kind: &Kind, id: &str, element: &Element) {
+        let Kind::Task(Task::Script {
+            format,
+            text,
+            value: None,
+        }) = kind
+        else {
+            return;
+        };
+        if !text.is_empty() {
+            self.model.ignored.push(Ignored {
+                element: id.to_owned(),
+                line: element.child("script").map_or(element.line, |s| s.line),
+                what: if format.is_empty() {
+                    "<script>".to_owned()
+                } else {
+                    format!("<script scriptFormat=\"{format}\">")
+                },
+            });
+        }
     }
 
     /// What multiple instances throw while they are done one by one.

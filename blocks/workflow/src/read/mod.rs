@@ -413,6 +413,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, element: &'a Element, scope: ScopeIx, kind: Kind) {
         let ix = NodeIx(self.model.nodes.len());
         let id = self.id_of(element);
+        self.note_script(&kind, &id, element);
         let is_event_sub = matches!(kind, Kind::Sub(Sub::Event));
         let has_body = matches!(kind, Kind::Sub(_));
         self.note_references(ix, element);

@@ -10,7 +10,7 @@ use workflow::check::{Finding, Severity, read_and_check};
 
 use crate::model::{file, flows, process};
 
-struct Case {
+pub struct Case {
     rule: &'static str,
     element: &'static str,
     is_error: bool,
@@ -19,11 +19,11 @@ struct Case {
 }
 
 /// A case about one executable process.
-fn case(rule: &'static str, element: &'static str, bad: &str, good: &str) -> Case {
+pub fn case(rule: &'static str, element: &'static str, bad: &str, good: &str) -> Case {
     of_files(rule, element, process(bad), process(good))
 }
 
-fn of_files(rule: &'static str, element: &'static str, bad: String, good: String) -> Case {
+pub fn of_files(rule: &'static str, element: &'static str, bad: String, good: String) -> Case {
     Case {
         rule,
         element,
@@ -34,7 +34,7 @@ fn of_files(rule: &'static str, element: &'static str, bad: String, good: String
 }
 
 /// A case whose finding is told and does not refuse.
-fn told(case: Case) -> Case {
+pub fn told(case: Case) -> Case {
     Case {
         is_error: false,
         ..case
@@ -42,7 +42,7 @@ fn told(case: Case) -> Case {
 }
 
 /// Start `s`, end `e`, whatever lies between, and flows.
-fn between(middle: &str, list: &str) -> String {
+pub fn between(middle: &str, list: &str) -> String {
     format!(
         r#"<startEvent id="s"/><endEvent id="e"/>{middle}{}"#,
         flows(list)

@@ -59,6 +59,8 @@ mod prune;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod semantics;
 #[cfg(test)]
 mod steps;
