@@ -2,7 +2,11 @@
 //! nodes: on processes, flows and event definitions. Nothing is refused for it, but nobody shall
 //! believe otherwise.
 
-use crate::{model::Ignored, read::FOREIGN, tree::Element};
+use crate::{
+    model::Ignored,
+    read::{BPMN, FOREIGN, ROLES},
+    tree::Element,
+};
 
 fn engine(namespace: &str) -> Option<&'static str> {
     let mut known = FOREIGN.iter();
@@ -65,6 +69,16 @@ fn list(element: &Element, id: &str, ignored: &mut Vec<Ignored>) {
             element: id.to_owned(),
             line: element.line,
             what,
+        });
+    }
+    // Of user tasks the reader takes them over.
+    let is_role =
+        |child: &&Element| child.namespace == BPMN && ROLES.contains(&child.name.as_str());
+    for role in element.children.iter().filter(is_role) {
+        ignored.push(Ignored {
+            element: id.to_owned(),
+            line: role.line,
+            what: format!("<{}>", role.name),
         });
     }
     let extensions = element.child("extensionElements");

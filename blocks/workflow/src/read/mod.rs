@@ -7,6 +7,7 @@
 mod data;
 mod event;
 mod foreign;
+mod roles;
 mod rules;
 mod schema;
 mod services;
@@ -26,8 +27,9 @@ use crate::{
 use event::{condition_source, expression, script};
 pub(crate) use foreign::FOREIGN;
 use foreign::{Side, foreign, mappings};
+pub(crate) use services::ROLES;
 
-const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
+pub(crate) const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
 
 /// Files that others import, by the location that the import names.
 pub type Imports = BTreeMap<String, Vec<u8>>;
@@ -464,6 +466,7 @@ impl<'a> Reader<'a> {
         let mut found = BTreeMap::new();
         let ignored = &mut self.model.ignored;
         foreign(element, id, &mut found, ignored);
+        roles::roles(element, id, &mut found, ignored);
         for attribute in element.attributes.iter().filter(|a| a.namespace == TONGBAN) {
             found.insert(attribute.name.clone(), attribute.value.clone());
         }

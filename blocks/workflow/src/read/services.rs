@@ -8,7 +8,7 @@ use super::{
 use crate::tree::Element;
 
 /// Elements that say who does something.
-const ROLES: &[&str] = &[
+pub(crate) const ROLES: &[&str] = &[
     "performer",
     "humanPerformer",
     "potentialOwner",

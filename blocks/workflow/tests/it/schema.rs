@@ -50,6 +50,95 @@ fn a_script_in_another_language_is_listed_as_without_effect() {
     );
 }
 
+/// The attributes of `t`, a task of that kind with those roles, and what is ignored of it.
+fn with_roles(kind: &str, roles: &str) -> (Vec<Option<String>>, Vec<String>) {
+    let xml = process(&on_way(&format!(r#"<{kind} id="t">{roles}</{kind}>"#), ""));
+    let model = read::read(xml.as_bytes()).unwrap();
+    let node = model.nodes.iter().find(|node| &*node.id == "t").unwrap();
+    let of = |name: &str| node.attribute(name).map(str::to_owned);
+    let found = ["assignee", "candidates", "users"].map(of).to_vec();
+    (found, model.ignored.into_iter().map(|i| i.what).collect())
+}
+
+fn role(name: &str, text: &str) -> String {
+    format!(
+        "<{name}><resourceAssignmentExpression><formalExpression>{text}</formalExpression></resourceAssignmentExpression></{name}>"
+    )
+}
+
+#[test]
+fn potential_owners_are_candidates_and_performers_have_the_task() {
+    let owner = |text: &str| {
+        let (found, ignored) = with_roles("userTask", &role("potentialOwner", text));
+        assert!(ignored.is_empty(), "{text}: {ignored:?}");
+        (found[1].clone(), found[2].clone())
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(owner("examiner"), (some("examiner"), None));
+    assert_eq!(owner("group(examiner)"), (some("examiner"), None));
+    assert_eq!(owner("user(${clerk})"), (None, some("${clerk}")));
+    assert_eq!(
+        owner("user(wang), group(examiner), approver@hall, user(li)"),
+        (some("examiner,approver@hall"), some("wang,li"))
+    );
+    assert_eq!(owner("${posts(a, b)}"), (some("${posts(a, b)}"), None));
+    for name in ["humanPerformer", "performer"] {
+        for text in ["wang", "user(wang)"] {
+            let (found, ignored) = with_roles("userTask", &role(name, text));
+            assert_eq!(found, [some("wang"), None, None]);
+            assert!(ignored.is_empty());
+        }
+    }
+    let both = [
+        role("humanPerformer", "wang"),
+        role("potentialOwner", "examiner"),
+    ]
+    .concat();
+    let (found, _) = with_roles("userTask", &both);
+    assert_eq!(found, [some("wang"), some("examiner"), None]);
+}
+
+#[test]
+fn roles_that_are_not_understood_are_listed() {
+    for (kind, roles, what) in [
+        (
+            "userTask",
+            role("humanPerformer", "group(examiner)"),
+            "<humanPerformer> group(examiner)",
+        ),
+        (
+            "userTask",
+            role("humanPerformer", "wang, li"),
+            "<humanPerformer> wang, li",
+        ),
+        (
+            "userTask",
+            role("potentialOwner", "user(wang"),
+            "<potentialOwner> user(wang",
+        ),
+        (
+            "userTask",
+            role("potentialOwner", "oldest(team)"),
+            "<potentialOwner> oldest(team)",
+        ),
+        (
+            "userTask",
+            "<potentialOwner><resourceRef>post</resourceRef></potentialOwner>".to_owned(),
+            "<potentialOwner>",
+        ),
+        ("serviceTask", role("performer", "wang"), "<performer> wang"),
+    ] {
+        let (found, ignored) = with_roles(kind, &roles);
+        assert_eq!(found, [None, None, None], "{roles}");
+        assert_eq!(ignored, [what]);
+    }
+    let of_process = process(&[role("potentialOwner", "examiner"), between("", "s>e")].concat());
+    assert_eq!(
+        ignored(&of_process),
+        [("p".to_owned(), "<potentialOwner>".to_owned())]
+    );
+}
+
 /// The processes and decisions that come with the server.
 #[test]
 fn every_pack_passes_the_checker() {
