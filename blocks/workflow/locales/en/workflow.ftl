@@ -348,6 +348,7 @@ workflow-rule-dmn-reference-type = The reference names an element of another kin
 workflow-rule-dmn-type-unknown = The type does not exist. Correct its name, or define it.
 workflow-rule-dmn-unreadable = The decision file cannot be read. Export it again as DMN 1.3 or later.
 workflow-rule-duplicate-id = The id is used twice. Give every element its own.
+workflow-rule-element-misplaced = The element stands where it has no place and is not read. Move it, or remove it.
 workflow-rule-empty-process = The process is empty. Draw its steps.
 workflow-rule-end-with-outgoing = Something follows an end event. Remove the flow, or make it an intermediate event.
 workflow-rule-end-without-incoming = No flow reaches this end event. Connect it or remove it.

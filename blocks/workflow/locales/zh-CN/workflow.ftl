@@ -348,6 +348,7 @@ workflow-rule-dmn-reference-type = 引用的元素种类不对。请选择正确
 workflow-rule-dmn-type-unknown = 数据类型不存在。请改正类型名称，或定义这个类型。
 workflow-rule-dmn-unreadable = 决策文件无法读取。请重新导出为 DMN 1.3 以上版本。
 workflow-rule-duplicate-id = 编号重复。请为每个元素使用不同的编号。
+workflow-rule-element-misplaced = 元素放错了位置，不会被读取。请移到正确的位置，或删除它。
 workflow-rule-empty-process = 流程是空的。请画出步骤。
 workflow-rule-end-with-outgoing = 结束事件之后还有走向。请删除走向，或改为中间事件。
 workflow-rule-end-without-incoming = 没有走向到达这个结束事件。请连接，或删除它。

@@ -7,6 +7,7 @@
 mod data;
 mod event;
 mod foreign;
+mod place;
 mod roles;
 mod rules;
 mod schema;

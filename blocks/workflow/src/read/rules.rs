@@ -110,11 +110,20 @@ pub(super) struct Walk<'a> {
     problems: Vec<Problem>,
 }
 
-/// Where the walk stands: the element around, and whether the process is meant to run.
+/// Where the walk stands: the element around, the process, and whether it is meant to run.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub parent: Option<&'a Element>,
+    pub process: Option<&'a Element>,
     pub is_executable: bool,
+}
+
+impl<'a> Place<'a> {
+    /// The element, or the one around it where it has no id by which people could find it.
+    pub fn owner(&self, element: &'a Element) -> &'a Element {
+        let around = self.parent.filter(|_| element.get("id").is_none());
+        around.unwrap_or(element)
+    }
 }
 
 impl Reader<'_> {
@@ -136,6 +145,7 @@ impl Reader<'_> {
             root,
             Place {
                 parent: None,
+                process: None,
                 is_executable: false,
             },
         );
@@ -167,10 +177,22 @@ impl<'a> Walk<'a> {
         text: &str,
         remedy: &'static str,
     ) {
+        self.tell_at(is_error, rule, (element, element.line), text, remedy);
+    }
+
+    /// As [`Self::tell`], of something on another line that has no id of its own.
+    pub(super) fn tell_at(
+        &mut self,
+        is_error: bool,
+        rule: &'static str,
+        (element, line): (&Element, u32),
+        text: &str,
+        remedy: &'static str,
+    ) {
         self.problems.push(Problem {
             rule,
             element: element.get("id").unwrap_or_default().to_owned(),
-            line: element.line,
+            line,
             text: text.to_owned(),
             remedy,
             is_error,
@@ -181,13 +203,13 @@ impl<'a> Walk<'a> {
         if element.namespace != BPMN || element.name == "extensionElements" {
             return;
         }
-        let is_executable = match element.name.as_str() {
-            "process" => element.flag("isExecutable") == Some(true),
-            _ => place.is_executable,
-        };
-        let place = Place {
-            is_executable,
-            ..place
+        let place = match element.name.as_str() {
+            "process" => Place {
+                process: Some(element),
+                is_executable: element.flag("isExecutable") == Some(true),
+                ..place
+            },
+            _ => place,
         };
         self.schema(element, place);
         self.references(element);
@@ -201,7 +223,7 @@ impl<'a> Walk<'a> {
         self.text_format(element);
         let inside = Place {
             parent: Some(element),
-            is_executable,
+            ..place
         };
         for child in &element.children {
             self.visit(child, inside);

@@ -11,7 +11,8 @@ use crate::{core::timer, tree::Element};
 /// All elements of the standard's namespace.
 const ELEMENTS: &str = "activationCondition adHocSubProcess artifact assignment association auditing \
 boundaryEvent businessRuleTask callActivity callChoreography callConversation callableElement \
-cancelEventDefinition category categoryValue childLaneSet choreography choreographyTask \
+cancelEventDefinition category categoryValue categoryValueRef childLaneSet choreography \
+choreographyRef choreographyTask \
 collaboration compensateEventDefinition completionCondition complexBehaviorDefinition complexGateway \
 condition conditionExpression conditionalEventDefinition conversation conversationAssociation \
 conversationLink conversationNode correlationKey correlationProperty correlationPropertyBinding \
@@ -21,7 +22,7 @@ dataOutputAssociation dataOutputRefs dataPath dataState dataStore dataStoreRefer
 documentation endEvent endPoint endPointRef error errorEventDefinition errorRef escalation \
 escalationEventDefinition event eventBasedGateway eventDefinition eventDefinitionRef exclusiveGateway \
 expression extension extensionElements flowElement flowNode flowNodeRef formalExpression from \
-globalBusinessRuleTask globalChoreographyTask globalConversation globalManualTask globalScriptTask \
+globalBusinessRuleTask globalChoreographyTask globalCommunicationTask globalConversation globalManualTask globalScriptTask \
 globalTask globalUserTask group humanPerformer implicitThrowEvent import inMessageRef incoming \
 inclusiveGateway innerParticipantRef inputDataItem inputSet inputSetRefs interface interfaceRef \
 intermediateCatchEvent intermediateThrowEvent ioBinding ioSpecification itemDefinition lane laneSet \
@@ -86,19 +87,22 @@ const ONCE: &[&str] = &[
     "script",
 ];
 
+/// Whether the standard knows an element of that name.
+pub(super) fn is_known(name: &str) -> bool {
+    ELEMENTS.split_ascii_whitespace().any(|known| known == name)
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn schema(&mut self, element: &'a Element, place: Place<'a>) {
         self.name(element, place);
+        self.place(element, place);
         self.values(element, place);
         self.multiplicity(element, place);
         self.time(element, place);
     }
 
     fn name(&mut self, element: &Element, place: Place<'_>) {
-        if ELEMENTS
-            .split_ascii_whitespace()
-            .any(|known| known == element.name)
-        {
+        if is_known(&element.name) {
             return;
         }
         let text = format!("the standard has no element `{}`", element.name);

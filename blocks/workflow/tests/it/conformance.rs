@@ -1468,6 +1468,7 @@ fn all() -> Vec<Case> {
         structure(),
         references(),
         data(),
+        crate::schema::cases(),
     ]
     .into_iter()
     .flatten()

@@ -2,11 +2,76 @@
 
 use workflow::{check::Severity, read, simulate};
 
-use crate::{conformance::between, model::process};
+use crate::{
+    conformance::{Case, between, case, of_files, told},
+    model::process,
+};
 
 /// One task `t` on the way from `s` to `e`, with `more` beside it.
 fn on_way(task: &str, more: &str) -> String {
     between(&format!("{more}{task}"), "s>t>e")
+}
+
+pub fn cases() -> Vec<Case> {
+    [places()].into_iter().flatten().collect()
+}
+
+fn places() -> Vec<Case> {
+    let t = r#"<task id="t"/>"#;
+    let inside = |inner: &str| on_way(&format!(r#"<task id="t">{inner}</task>"#), "");
+    let lane = |inner: &str| {
+        let lanes = format!(r#"<laneSet id="ls"><lane id="l">{inner}</lane></laneSet>"#);
+        on_way(t, &lanes)
+    };
+    let timer = "<timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition>";
+    let misplaced = |element, bad: &str, good: &str| case("element-misplaced", element, bad, good);
+    let whole = process(&on_way(t, ""));
+    let second = r#"<definitions id="d2" targetNamespace="t"><process id="q" isExecutable="true"/></definitions></definitions>"#;
+    let flow = |inner: &str| {
+        format!(
+            r#"{}<sequenceFlow id="f" sourceRef="s" targetRef="t">{inner}</sequenceFlow>"#,
+            between(t, "t>e")
+        )
+    };
+    vec![
+        misplaced(
+            "x",
+            &lane(r#"<task id="x"/>"#),
+            &lane("<flowNodeRef>t</flowNodeRef>"),
+        ),
+        misplaced(
+            "x",
+            &inside(r#"<exclusiveGateway id="x"/>"#),
+            &inside("<documentation>x</documentation>"),
+        ),
+        misplaced("t", &inside(timer), &inside("<auditing/>")),
+        misplaced(
+            "x",
+            &inside(r#"<lane id="x"/>"#),
+            &inside(r#"<extensionElements><lane id="x"/></extensionElements>"#),
+        ),
+        misplaced(
+            "t",
+            &inside("<script>1</script>"),
+            &on_way(
+                r#"<scriptTask id="t" scriptFormat="FEEL"><script>1</script></scriptTask>"#,
+                "",
+            ),
+        ),
+        misplaced("f", &flow(timer), &flow("<documentation>x</documentation>")),
+        of_files(
+            "element-misplaced",
+            "d2",
+            whole.replace("</definitions>", second),
+            whole.clone(),
+        ),
+        told(of_files(
+            "element-misplaced",
+            "x",
+            process(&lane(r#"<task id="x"/>"#)).replace("\"true\"", "\"false\""),
+            process(&lane("<flowNodeRef>t</flowNodeRef>")),
+        )),
+    ]
 }
 
 fn ignored(xml: &str) -> Vec<(String, String)> {
