@@ -413,6 +413,7 @@ workflow-rule-timer-without-time = The timer has no time. Fill in working days, 
 workflow-rule-trigger-not-allowed = This trigger is not allowed here. Choose another.
 workflow-rule-unreachable = This can never be reached. Connect it or remove it.
 workflow-rule-unreachable-end = This end event can never be reached. Connect it or remove it.
+workflow-rule-value-unknown = The value of an attribute is none of those allowed. Write one that is.
 workflow-rule-xml-doctype = The file has a document type, which is not accepted. Export it again.
 workflow-rule-xml-encoding = The file is not UTF-8 text. Export it again.
 workflow-rule-xml-entity = The file has entities, which are not accepted. Export it again.

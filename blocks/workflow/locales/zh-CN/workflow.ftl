@@ -413,6 +413,7 @@ workflow-rule-timer-without-time = 定时事件没有时间。请填写工作日
 workflow-rule-trigger-not-allowed = 这里不能用这种触发方式。请换一种。
 workflow-rule-unreachable = 流程走不到这里。请连接，或删除它。
 workflow-rule-unreachable-end = 流程走不到这个结束事件。请连接，或删除它。
+workflow-rule-value-unknown = 属性的值不在允许的范围内。请改为允许的值。
 workflow-rule-xml-doctype = 文件含有文档类型声明，不予接受。请重新导出。
 workflow-rule-xml-encoding = 文件不是 UTF-8 编码。请重新导出。
 workflow-rule-xml-entity = 文件含有不允许的实体。请重新导出。

@@ -282,10 +282,11 @@ impl<'a> Walk<'a> {
     }
 
     fn numbers(&mut self, element: &'a Element) {
+        // What is no number is told elsewhere.
         let number = |attribute: &str| {
             element
                 .get(attribute)
-                .map(|text| text.trim().parse::<i64>().unwrap_or(-1))
+                .and_then(|text| text.trim().parse::<i64>().ok())
         };
         for attribute in ["startQuantity", "completionQuantity"] {
             if number(attribute).is_some_and(|count| count < 1) {

@@ -87,6 +87,15 @@ const ONCE: &[&str] = &[
     "script",
 ];
 
+/// Attributes that are whole numbers, and the smallest where no other rule knows it.
+const INTEGERS: &[(&str, i64)] = &[
+    ("completionQuantity", i64::MIN),
+    ("loopMaximum", 0),
+    ("maximum", i64::MIN),
+    ("minimum", i64::MIN),
+    ("startQuantity", i64::MIN),
+];
+
 /// Whether the standard knows an element of that name.
 pub(super) fn is_known(name: &str) -> bool {
     ELEMENTS.split_ascii_whitespace().any(|known| known == name)
@@ -124,7 +133,10 @@ impl<'a> Walk<'a> {
             let known: &[&str] = match CHOICES.iter().find(|(known, _)| *known == name) {
                 Some((_, choices)) => choices,
                 None if BOOLEANS.contains(&name) => &["true", "false", "1", "0"],
-                None => continue,
+                None => {
+                    self.integer(element, name, value, place);
+                    continue;
+                }
             };
             if known.contains(&value) {
                 continue;
@@ -139,6 +151,28 @@ impl<'a> Walk<'a> {
                 "write one of them",
             );
         }
+    }
+
+    fn integer<'b>(&mut self, element: &'b Element, name: &str, value: &str, place: Place<'b>) {
+        let Some((_, least)) = INTEGERS.iter().find(|(known, _)| *known == name) else {
+            return;
+        };
+        let is_limit = name == "loopMaximum";
+        // Some engines let the limit be an expression, or leave it empty.
+        let is_given =
+            is_limit && (value.is_empty() || value.contains("${") || value.starts_with('='));
+        if is_given || value.parse::<i64>().is_ok_and(|number| number >= *least) {
+            return;
+        }
+        let from = if is_limit { " from 0 on" } else { "" };
+        let text = format!("`{name}` is `{value}` and no whole number{from}");
+        self.tell_at(
+            place.is_executable || !is_limit,
+            "value-unknown",
+            (place.owner(element), element.line),
+            &text,
+            "write a whole number, or leave the attribute out",
+        );
     }
 
     fn multiplicity(&mut self, element: &'a Element, place: Place<'a>) {

@@ -4,7 +4,7 @@ use workflow::{check::Severity, read, simulate};
 
 use crate::{
     conformance::{Case, between, case, of_files, told},
-    model::process,
+    model::{file, process},
 };
 
 /// One task `t` on the way from `s` to `e`, with `more` beside it.
@@ -13,7 +13,7 @@ fn on_way(task: &str, more: &str) -> String {
 }
 
 pub fn cases() -> Vec<Case> {
-    [places()].into_iter().flatten().collect()
+    [places(), values()].into_iter().flatten().collect()
 }
 
 fn places() -> Vec<Case> {
@@ -71,6 +71,41 @@ fn places() -> Vec<Case> {
             process(&lane(r#"<task id="x"/>"#)).replace("\"true\"", "\"false\""),
             process(&lane("<flowNodeRef>t</flowNodeRef>")),
         )),
+    ]
+}
+
+fn values() -> Vec<Case> {
+    let looped = |maximum: &str| {
+        on_way(
+            &format!(
+                r#"<userTask id="t"><standardLoopCharacteristics loopMaximum="{maximum}"><loopCondition>true</loopCondition></standardLoopCharacteristics></userTask>"#
+            ),
+            "",
+        )
+    };
+    let counted = |count: &str| {
+        on_way(
+            &format!(r#"<task id="t" {count} completionQuantity="1"/>"#),
+            "",
+        )
+    };
+    let many = |minimum: &str| {
+        file(&format!(
+            r#"<collaboration id="c"><participant id="pp" processRef="p"><participantMultiplicity id="n" minimum="{minimum}" maximum="3"/></participant></collaboration><process id="p">{}</process>"#,
+            between("", "s>e")
+        ))
+    };
+    vec![
+        case("value-unknown", "t", &looped("abc"), &looped("3")),
+        case("value-unknown", "t", &looped("-3"), &looped("0")),
+        case("value-unknown", "t", &looped("1.5"), &looped("${limit}")),
+        case(
+            "value-unknown",
+            "t",
+            &counted(r#"startQuantity="two""#),
+            &counted(r#"startQuantity="2""#),
+        ),
+        of_files("value-unknown", "n", many("few"), many("2")),
     ]
 }
 
