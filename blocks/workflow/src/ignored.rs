@@ -17,7 +17,7 @@ fn engine(namespace: &str) -> Option<&'static str> {
 
 /// Elements of the standard that are flow nodes, whose attributes the reader itself takes over
 /// or lists.
-fn is_flow_node(element: &Element) -> bool {
+pub(crate) fn is_flow_node(element: &Element) -> bool {
     let name = element.name.as_str();
     name.ends_with("ask")
         || name.ends_with("Gateway")

@@ -10,7 +10,7 @@ mod verbs;
 use serde::Serialize;
 
 use crate::{
-    model::{Definition, Flow, Model, Node, NodeIx, Place, Source},
+    model::{Definition, Flow, Kind, Model, Node, NodeIx, Place, Source, Task},
     read,
     tree::Unreadable,
 };
@@ -315,7 +315,11 @@ impl Check<'_> {
         let wrong = match node.place() {
             Some(Place::Start { .. } | Place::Catch | Place::Boundary { .. }) => is_source,
             Some(Place::Throw | Place::End) => !is_source,
-            None => !node.is_activity(),
+            None => match node.kind {
+                Kind::Task(Task::Receive { .. }) => is_source,
+                Kind::Task(Task::Send { .. }) => !is_source,
+                _ => !node.is_activity(),
+            },
         };
         if wrong {
             let text = format!(

@@ -5,15 +5,31 @@ use std::collections::{HashMap, HashSet};
 
 use super::{BPMN, Reader, local, text_of};
 use crate::{
+    ignored::is_flow_node,
     model::{Model, Problem},
     tree::Element,
 };
+
+/// Elements that hold data.
+const ITEM_AWARE: &[&str] = &[
+    "dataInput",
+    "dataObject",
+    "dataObjectReference",
+    "dataOutput",
+    "dataStore",
+    "dataStoreReference",
+    "inputDataItem",
+    "outputDataItem",
+    "property",
+];
 
 /// References by attribute: element, attribute, elements that it may name (any if empty), and
 /// whether types of other languages are usual there.
 const ATTRIBUTES: &[(&str, &str, &[&str])] = &[
     ("association", "sourceRef", &[]),
     ("association", "targetRef", &[]),
+    ("group", "categoryValueRef", &["categoryValue"]),
+    ("lane", "partitionElementRef", &[]),
     ("dataObjectReference", "dataObjectRef", &["dataObject"]),
     ("dataStoreReference", "dataStoreRef", &["dataStore"]),
     ("sendTask", "operationRef", &["operation"]),
@@ -54,10 +70,32 @@ const ATTRIBUTES: &[(&str, &str, &[&str])] = &[
 const CHILDREN: &[(&str, &str, &[&str])] = &[
     ("messageEventDefinition", "operationRef", &["operation"]),
     ("lane", "flowNodeRef", &[]),
-    ("dataInputAssociation", "sourceRef", &[]),
-    ("dataInputAssociation", "targetRef", &[]),
-    ("dataOutputAssociation", "sourceRef", &[]),
-    ("dataOutputAssociation", "targetRef", &[]),
+    ("dataInputAssociation", "sourceRef", ITEM_AWARE),
+    ("dataInputAssociation", "targetRef", ITEM_AWARE),
+    ("dataOutputAssociation", "sourceRef", ITEM_AWARE),
+    ("dataOutputAssociation", "targetRef", ITEM_AWARE),
+    (
+        "multiInstanceLoopCharacteristics",
+        "loopDataInputRef",
+        ITEM_AWARE,
+    ),
+    (
+        "multiInstanceLoopCharacteristics",
+        "loopDataOutputRef",
+        ITEM_AWARE,
+    ),
+    ("conversation", "participantRef", &["participant"]),
+    ("conversation", "messageFlowRef", &["messageFlow"]),
+    ("subConversation", "participantRef", &["participant"]),
+    ("subConversation", "messageFlowRef", &["messageFlow"]),
+    ("callConversation", "participantRef", &["participant"]),
+    ("callConversation", "messageFlowRef", &["messageFlow"]),
+    ("choreographyTask", "participantRef", &["participant"]),
+    ("choreographyTask", "messageFlowRef", &["messageFlow"]),
+    ("subChoreography", "participantRef", &["participant"]),
+    ("callChoreography", "participantRef", &["participant"]),
+    ("participant", "endPointRef", &["endPoint"]),
+    ("participant", "interfaceRef", &["interface"]),
     ("inputSet", "dataInputRefs", &["dataInput"]),
     ("inputSet", "optionalInputRefs", &["dataInput"]),
     ("inputSet", "whileExecutingInputRefs", &["dataInput"]),
@@ -103,6 +141,8 @@ const CHOREOGRAPHY: &[&str] = &["choreographyTask", "subChoreography", "callChor
 
 pub(super) struct Walk<'a> {
     ids: HashMap<&'a str, &'a Element>,
+    /// The process in which an element is, by the id of the element.
+    owners: HashMap<&'a str, &'a Element>,
     /// Data that is handed to a process from outside.
     process_inputs: HashSet<&'a str>,
     /// Whether names from elsewhere cannot be looked up.
@@ -130,6 +170,7 @@ impl Reader<'_> {
     pub(super) fn rules(&mut self, root: &Element, imported: &[(Element, Model)], is_open: bool) {
         let mut walk = Walk {
             ids: HashMap::new(),
+            owners: HashMap::new(),
             process_inputs: HashSet::new(),
             is_open,
             problems: Vec::new(),
@@ -155,9 +196,16 @@ impl Reader<'_> {
 
 impl<'a> Walk<'a> {
     fn collect(&mut self, root: &'a Element) {
-        let mut waiting = vec![root];
-        while let Some(element) = waiting.pop() {
-            self.ids.extend(element.get("id").map(|id| (id, element)));
+        let mut waiting = vec![(root, None)];
+        while let Some((element, process)) = waiting.pop() {
+            let id = element.get("id");
+            self.ids.extend(id.map(|id| (id, element)));
+            self.owners.extend(id.zip(process));
+            let process = if element.name == "process" {
+                Some(element)
+            } else {
+                process
+            };
             if element.name == "process"
                 && let Some(data) = element.child("ioSpecification")
             {
@@ -165,7 +213,7 @@ impl<'a> Walk<'a> {
                 self.process_inputs
                     .extend(inputs.filter_map(|input| input.get("id")));
             }
-            waiting.extend(&element.children);
+            waiting.extend(element.children.iter().map(|child| (child, process)));
         }
     }
 
@@ -212,7 +260,8 @@ impl<'a> Walk<'a> {
             _ => place,
         };
         self.schema(element, place);
-        self.references(element);
+        self.references(element, place);
+        self.lane(element, place);
         self.numbers(element);
         self.processes(element, place);
         self.expressions(element, place);
@@ -235,15 +284,15 @@ impl<'a> Walk<'a> {
         found.or_else(|| self.ids.get(local(reference))).copied()
     }
 
-    fn references(&mut self, element: &'a Element) {
+    fn references(&mut self, element: &'a Element, place: Place<'a>) {
         for (_, attribute, kinds) in ATTRIBUTES.iter().filter(|(name, ..)| *name == element.name) {
             if let Some(reference) = element.get(attribute) {
-                self.reference(element, attribute, reference, kinds);
+                self.reference(element, place, (attribute, reference), kinds);
             }
         }
         for (_, child, kinds) in CHILDREN.iter().filter(|(name, ..)| *name == element.name) {
             for reference in element.children_named(child) {
-                self.reference(element, child, &reference.text, kinds);
+                self.reference(element, place, (child, &reference.text), kinds);
             }
         }
         let target = element.child("targetRef").map(|target| target.text.trim());
@@ -256,8 +305,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn reference(&mut self, element: &Element, name: &str, reference: &str, kinds: &[&str]) {
+    fn reference(
+        &mut self,
+        element: &'a Element,
+        place: Place<'a>,
+        (name, reference): (&str, &str),
+        kinds: &[&str],
+    ) {
         let reference = reference.trim();
+        let at = (place.owner(element), element.line);
         // A qualified name may lead to another language or to a file that is not at hand.
         let is_elsewhere = reference.contains(':') && (self.is_open || kinds == ["itemDefinition"]);
         let remedy = "correct the reference or add what it names";
@@ -265,9 +321,14 @@ impl<'a> Walk<'a> {
             None if reference.is_empty() || is_elsewhere => {}
             None => {
                 let text = format!("`{name}` names `{reference}`, which is not there");
-                // Other engines write types of programming languages here, and nothing runs by it.
-                let is_error = name != "structureRef";
-                self.tell(is_error, "dangling-reference", element, &text, remedy);
+                // Other engines write types of programming languages, by which nothing runs, and
+                // lists by the names of their variables.
+                let is_variable = matches!(name, "loopDataInputRef" | "loopDataOutputRef");
+                if is_variable && (reference.contains("${") || reference.starts_with('=')) {
+                    return;
+                }
+                let is_error = name != "structureRef" && !is_variable;
+                self.tell_at(is_error, "dangling-reference", at, &text, remedy);
             }
             Some(found) if !kinds.is_empty() && !kinds.contains(&found.name.as_str()) => {
                 let text = format!(
@@ -275,9 +336,47 @@ impl<'a> Walk<'a> {
                     found.name,
                     kinds.join(" or ")
                 );
-                self.tell(true, "reference-type", element, &text, remedy);
+                // Drawings let data flow from and to a task as a whole.
+                let is_error = place.is_executable || kinds != ITEM_AWARE;
+                self.tell_at(is_error, "reference-type", at, &text, remedy);
             }
             Some(_) => {}
+        }
+    }
+
+    /// A lane lists nodes of its own process.
+    fn lane(&mut self, element: &'a Element, place: Place<'a>) {
+        if element.name != "lane" {
+            return;
+        }
+        for reference in element.children_named("flowNodeRef") {
+            let Some(found) = self.find(&reference.text) else {
+                continue;
+            };
+            let owner = found.get("id").and_then(|id| self.owners.get(id));
+            let name = reference.text.trim();
+            let (rule, text) = if !is_flow_node(found) {
+                let text = format!("it lists `{name}`, which is a {} and no node", found.name);
+                ("reference-type", text)
+            } else if place
+                .process
+                .is_some_and(|own| owner.is_some_and(|owner| !std::ptr::eq(own, *owner)))
+            {
+                let text = format!("it lists `{name}`, which is in another process");
+                ("lane-foreign-node", text)
+            } else {
+                continue;
+            };
+            let remedy = "list events, activities and gateways of the lane's own process only";
+            // Data and notes are listed by some modelers, and nothing goes by it.
+            let is_flow = found.name.ends_with("Flow") || rule == "lane-foreign-node";
+            self.tell_at(
+                place.is_executable && is_flow,
+                rule,
+                (element, reference.line),
+                &text,
+                remedy,
+            );
         }
     }
 

@@ -105,6 +105,7 @@ impl<'a> Walk<'a> {
     pub(super) fn schema(&mut self, element: &'a Element, place: Place<'a>) {
         self.name(element, place);
         self.place(element, place);
+        self.id(element, place);
         self.values(element, place);
         self.multiplicity(element, place);
         self.time(element, place);
@@ -173,6 +174,19 @@ impl<'a> Walk<'a> {
             &text,
             "write a whole number, or leave the attribute out",
         );
+    }
+
+    /// An id is a name without colons (`xs:ID`): no spaces, no digit first.
+    fn id(&mut self, element: &Element, place: Place<'_>) {
+        let Some(id) = element.get("id").map(str::trim) else {
+            return;
+        };
+        if id.is_empty() || is_name(id) {
+            return;
+        }
+        let text = format!("`{id}` is no id as XML has them");
+        let remedy = "begin with a letter or `_`, and go on with letters, digits, `.`, `-` and `_`";
+        self.tell(place.is_executable, "id-malformed", element, &text, remedy);
     }
 
     fn multiplicity(&mut self, element: &'a Element, place: Place<'a>) {
@@ -270,4 +284,21 @@ fn looks_like_time(text: &str) -> bool {
         other => other,
     });
     span(text) || is_cycle || shape.eq("0000-00-00".chars())
+}
+
+/// An `NCName` (Namespaces in XML 1.0).
+fn is_name(text: &str) -> bool {
+    let begins = |c: char| {
+        matches!(c, 'A'..='Z' | 'a'..='z' | '_' | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}'
+            | '\u{F8}'..='\u{2FF}' | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}'
+            | '\u{200C}'..='\u{200D}' | '\u{2070}'..='\u{218F}' | '\u{2C00}'..='\u{2FEF}'
+            | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}'
+            | '\u{10000}'..='\u{EFFFF}')
+    };
+    let goes_on = |c: char| {
+        begins(c)
+            || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}'
+                | '\u{203F}'..='\u{2040}')
+    };
+    text.starts_with(begins) && text.chars().all(goes_on)
 }

@@ -4,7 +4,7 @@ use workflow::{check::Severity, read, simulate};
 
 use crate::{
     conformance::{Case, between, case, of_files, told},
-    model::{file, process},
+    model::{file, flows, process},
 };
 
 /// One task `t` on the way from `s` to `e`, with `more` beside it.
@@ -13,7 +13,10 @@ fn on_way(task: &str, more: &str) -> String {
 }
 
 pub fn cases() -> Vec<Case> {
-    [places(), values()].into_iter().flatten().collect()
+    [places(), values(), lanes(), pools(), data()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn places() -> Vec<Case> {
@@ -95,6 +98,12 @@ fn values() -> Vec<Case> {
             between("", "s>e")
         ))
     };
+    let named = |id: &str| {
+        format!(
+            r#"<startEvent id="s"/><endEvent id="{id}"/><sequenceFlow id="f" sourceRef="s" targetRef="{id}"/>"#
+        )
+    };
+    let id = |bad: &'static str, good: &str| case("id-malformed", bad, &named(bad), &named(good));
     vec![
         case("value-unknown", "t", &looped("abc"), &looped("3")),
         case("value-unknown", "t", &looped("-3"), &looped("0")),
@@ -106,6 +115,113 @@ fn values() -> Vec<Case> {
             &counted(r#"startQuantity="2""#),
         ),
         of_files("value-unknown", "n", many("few"), many("2")),
+        id("1 e", "e1"),
+        id("1e", "_1e"),
+        id("a/b", "a.b-c_d"),
+        id("a:b", "结束"),
+        told(of_files(
+            "id-malformed",
+            "1e",
+            process(&named("1e")).replace("\"true\"", "\"false\""),
+            process(&named("e1")),
+        )),
+    ]
+}
+
+fn lanes() -> Vec<Case> {
+    let lane = |named: &str| {
+        let lanes = format!(
+            r#"<laneSet id="ls"><lane id="l"><flowNodeRef>{named}</flowNodeRef></lane></laneSet>"#
+        );
+        let inside = r#"<subProcess id="sub"><startEvent id="s1"/><endEvent id="e1"/><sequenceFlow id="f1" sourceRef="s1" targetRef="e1"/></subProcess>"#;
+        let body = between(
+            &format!(r#"{lanes}<textAnnotation id="note"/><task id="t"/>{inside}"#),
+            "s>t>sub>e",
+        );
+        file(&format!(
+            r#"<process id="p" isExecutable="true">{body}</process><process id="q"><task id="other"/></process>"#
+        ))
+    };
+    let group = |value: &str| {
+        file(&format!(
+            r#"<category id="c"><categoryValue id="v" value="x"/></category><process id="p" isExecutable="true">{}<group id="g" categoryValueRef="{value}"/></process>"#,
+            between("", "s>e")
+        ))
+    };
+    vec![
+        of_files("reference-type", "l", lane("s-t"), lane("t")),
+        told(of_files("reference-type", "l", lane("note"), lane("t"))),
+        of_files("lane-foreign-node", "l", lane("other"), lane("s1")),
+        of_files("dangling-reference", "g", group("lost"), group("v")),
+        of_files("reference-type", "g", group("c"), group("v")),
+    ]
+}
+
+fn pools() -> Vec<Case> {
+    let flowing = |from: &str, to: &str| {
+        file(&format!(
+            r#"<message id="m" name="m"/><collaboration id="c"><participant id="pp" processRef="p"/><participant id="pq"/><messageFlow id="f" sourceRef="{from}" targetRef="{to}"/></collaboration>
+            <process id="p" isExecutable="true"><startEvent id="s"/><receiveTask id="r" messageRef="m"/><sendTask id="d" messageRef="m"/><endEvent id="e"/>{}</process>"#,
+            flows("s>r>d>e")
+        ))
+    };
+    let talking = |who: &str| {
+        file(&format!(
+            r#"<endPoint id="here"/><collaboration id="c"><participant id="pp" processRef="p"/><conversation id="v"><participantRef>{who}</participantRef></conversation></collaboration><process id="p">{}</process>"#,
+            between("", "s>e")
+        ))
+    };
+    vec![
+        of_files(
+            "message-flow-end",
+            "f",
+            flowing("r", "pq"),
+            flowing("pq", "r"),
+        ),
+        of_files(
+            "message-flow-end",
+            "f",
+            flowing("pq", "d"),
+            flowing("d", "pq"),
+        ),
+        of_files("dangling-reference", "v", talking("lost"), talking("pp")),
+        of_files("reference-type", "v", talking("here"), talking("pp")),
+    ]
+}
+
+fn data() -> Vec<Case> {
+    let moved = |to: &str| {
+        on_way(
+            &format!(
+                r#"<userTask id="t"><ioSpecification><dataInput id="in"/><inputSet><dataInputRefs>in</dataInputRefs></inputSet><outputSet/></ioSpecification><dataInputAssociation id="da"><sourceRef>x</sourceRef><targetRef>{to}</targetRef></dataInputAssociation></userTask>"#
+            ),
+            r#"<dataObject id="x"/>"#,
+        )
+    };
+    let listed = |list: &str| {
+        on_way(
+            &format!(
+                r#"<userTask id="t"><multiInstanceLoopCharacteristics id="mi"><loopDataInputRef>{list}</loopDataInputRef></multiInstanceLoopCharacteristics></userTask>"#
+            ),
+            r#"<dataObject id="x" isCollection="true"/>"#,
+        )
+    };
+    vec![
+        case("reference-type", "da", &moved("t"), &moved("in")),
+        told(of_files(
+            "reference-type",
+            "da",
+            process(&moved("t")).replace("\"true\"", "\"false\""),
+            process(&moved("in")),
+        )),
+        case("reference-type", "mi", &listed("t"), &listed("x")),
+        // The name of a variable, as other engines write it.
+        told(case(
+            "dangling-reference",
+            "mi",
+            &listed("lost"),
+            &listed("${lost}"),
+        )),
     ]
 }
 
