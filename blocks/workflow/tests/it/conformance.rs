@@ -1551,3 +1551,21 @@ fn the_documentation_lists_every_rule_that_has_a_case() {
     tested.extend(OF_FILES);
     assert_eq!(listed, tested);
 }
+
+/// Pages show a finding in the words of the reader's language.
+#[test]
+fn every_rule_has_words_in_both_languages() {
+    let documentation = include_str!("../../../../docs/guide/bpmn-conformance.md");
+    let rules: Vec<&str> = documentation
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    for (language, words) in [
+        ("zh-CN", include_str!("../../locales/zh-CN/workflow.ftl")),
+        ("en", include_str!("../../locales/en/workflow.ftl")),
+    ] {
+        let has = |rule: &&&str| words.contains(&format!("\nworkflow-rule-{rule} = "));
+        let silent: Vec<_> = rules.iter().filter(|rule| !has(rule)).collect();
+        assert!(silent.is_empty(), "{language}: {silent:?}");
+    }
+}
