@@ -146,20 +146,21 @@ impl Loader for Decisions {
             Ok(text) => text,
             Err(e) => return vec![Finding::new(file, 1, e, "save it as UTF-8")],
         };
+        let found = workflow::simulate::check_file(&file.bytes);
+        let findings = errors_of(found, file);
         match workflow::decision::Decisions::read(text) {
             Ok(decisions) => {
                 for name in decisions.names() {
                     catalog.define("decision", name, file);
                 }
-                Vec::new()
             }
-            Err(reason) => vec![Finding::new(
-                file,
-                1,
-                reason,
-                "export the decision again as DMN 1.3 or later",
-            )],
+            Err(reason) if findings.is_empty() => {
+                let remedy = "export the decision again as DMN 1.3 or later";
+                return vec![Finding::new(file, 1, reason, remedy)];
+            }
+            Err(_) => {}
         }
+        findings
     }
 
     async fn install(&self, tx: &Tx, _: &Source, file: &File) -> Result<usize> {
@@ -186,14 +187,7 @@ impl Loader for Processes {
 
     fn check(&self, _: &Source, file: &File, catalog: &mut Catalog) -> Vec<Finding> {
         let (model, found) = read_and_check(&file.bytes);
-        // Warnings are for `tongban process check`; only errors keep a pack out.
-        let errors = found.into_iter().filter(|f| f.severity == Severity::Error);
-        let mut findings: Vec<_> = errors
-            .map(|f| {
-                let text = format!("[{}] {} {}", f.rule, f.element, f.text);
-                Finding::new(file, f.line, text, f.remedy)
-            })
-            .collect();
+        let mut findings = errors_of(found, file);
         if let Some(model) = model {
             catalog.define("process", file.stem(), file);
             refer(&model, file, catalog);
@@ -206,6 +200,16 @@ impl Loader for Processes {
         let version = workflow::deploy(tx, file.stem(), file.text()?).await?;
         Ok(usize::from(version.is_new))
     }
+}
+
+/// Warnings are for `tongban process check`; only errors keep a pack out.
+fn errors_of(found: Vec<workflow::check::Finding>, file: &File) -> Vec<Finding> {
+    let errors = found.into_iter().filter(|f| f.severity == Severity::Error);
+    let findings = errors.map(|f| {
+        let text = format!("[{}] {} {}", f.rule, f.element, f.text);
+        Finding::new(file, f.line, text, f.remedy)
+    });
+    findings.collect()
 }
 
 /// Forms, decisions and processes that the nodes of a model name.
