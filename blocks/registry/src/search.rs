@@ -28,6 +28,19 @@ pub enum Range {
     },
 }
 
+impl Range {
+    /// Whether a value lies in it.
+    pub fn holds(&self, value: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Exact(only) => value == only,
+            Self::Prefix { from, to } => {
+                value >= from.as_str() && to.as_deref().is_none_or(|to| value < to)
+            }
+        }
+    }
+}
+
 impl Plan {
     /// Everything, by id.
     pub fn all() -> Self {

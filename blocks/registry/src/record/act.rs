@@ -24,7 +24,7 @@ use super::{
 use crate::{
     Declaration, Registries, event, log, objection,
     schema::merge,
-    search::{self, Plan},
+    search::{self, Plan, Range},
     source, table,
     value::Value,
 };
@@ -409,13 +409,14 @@ async fn run(
     plans: Vec<Plan>,
     page: &PageRequest,
 ) -> Result<PageOf<Row>> {
-    if let Some([column, value, id]) = page.after_parts::<3>() {
+    if let Some(after) = &page.after {
+        let [column, id] = page.after_parts::<2>().unwrap_or([after.as_str(), ""]);
         let plan = plans.into_iter().find(|plan| plan.column == column);
-        let mut plan =
-            plan.ok_or_else(|| Error::invalid("after", Text::new("registry-after-foreign")))?;
-        plan.after = Some((value.to_owned(), id.to_owned()));
+        let mut plan = plan.ok_or_else(foreign)?;
+        let value = place_of(db, declaration, &plan, id).await?;
+        plan.after = Some((value, id.to_owned()));
         let rows = store::search(db, declaration, &plan, page.fetch()).await?;
-        return Ok(cut(declaration, &plan, page, rows));
+        return Ok(cut(&plan, page, rows));
     }
     let mut last = PageOf {
         items: Vec::new(),
@@ -423,7 +424,7 @@ async fn run(
     };
     for plan in plans {
         let rows = store::search(db, declaration, &plan, page.fetch()).await?;
-        last = cut(declaration, &plan, page, rows);
+        last = cut(&plan, page, rows);
         if !last.items.is_empty() {
             break;
         }
@@ -431,14 +432,33 @@ async fn run(
     Ok(last)
 }
 
-fn cut(declaration: &Declaration, plan: &Plan, page: &PageRequest, rows: Vec<Row>) -> PageOf<Row> {
-    page.cut(rows, |row| {
-        page_key([
-            &plan.column,
-            &place(declaration, &plan.column, row),
-            &row.id,
-        ])
-    })
+fn foreign() -> Error {
+    Error::invalid("after", Text::new("registry-after-foreign"))
+}
+
+/// A page ends at a record, and its key names that record alone: the value by which records are in
+/// order may be one that the reader sees masked.
+fn cut(plan: &Plan, page: &PageRequest, rows: Vec<Row>) -> PageOf<Row> {
+    page.cut(rows, |row| page_key([&plan.column, &row.id]))
+}
+
+/// Where in the order of a plan a record stands. One that the plan does not find ends no page of
+/// it; its place would tell how its value compares with others.
+async fn place_of(
+    db: &impl sea_orm::ConnectionTrait,
+    declaration: &Declaration,
+    plan: &Plan,
+    id: &str,
+) -> Result<String> {
+    if let Range::Exact(value) = &plan.range {
+        return Ok(value.clone());
+    }
+    if plan.column == table::ID {
+        return Ok(id.to_owned());
+    }
+    let row = store::lookup(db, declaration, id).await?;
+    let value = row.map(|row| place(declaration, &plan.column, &row));
+    value.filter(|v| plan.range.holds(v)).ok_or_else(foreign)
 }
 
 /// The value of a row in the column of an order.
@@ -452,7 +472,6 @@ fn place(declaration: &Declaration, column: &str, row: &Row) -> String {
         crate::pinyin::spell(&text(&field.unwrap_or_default()))
     };
     match column {
-        table::ID => row.id.clone(),
         table::KEY => row.key.clone(),
         table::PINYIN => spelt().0,
         table::INITIALS => spelt().1,

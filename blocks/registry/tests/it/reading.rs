@@ -121,6 +121,43 @@ async fn pages_follow_one_another_through_equal_names(db: Db) {
     }
 }
 
+#[db_test(migrations = migrations)]
+async fn the_key_of_a_page_tells_no_value(db: Db) {
+    let house = house(db).await;
+    for (n, name) in [(1, "张伟"), (2, "张伟明"), (3, "汪久元")] {
+        let fields = json!({"gmsfhm": number(n), "xm": name, "dh": "13800138000"});
+        house.state("police", "2026-01-01", fields).await.unwrap();
+    }
+    let clerk = officer("clerk", CIVIL);
+    let ask = async |query: &str, after: Option<String>| {
+        let page = PageRequest::new(after, Some(1));
+        act::find(&house.app, &clerk, "people", query, None, &page).await
+    };
+    let mut keys = Vec::new();
+    for query in ["张", "zhang", "zw", ""] {
+        let found = ask(query, None).await.unwrap().page;
+        let (next, last) = (found.next.unwrap(), &found.items[0]);
+        assert!(next.ends_with(&last.id), "{next}");
+        for value in [&number(1), &number(2), "张", "zhang", "~zw"] {
+            assert!(!next.contains(value), "{query}: {next}");
+        }
+        let rest = ask(query, Some(next.clone())).await.unwrap().page.items;
+        assert_ne!(rest[0].id, last.id);
+        keys.push(next);
+    }
+    // How a record compares with others is not told of one that the query does not find.
+    let other = ask("汪", None).await.unwrap().page.items[0].id.clone();
+    for after in [
+        format!("record_pinyin~{other}"),
+        format!("record_pinyin~{}", keys[0]),
+        "record_pinyin~zhang~0".into(),
+        "x".into(),
+    ] {
+        let error = ask("zhang", Some(after)).await.unwrap_err();
+        assert_eq!(findings(&error)[0].1, "registry-after-foreign");
+    }
+}
+
 /// The plan of a search as the database tells it.
 pub async fn explain(house: &House, query: &str, field: Option<&str>) -> String {
     let registries = house.app.part::<Registries>().unwrap();
