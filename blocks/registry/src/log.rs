@@ -10,7 +10,7 @@ use sea_orm::{
     QuerySelect,
 };
 use store::{
-    fault,
+    Tx, fault,
     page::{PageOf, PageRequest},
 };
 use web::App;
@@ -55,7 +55,7 @@ pub(crate) async fn note(
     let body = event::Read {
         registry: declaration.id.clone(),
         record: record.to_owned(),
-        reader_org: org.clone(),
+        reader_org: org,
         purpose: purpose.chars().take(200).collect(),
         is_unmasked,
     };
@@ -63,44 +63,74 @@ pub(crate) async fn note(
     app.db()
         .write(move |tx| {
             let (body, who, org_name) = (body.clone(), who.clone(), org_name.clone());
-            async move {
-                let row = table::ActiveModel {
-                    id: Set(::store::event::new_id(tx.now())),
-                    registry: Set(body.registry.clone()),
-                    record: Set(body.record.clone()),
-                    at: Set(micros(tx.now())),
-                    reader: Set(who.clone()),
-                    reader_org: Set(body.reader_org.clone()),
-                    reader_org_name: Set(org_name),
-                    purpose: Set(body.purpose.clone()),
-                    is_unmasked: Set(body.is_unmasked),
-                };
-                table::Entity::insert(row)
-                    .exec_without_returning(&*tx)
-                    .await
-                    .map_err(|e| fault("note a look at a record", e))?;
-                tx.emit(format!("record:{}", body.record), who, &body)
-            }
+            async move { keep(&tx, vec![body], &who, &org_name).await }
         })
         .await
 }
 
+/// Writes looks of one reader with their events.
+async fn keep(tx: &Tx, looks: Vec<event::Read>, who: &str, org_name: &str) -> Result<()> {
+    let rows: Vec<_> = looks
+        .iter()
+        .map(|look| table::ActiveModel {
+            id: Set(::store::event::new_id(tx.now())),
+            registry: Set(look.registry.clone()),
+            record: Set(look.record.clone()),
+            at: Set(micros(tx.now())),
+            reader: Set(who.to_owned()),
+            reader_org: Set(look.reader_org.clone()),
+            reader_org_name: Set(org_name.to_owned()),
+            purpose: Set(look.purpose.clone()),
+            is_unmasked: Set(look.is_unmasked),
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    table::Entity::insert_many(rows)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("note looks at records", e))?;
+    for look in &looks {
+        tx.emit(format!("record:{}", look.record), who, look)?;
+    }
+    Ok(())
+}
+
+/// Keeps that somebody searched, and with `is_look` a look at each record that was found.
 pub(crate) async fn note_search(
     app: &App,
     actor: &Actor,
     declaration: &Declaration,
-    rows: usize,
+    found: Vec<String>,
+    is_look: bool,
 ) -> Result<()> {
+    let (org, org_name) = org_of(actor);
     let body = event::Searched {
         registry: declaration.id.clone(),
-        reader_org: org_of(actor).0,
-        rows,
+        reader_org: org.clone(),
+        rows: found.len(),
     };
+    let looked = if is_look { found } else { Vec::new() };
+    let looks: Vec<_> = looked
+        .into_iter()
+        .map(|record| event::Read {
+            registry: declaration.id.clone(),
+            record,
+            reader_org: org.clone(),
+            purpose: String::new(),
+            is_unmasked: false,
+        })
+        .collect();
     let who = actor.trace();
     app.db()
         .write(move |tx| {
-            let (body, who) = (body.clone(), who.clone());
-            async move { tx.emit(format!("registry:{}", body.registry), who, &body) }
+            let (body, looks) = (body.clone(), looks.clone());
+            let (who, org_name) = (who.clone(), org_name.clone());
+            async move {
+                keep(&tx, looks, &who, &org_name).await?;
+                tx.emit(format!("registry:{}", body.registry), who, &body)
+            }
         })
         .await
 }

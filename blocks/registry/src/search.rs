@@ -3,7 +3,7 @@
 use kernel::code::normalise;
 
 use crate::{
-    Declaration,
+    Declaration, Field,
     declaration::Search,
     table::{ID, INITIALS, KEY, PINYIN},
 };
@@ -15,6 +15,8 @@ pub struct Plan {
     pub range: Range,
     /// Value and id of the row after which the page begins.
     pub after: Option<(String, String)>,
+    /// Whether what it finds is known to have a sensitive value: a look at each of it.
+    pub is_look: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ impl Plan {
             column: ID.to_owned(),
             range: Range::All,
             after: None,
+            is_look: false,
         }
     }
 
@@ -58,7 +61,22 @@ impl Plan {
                 from: text.to_owned(),
                 to: after_prefix(text),
             },
-            after: None,
+            ..Self::all()
+        }
+    }
+
+    fn exact(column: &str, text: &str) -> Self {
+        Self {
+            column: column.to_owned(),
+            range: Range::Exact(text.to_owned()),
+            ..Self::all()
+        }
+    }
+
+    fn look(self) -> Self {
+        Self {
+            is_look: true,
+            ..self
         }
     }
 }
@@ -109,21 +127,48 @@ pub fn plans(declaration: &Declaration, query: &str, field: Option<&str>) -> Opt
             .is_some_and(crate::record::store::is_code),
         _ => false,
     };
-    plans.push(Plan::prefix(KEY, if is_coded { &folded } else { query }));
+    plans.extend(of_key(declaration, if is_coded { &folded } else { query }));
     let named = declaration.fields.iter();
     for other in named.filter(|f| f.search == Search::Prefix) {
-        plans.push(Plan::prefix(&other.id, query));
+        plans.push(of_text(other, query));
     }
     Some(plans)
+}
+
+/// By key. One with a sensitive part is found by whole parts only: from its beginning somebody
+/// would come to the masked rest, one character after the other.
+fn of_key(declaration: &Declaration, query: &str) -> Vec<Plan> {
+    let mut parts = declaration.key.iter().filter_map(|id| declaration.field(id));
+    if !parts.any(Field::is_sensitive) {
+        return vec![Plan::prefix(KEY, query)];
+    }
+    let whole = Plan::exact(KEY, query).look();
+    if declaration.key.len() == 1 {
+        return vec![whole];
+    }
+    // Where the key is whole there is no next page, so a page's key means the first of these.
+    vec![Plan::prefix(KEY, &format!("{query}|")).look(), whole]
+}
+
+/// By a field of texts that is not searched by pinyin.
+fn of_text(field: &Field, query: &str) -> Plan {
+    match (field.search, field.is_sensitive()) {
+        (Search::Prefix, false) => Plan::prefix(&field.id, query),
+        (_, false) => Plan::exact(&field.id, query),
+        (_, true) => Plan::exact(&field.id, query).look(),
+    }
 }
 
 fn of_field(declaration: &Declaration, field: &str, query: &str) -> Option<Vec<Plan>> {
     let field = declaration.field(field)?;
     if declaration.key == [field.id.clone()] {
-        return Some(vec![Plan::prefix(KEY, &normalise(query))]);
+        return Some(of_key(declaration, &normalise(query)));
     }
     if !crate::table::serves(field, Search::Exact) || field.kind != crate::declaration::Kind::Text {
         return None;
+    }
+    if field.search == Search::Pinyin {
+        return Some(vec![Plan::prefix(&field.id, query)]);
     }
     let folded = normalise(query);
     let query = if crate::record::store::is_code(field) {
@@ -131,14 +176,7 @@ fn of_field(declaration: &Declaration, field: &str, query: &str) -> Option<Vec<P
     } else {
         query
     };
-    if crate::table::serves(field, Search::Prefix) {
-        return Some(vec![Plan::prefix(&field.id, query)]);
-    }
-    Some(vec![Plan {
-        column: field.id.clone(),
-        range: Range::Exact(query.to_owned()),
-        after: None,
-    }])
+    Some(vec![of_text(field, query)])
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ impl Value {
             return text;
         }
         match field.mask {
+            Some(mask::Kind::BirthDate) if field.is_beside_number => {
+                mask::mask(mask::Kind::BirthDate, mask::Profile::Public, &text)
+            }
             // The internal profile shows money in full.
             Some(mask::Kind::Money) | None => "******".to_owned(),
             Some(kind) => mask::mask(kind, mask::Profile::Internal, &text),

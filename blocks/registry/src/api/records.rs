@@ -49,7 +49,8 @@ pub(super) async fn describe(
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct FindQuery {
-    /// A number or its beginning, a name, its pinyin, or the initials of its pinyin.
+    /// A number, a name, its pinyin, or the initials of its pinyin. Names and numbers that are not
+    /// sensitive may be typed in part.
     #[param(example = "zxm")]
     q: Option<String>,
     /// Only this field is searched.

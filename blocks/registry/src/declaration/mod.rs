@@ -63,6 +63,9 @@ pub struct Field {
     /// Level 1 public … 4 highly sensitive; from 3 on values are masked.
     pub sensitivity: u8,
     pub mask: Option<mask::Kind>,
+    /// Whether a citizen number stands beside it. Its mask leaves the last four characters, so a
+    /// masked birth date shows the year only: with the month, a few tries would tell the number.
+    pub is_beside_number: bool,
     /// Names of sources, the one with most authority first.
     pub authority: Vec<String>,
     pub conflict: Conflict,

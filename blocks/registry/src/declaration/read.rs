@@ -141,6 +141,11 @@ impl Reader {
                 "declare fields",
             ),
         }
+        if fields.iter().any(|f| f.mask == Some(mask::Kind::Id)) {
+            for field in &mut fields {
+                field.is_beside_number = true;
+            }
+        }
         let text = |name: &str| own.get(name).and_then(Value::as_str).map(str::to_owned);
         let declaration = Declaration {
             id,
@@ -244,6 +249,7 @@ impl Reader {
             reference: text("reference"),
             sensitivity: self.sensitivity(id, own),
             mask: self.mask(id, own),
+            is_beside_number: false,
             authority: self.names(
                 &["properties", id, "x-tongban", "authority"],
                 own.get("authority"),

@@ -185,7 +185,7 @@ pub async fn names(
         let left = (&pair.registry, &pair.left_record);
         [left, (&pair.other, &pair.right_record)]
     });
-    let mut searched: BTreeMap<&String, usize> = BTreeMap::new();
+    let mut searched: BTreeMap<&String, Vec<String>> = BTreeMap::new();
     for (registry_id, record) in sides {
         if names.contains_key(record) {
             continue;
@@ -197,12 +197,15 @@ pub async fn names(
         let field = declaration.in_role(Role::Name).next();
         let name = field.and_then(|f| Some(row.values.get(&f.id)?.masked(f)));
         names.insert(record.clone(), name.unwrap_or_default());
-        *searched.entry(registry_id).or_default() += 1;
+        searched
+            .entry(registry_id)
+            .or_default()
+            .push(record.clone());
     }
     for (registry_id, rows) in searched {
         let declaration = may(app, actor, "registry.match", registry_id).await?;
         if declaration.is_sensitive() {
-            log::note_search(app, actor, &declaration, rows).await?;
+            log::note_search(app, actor, &declaration, rows, false).await?;
         }
     }
     Ok(names)

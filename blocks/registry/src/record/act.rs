@@ -375,6 +375,7 @@ pub struct Found {
 }
 
 /// Finds records by key, name, pinyin or a field that can be searched; values are to be masked.
+/// Whoever finds a record by a sensitive value has looked at it, and that is kept.
 pub async fn find(
     app: &App,
     actor: &Actor,
@@ -395,20 +396,22 @@ pub async fn find(
         let text = Text::new("registry-field-not-searched");
         return Err(Error::invalid("field", text));
     };
-    let page = run(db.read(), &declaration, plans, page).await?;
+    let (page, is_look) = run(db.read(), &declaration, plans, page).await?;
     if declaration.is_sensitive() && !query.trim().is_empty() {
-        log::note_search(app, actor, &declaration, page.items.len()).await?;
+        let found = page.items.iter().map(|row| row.id.clone()).collect();
+        log::note_search(app, actor, &declaration, found, is_look).await?;
     }
     Ok(Found { declaration, page })
 }
 
-/// The first way of understanding that finds something; later pages keep to it.
+/// The first way of understanding that finds something, which later pages keep to, and whether it
+/// is a look at what it finds.
 async fn run(
     db: &impl sea_orm::ConnectionTrait,
     declaration: &Declaration,
     plans: Vec<Plan>,
     page: &PageRequest,
-) -> Result<PageOf<Row>> {
+) -> Result<(PageOf<Row>, bool)> {
     if let Some(after) = &page.after {
         let [column, id] = page.after_parts::<2>().unwrap_or([after.as_str(), ""]);
         let plan = plans.into_iter().find(|plan| plan.column == column);
@@ -416,20 +419,19 @@ async fn run(
         let value = place_of(db, declaration, &plan, id).await?;
         plan.after = Some((value, id.to_owned()));
         let rows = store::search(db, declaration, &plan, page.fetch()).await?;
-        return Ok(cut(&plan, page, rows));
+        return Ok((cut(&plan, page, rows), plan.is_look));
     }
-    let mut last = PageOf {
+    for plan in plans {
+        let rows = store::search(db, declaration, &plan, page.fetch()).await?;
+        if !rows.is_empty() {
+            return Ok((cut(&plan, page, rows), plan.is_look));
+        }
+    }
+    let nothing = PageOf {
         items: Vec::new(),
         next: None,
     };
-    for plan in plans {
-        let rows = store::search(db, declaration, &plan, page.fetch()).await?;
-        last = cut(&plan, page, rows);
-        if !last.items.is_empty() {
-            break;
-        }
-    }
-    Ok(last)
+    Ok((nothing, false))
 }
 
 fn foreign() -> Error {

@@ -187,7 +187,7 @@ async fn an_upgrade_adds_columns_and_indexes_and_keeps_data(db: Db) {
         &house.app,
         &officer("clerk", crate::house::CIVIL),
         "people",
-        "138001",
+        "13800138000",
         Some("dh"),
         &store::page::PageRequest::default(),
     )
