@@ -1,6 +1,6 @@
 //! Raising, answering, approving.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use ::store::{
     Tx,
@@ -9,7 +9,7 @@ use ::store::{
 use chrono::NaiveDate;
 use identity::{Actor, Gate, Resource};
 use kernel::{
-    Error, Fault, Result, Text,
+    Error, Fault, Finding, Result, Text,
     calendar::Calendar,
     clock::{local_date, micros},
 };
@@ -19,6 +19,7 @@ use web::App;
 use super::{Move, State, react::Watch, store};
 use crate::{
     Declaration, Registries, event,
+    part::Codes,
     record::{
         self, Act,
         act::{emit_stated, invalid, must_not_be_later, must_say, registry},
@@ -265,6 +266,7 @@ pub async fn advance(app: &App, actor: &Actor, id: &str, moving: &Moving) -> Res
     let row = store::get(db, id).await?;
     let declaration = registries.declaration(db, &row.registry).await?;
     may(app, actor, &declaration, &row, moving.step)?;
+    let codes = Arc::new(registries.codes_of(app.db(), &declaration).await?);
     let proposed = proposal(app, &declaration, &row, moving)?;
     let text = match moving.step {
         Move::Accept | Move::Approve => moving.text.trim().to_owned(),
@@ -277,12 +279,17 @@ pub async fn advance(app: &App, actor: &Actor, id: &str, moving: &Moving) -> Res
             let (id, who, moving) = (id.clone(), who.clone(), moving.clone());
             let (declaration, calendar) = (declaration.clone(), calendar.clone());
             let (text, proposed) = (text.clone(), proposed.clone());
+            let (registries, codes) = (registries.clone(), codes.clone());
             async move {
                 let row = store::get(&*tx, &id).await?;
                 if row.version != moving.version {
                     return Err(Error::refused("registry-objection-changed"));
                 }
                 let row = stepped(&tx, row, &moving, text, proposed, &who, &calendar)?;
+                // Also when it is approved: the tables may have changed since.
+                if matches!(moving.step, Move::FindWrong | Move::Approve) {
+                    must_fit(&tx, &registries, &declaration, &codes, &row).await?;
+                }
                 let row = correct(&tx, &declaration, row, moving.step, &who).await?;
                 let row = store::update(&tx, row).await?;
                 tell(&tx, &row, &who)?;
@@ -357,6 +364,37 @@ fn proposal(
     Ok(Some(json))
 }
 
+/// What is proposed keeps the rules that the tables know: codes, references, and what is unique.
+async fn must_fit(
+    tx: &Tx,
+    registries: &Registries,
+    declaration: &Declaration,
+    codes: &HashMap<String, Arc<Codes>>,
+    row: &Model,
+) -> Result<()> {
+    let Some(field) = declaration.field(&row.field) else {
+        return Ok(());
+    };
+    let Some(value) = Value::of_json(field, &proposed_value(row)?) else {
+        return Ok(());
+    };
+    let shown = apply::shown_by(tx, declaration, &row.record).await?;
+    let shown = record::store::lookup(&**tx, declaration, &shown).await?;
+    let shown = shown.ok_or(Error::NotFound { what: "record" })?;
+    let value = (field, value);
+    let wrong = apply::check_value(&**tx, registries, declaration, codes, &shown, value).await?;
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let wrong = wrong.into_iter().map(|text| Finding::new("value", text));
+    Err(Error::Invalid(wrong.collect()))
+}
+
+fn proposed_value(row: &Model) -> Result<Json> {
+    let value = row.proposed_value.as_deref().unwrap_or("null");
+    Ok(serde_json::from_str(value).map_err(|e| Fault::caused_by("read a proposed value", e))?)
+}
+
 fn stepped(
     tx: &Tx,
     mut row: Model,
@@ -414,10 +452,7 @@ async fn correct(
         actor: who.to_owned(),
         reason: row.answer.clone(),
     };
-    let value = row.proposed_value.as_deref().unwrap_or("null");
-    let value: Json =
-        serde_json::from_str(value).map_err(|e| Fault::caused_by("read a proposed value", e))?;
-    let fields = Map::from_iter([(row.field.clone(), value)]);
+    let fields = Map::from_iter([(row.field.clone(), proposed_value(&row)?)]);
     let statement = apply::new_statement(tx, &delivery, &row.record, fields);
     record::store::insert_statements(tx, declaration, std::slice::from_ref(&statement)).await?;
     let folded = apply::refold(tx, declaration, &shown, &[]).await?;

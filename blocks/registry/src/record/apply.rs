@@ -217,6 +217,35 @@ async fn check_tables(
     Ok(good)
 }
 
+/// What is wrong with a value that a record shall show: the same rules as for a delivered one.
+pub(crate) async fn check_value(
+    db: &impl ConnectionTrait,
+    registries: &Registries,
+    declaration: &Declaration,
+    codes: &HashMap<String, Arc<Codes>>,
+    shown: &Row,
+    (field, value): (&Field, Value),
+) -> Result<Vec<Text>> {
+    if let Err(text) = in_table(field, codes, &value) {
+        return Ok(vec![text]);
+    }
+    let draft = Draft {
+        key: shown.key.clone(),
+        values: BTreeMap::from([(field.id.clone(), Some(value))]),
+    };
+    let head = store::Head {
+        id: shown.id.clone(),
+        key: shown.key.clone(),
+        merged_into: None,
+    };
+    let heads = HashMap::from([(shown.key.clone(), head)]);
+    let mut refused = Vec::new();
+    let drafts = vec![(0, draft)];
+    check_tables(db, registries, declaration, drafts, &heads, &mut refused).await?;
+    let wrong = refused.into_iter().flat_map(|(_, wrong)| wrong);
+    Ok(wrong.map(|(_, text)| text).collect())
+}
+
 /// What [`apply`] would leave out, without writing.
 pub async fn would_refuse(
     db: &impl ConnectionTrait,

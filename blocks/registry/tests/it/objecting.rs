@@ -121,6 +121,58 @@ async fn a_wrong_value_is_corrected_by_two_people_of_its_source(db: Db, clock: A
 }
 
 #[db_test(migrations = migrations)]
+async fn a_correction_keeps_the_rules_of_a_statement(db: Db) {
+    let house = house(db).await;
+    let record = a_person(&house).await;
+    let doubted = async |field: &str| {
+        let clerk = officer("clerk", CIVIL);
+        let doubt = doubt(&record, field, "");
+        let id = act::raise(&house.app, &clerk, &doubt).await.unwrap();
+        let org = if field == "sbh" { CIVIL } else { POLICE };
+        let examiner = officer("examiner", org);
+        step(&house, &examiner, &id, Move::Accept, "").await.unwrap();
+        (id, examiner)
+    };
+    let (id, examiner) = doubted("hyzk").await;
+    let error = step(&house, &examiner, &id, Move::FindWrong, "99").await;
+    assert_eq!(
+        findings(&error.unwrap_err()),
+        [("value".into(), "registry-value-code")]
+    );
+    step(&house, &examiner, &id, Move::FindWrong, "20")
+        .await
+        .unwrap();
+    let chief = officer("approver", POLICE);
+    step(&house, &chief, &id, Move::Approve, "").await.unwrap();
+    assert_eq!(house.values(&record).await["hyzk"], "20");
+
+    // The number was free when it was proposed, and is another's when it is approved.
+    let (id, examiner) = doubted("sbh").await;
+    step(&house, &examiner, &id, Move::FindWrong, "S-1")
+        .await
+        .unwrap();
+    let fields = json!({"gmsfhm": OTHER, "xm": "李四"});
+    house.state("police", "2026-01-01", fields).await.unwrap();
+    let fields = json!({"gmsfhm": OTHER, "sbh": "S-1"});
+    house
+        .state("civil-affairs", "2026-01-01", fields)
+        .await
+        .unwrap();
+    let chief = officer("approver", CIVIL);
+    let error = step(&house, &chief, &id, Move::Approve, "").await;
+    let unique = [("value".into(), "registry-value-unique")];
+    assert_eq!(findings(&error.unwrap_err()), unique);
+    step(&house, &chief, &id, Move::SendBack, "").await.unwrap();
+    let error = step(&house, &examiner, &id, Move::FindWrong, "S-1").await;
+    assert_eq!(findings(&error.unwrap_err()), unique);
+    step(&house, &examiner, &id, Move::FindWrong, "S-2")
+        .await
+        .unwrap();
+    step(&house, &chief, &id, Move::Approve, "").await.unwrap();
+    assert_eq!(house.values(&record).await["sbh"], "S-2");
+}
+
+#[db_test(migrations = migrations)]
 async fn nobody_learns_of_other_people_by_objecting(db: Db) {
     let house = house(db).await;
     let record = a_person(&house).await;
