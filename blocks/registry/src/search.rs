@@ -138,7 +138,10 @@ pub fn plans(declaration: &Declaration, query: &str, field: Option<&str>) -> Opt
 /// By key. One with a sensitive part is found by whole parts only: from its beginning somebody
 /// would come to the masked rest, one character after the other.
 fn of_key(declaration: &Declaration, query: &str) -> Vec<Plan> {
-    let mut parts = declaration.key.iter().filter_map(|id| declaration.field(id));
+    let mut parts = declaration
+        .key
+        .iter()
+        .filter_map(|id| declaration.field(id));
     if !parts.any(Field::is_sensitive) {
         return vec![Plan::prefix(KEY, query)];
     }

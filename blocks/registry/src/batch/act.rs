@@ -201,13 +201,20 @@ impl Load {
     /// kept.
     async fn try_all(&self, begun: &Model) -> Result<bool> {
         let mut steps = self.steps(0).await?;
+        let mut earlier = apply::Earlier::default();
         let mut count = 0;
         while let Some(step) = steps.recv().await {
             let step = step?;
             let mut refused = step.refused;
             let db = self.app.db().read();
-            let more =
-                apply::would_refuse(db, &self.registries, &self.declaration, step.drafts).await?;
+            let more = apply::would_refuse(
+                db,
+                &self.registries,
+                &self.declaration,
+                &mut earlier,
+                step.drafts,
+            )
+            .await?;
             refused.extend(more);
             if refused.is_empty() {
                 continue;

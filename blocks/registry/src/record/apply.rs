@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
     sync::Arc,
 };
 
@@ -141,6 +142,7 @@ pub async fn apply(
         declaration,
         drafts,
         &heads,
+        None,
         &mut outcome.refused,
     )
     .await?;
@@ -164,6 +166,7 @@ async fn check_tables(
     declaration: &Declaration,
     drafts: Vec<(usize, Draft)>,
     heads: &HashMap<String, store::Head>,
+    earlier: Option<&Earlier>,
     refused: &mut Vec<(usize, Vec<Wrong>)>,
 ) -> Result<Vec<(usize, Draft)>> {
     let mut wrong: HashMap<usize, Vec<Wrong>> = HashMap::new();
@@ -184,7 +187,8 @@ async fn check_tables(
             let target = registries.declaration(db, target).await?;
             let there = store::holders(db, &target, crate::table::KEY, &values).await?;
             for (place, value, _) in &stated {
-                if !there.contains_key(value) {
+                let comes = target.id == declaration.id && earlier.is_some_and(|e| e.has(value));
+                if !comes && !there.contains_key(value) {
                     let text = Text::new("registry-value-reference").with("registry", &target.id);
                     wrong
                         .entry(*place)
@@ -198,7 +202,8 @@ async fn check_tables(
             for (place, value, key) in &stated {
                 let own = heads.get(*key).map_or(*key, |head| head.id.as_str());
                 let holder = there.entry(value.clone()).or_insert_with(|| own.to_owned());
-                if holder != own {
+                let is_taken = earlier.is_some_and(|e| e.is_taken(&field.id, value, key));
+                if holder != own || is_taken {
                     let text = Text::new("registry-value-unique");
                     wrong
                         .entry(*place)
@@ -241,24 +246,78 @@ pub(crate) async fn check_value(
     let heads = HashMap::from([(shown.key.clone(), head)]);
     let mut refused = Vec::new();
     let drafts = vec![(0, draft)];
-    check_tables(db, registries, declaration, drafts, &heads, &mut refused).await?;
+    check_tables(
+        db,
+        registries,
+        declaration,
+        drafts,
+        &heads,
+        None,
+        &mut refused,
+    )
+    .await?;
     let wrong = refused.into_iter().flat_map(|(_, wrong)| wrong);
     Ok(wrong.map(|(_, text)| text).collect())
 }
 
-/// What [`apply`] would leave out, without writing.
-pub async fn would_refuse(
+/// What the rows of a file before these would have written. Hashes, because a file may have
+/// millions of rows: among ten million, two meet in fewer than one file of ten thousand, which is
+/// refused and, hashed anew, passes under another number.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    by: RandomState,
+    keys: HashSet<u64>,
+    /// Who states a unique value, by field and value.
+    unique: HashMap<u64, u64>,
+}
+
+impl Earlier {
+    fn has(&self, key: &str) -> bool {
+        self.keys.contains(&self.by.hash_one(key))
+    }
+
+    fn is_taken(&self, field: &str, value: &str, key: &str) -> bool {
+        let holder = self.unique.get(&self.by.hash_one((field, value)));
+        holder.is_some_and(|holder| *holder != self.by.hash_one(key))
+    }
+
+    fn take(&mut self, declaration: &Declaration, draft: &Draft) {
+        let key = self.by.hash_one(draft.key.as_str());
+        self.keys.insert(key);
+        for field in declaration.fields.iter().filter(|f| f.is_unique) {
+            if let Some(Some(Value::Text(text))) = draft.values.get(&field.id) {
+                let value = self.by.hash_one((field.id.as_str(), text.as_str()));
+                self.unique.insert(value, key);
+            }
+        }
+    }
+}
+
+/// What [`apply`] would leave out, without writing, after what is earlier in the file.
+pub(crate) async fn would_refuse(
     db: &impl ConnectionTrait,
     registries: &Registries,
     declaration: &Declaration,
+    earlier: &mut Earlier,
     drafts: Vec<(usize, Draft)>,
 ) -> Result<Vec<(usize, Vec<Wrong>)>> {
     let keys: Vec<String> = drafts.iter().map(|(_, draft)| draft.key.clone()).collect();
     let heads = store::heads(db, declaration, &keys).await?;
     let mut refused = Vec::new();
-    let good = check_tables(db, registries, declaration, drafts, &heads, &mut refused).await?;
+    let good = check_tables(
+        db,
+        registries,
+        declaration,
+        drafts,
+        &heads,
+        Some(earlier),
+        &mut refused,
+    )
+    .await?;
     for (place, draft) in good {
-        if heads.contains_key(&draft.key) {
+        let is_new = !heads.contains_key(&draft.key) && !earlier.has(&draft.key);
+        earlier.take(declaration, &draft);
+        if !is_new {
             continue;
         }
         let values = draft.values.into_iter();

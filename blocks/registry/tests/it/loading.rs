@@ -104,6 +104,33 @@ async fn one_bad_row_refuses_all_when_that_was_chosen(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
+async fn far_rows_of_a_file_are_compared_before_anything_is_taken(db: Db) {
+    let house = house(db).await;
+    // More rows than one step has, and the same unique value in the first and the last.
+    let file = |last: &str| {
+        let mut file = "gmsfhm,xm,sbh\n".to_owned();
+        for n in 0..2100 {
+            let own = format!("S-{n}");
+            let code = if n == 2099 { last } else { &own };
+            writeln!(file, "{},张{n},{code}", number(n)).unwrap();
+        }
+        file
+    };
+    let mode = Mode::AllOrNothing;
+    let batch = load(&house, "p-1", mode, &file("S-0")).await.unwrap();
+    assert_eq!(batch.state, State::Refused);
+    assert_eq!(counts(&batch), [0, 0, 0, 0, 1]);
+    let told = ("sbh".to_owned(), "registry-value-unique".to_owned());
+    assert_eq!(refusals(&house, "p-1").await, [(2101, told.0, told.1)]);
+    // Far apart, one person twice: the later row changes what the earlier one made.
+    let mut twice = file("S-2099");
+    writeln!(twice, "{},,S-0", number(0)).unwrap();
+    let batch = load(&house, "p-2", mode, &twice).await.unwrap();
+    assert_eq!(batch.state, State::Loaded);
+    assert_eq!(counts(&batch), [2101, 2100, 0, 1, 0]);
+}
+
+#[db_test(migrations = migrations)]
 async fn a_file_is_taken_once_and_later_ones_only_where_they_differ(db: Db) {
     let house = house(db).await;
     let file = format!(

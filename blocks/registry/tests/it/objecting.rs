@@ -130,7 +130,9 @@ async fn a_correction_keeps_the_rules_of_a_statement(db: Db) {
         let id = act::raise(&house.app, &clerk, &doubt).await.unwrap();
         let org = if field == "sbh" { CIVIL } else { POLICE };
         let examiner = officer("examiner", org);
-        step(&house, &examiner, &id, Move::Accept, "").await.unwrap();
+        step(&house, &examiner, &id, Move::Accept, "")
+            .await
+            .unwrap();
         (id, examiner)
     };
     let (id, examiner) = doubted("hyzk").await;
