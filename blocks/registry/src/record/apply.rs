@@ -430,6 +430,8 @@ async fn change_old(
             .push(statement);
     }
     let mut new = Vec::new();
+    // By the record that shows them: rows of merged records speak of one, and are not written yet.
+    let mut said: HashMap<String, Vec<Statement>> = HashMap::new();
     for (place, draft) in drafts {
         let Some(head) = heads.get(&draft.key) else {
             continue;
@@ -446,9 +448,12 @@ async fn change_old(
             Some(_) => shown_by(tx, declaration, &head.id).await?,
             None => head.id.clone(),
         };
-        let folded = refold(tx, declaration, &shown, std::slice::from_ref(&statement)).await?;
+        let of_shown = said.entry(shown.clone()).or_default();
+        of_shown.push(statement.clone());
+        let folded = refold(tx, declaration, &shown, of_shown).await?;
         let missing = missing(declaration, &folded.values());
         if !missing.is_empty() {
+            of_shown.pop();
             outcome.refused.push((place, missing));
             continue;
         }

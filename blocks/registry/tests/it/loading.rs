@@ -170,6 +170,33 @@ async fn a_file_is_taken_once_and_later_ones_only_where_they_differ(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
+async fn rows_of_merged_records_in_one_file_are_all_shown(db: Db) {
+    let house = house(db).await;
+    let file = format!("gmsfhm,xm\n{},张一\n{},张一\n", number(1), number(2));
+    load(&house, "p-1", Mode::KeepGood, &file).await.unwrap();
+    let steward = officer("steward", POLICE);
+    let id = async |n: u16| {
+        let key = number(n);
+        let found = registry::record::act::id_of_key(&house.app, &steward, "people", &key);
+        found.await.unwrap()
+    };
+    let (from, into) = (id(1).await, id(2).await);
+    registry::record::act::merge(&house.app, &steward, "people", &from, &into, "同一人")
+        .await
+        .unwrap();
+    let file = format!("gmsfhm,sbh,dh\n{},S-1,\n{},,13800138000\n", number(1), number(2));
+    let batch = load(&house, "p-2", Mode::KeepGood, &file).await.unwrap();
+    assert_eq!(counts(&batch), [2, 0, 2, 0, 0]);
+    let view = house.view(&into, None, None).await;
+    assert_eq!(view.folded.values(), view.row.values);
+    assert_eq!(house.values(&into).await["sbh"], "S-1");
+    let page = PageRequest::default();
+    let found =
+        registry::record::act::find(&house.app, &steward, "people", "S-1", Some("sbh"), &page);
+    assert_eq!(found.await.unwrap().page.items.len(), 1);
+}
+
+#[db_test(migrations = migrations)]
 async fn a_load_that_was_cut_off_goes_on_where_it_stopped(db: Db) {
     let house = house(db).await;
     let mut file = "gmsfhm,xm\n".to_owned();
