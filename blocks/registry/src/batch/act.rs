@@ -49,7 +49,7 @@ pub async fn load(app: &App, actor: &Actor, loading: &Loading, file: &Path) -> R
     let valid_from = must_not_be_later(loading.valid_from.unwrap_or(today), today)?;
     let path = file.to_owned();
     let digest = blocking(move || digest(&path)).await?;
-    let load = Load {
+    let mut load = Load {
         app: app.clone(),
         registries: registries.clone(),
         codes: Arc::new(registries.codes_of(db, &declaration).await?),
@@ -71,6 +71,8 @@ pub async fn load(app: &App, actor: &Actor, loading: &Loading, file: &Path) -> R
     if State::of_name(&begun.state) != State::Loading {
         return Ok(store::read(begun));
     }
+    // A load that goes on another day says what it began to say.
+    load.delivery.valid_from = begun.valid_from;
     let is_whole = loading.mode == Mode::AllOrNothing;
     if is_whole && begun.rows_done == 0 && load.try_all(&begun).await? {
         return Ok(store::read(load.refused(&begun).await?));

@@ -1,5 +1,6 @@
-use std::{fmt::Write, io::Write as _};
+use std::{fmt::Write, io::Write as _, sync::Arc};
 
+use kernel::ManualClock;
 use registry::batch::{
     Batch, Mode, State,
     act::{self, Loading},
@@ -18,6 +19,16 @@ pub fn number(n: u16) -> String {
 }
 
 pub async fn load(house: &House, batch: &str, mode: Mode, csv: &str) -> kernel::Result<Batch> {
+    load_from(house, batch, mode, csv, Some("2026-01-01")).await
+}
+
+async fn load_from(
+    house: &House,
+    batch: &str,
+    mode: Mode,
+    csv: &str,
+    valid_from: Option<&str>,
+) -> kernel::Result<Batch> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(csv.as_bytes()).unwrap();
     let loading = Loading {
@@ -25,7 +36,7 @@ pub async fn load(house: &House, batch: &str, mode: Mode, csv: &str) -> kernel::
         source: "police".into(),
         batch: batch.into(),
         mode,
-        valid_from: Some("2026-01-01".parse().unwrap()),
+        valid_from: valid_from.map(|day| day.parse().unwrap()),
     };
     act::load(
         &house.app,
@@ -184,7 +195,11 @@ async fn rows_of_merged_records_in_one_file_are_all_shown(db: Db) {
     registry::record::act::merge(&house.app, &steward, "people", &from, &into, "同一人")
         .await
         .unwrap();
-    let file = format!("gmsfhm,sbh,dh\n{},S-1,\n{},,13800138000\n", number(1), number(2));
+    let file = format!(
+        "gmsfhm,sbh,dh\n{},S-1,\n{},,13800138000\n",
+        number(1),
+        number(2)
+    );
     let batch = load(&house, "p-2", Mode::KeepGood, &file).await.unwrap();
     assert_eq!(counts(&batch), [2, 0, 2, 0, 0]);
     let view = house.view(&into, None, None).await;
@@ -197,7 +212,7 @@ async fn rows_of_merged_records_in_one_file_are_all_shown(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
-async fn a_load_that_was_cut_off_goes_on_where_it_stopped(db: Db) {
+async fn a_load_that_was_cut_off_goes_on_where_it_stopped(db: Db, clock: Arc<ManualClock>) {
     let house = house(db).await;
     let mut file = "gmsfhm,xm\n".to_owned();
     for n in 0..4500 {
@@ -224,18 +239,25 @@ async fn a_load_that_was_cut_off_goes_on_where_it_stopped(db: Db) {
         })
         .await
         .unwrap();
-    let rest = load(&house, "p-1", Mode::KeepGood, &file).await.unwrap();
-    assert_eq!(counts(&rest), [4500, 4500, 0, 0, 0]);
+    clock.advance(chrono::TimeDelta::days(1));
+    let rest = load_from(&house, "p-1", Mode::KeepGood, &file, None);
+    assert_eq!(counts(&rest.await.unwrap()), [4500, 4500, 0, 0, 0]);
+    let late = "SELECT COUNT(*) AS n FROM registry_people_history WHERE valid_from <> '2026-01-01'";
+    assert_eq!(number_of(&house, late).await, 0, "the day is the batch's");
     let count = "SELECT COUNT(*) AS n FROM registry_people";
+    assert_eq!(number_of(&house, count).await, 4500);
+}
+
+async fn number_of(house: &House, sql: &str) -> i64 {
     let backend = house.db.read().get_database_backend();
     let row = house
         .db
         .read()
-        .query_one_raw(sea_orm::Statement::from_string(backend, count))
+        .query_one_raw(sea_orm::Statement::from_string(backend, sql))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(row.try_get::<i64>("", "n").unwrap(), 4500);
+    row.try_get::<i64>("", "n").unwrap()
 }
 
 #[db_test(migrations = migrations)]
