@@ -5,6 +5,7 @@ pub(crate) mod act;
 mod guard;
 mod mask;
 mod plan;
+mod size;
 pub(crate) mod store;
 
 use std::sync::{

@@ -1,8 +1,7 @@
 //! From the text of a question to a plan that reads only what policy gives.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    ops::ControlFlow,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -13,17 +12,12 @@ use datafusion::{
     datasource::empty::EmptyTable,
     error::DataFusionError,
     execution::{
-        SessionStateBuilder, context::SQLOptions, disk_manager::DiskManagerBuilder,
+        SessionState, SessionStateBuilder, context::SQLOptions, disk_manager::DiskManagerBuilder,
         memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder,
     },
     logical_expr::LogicalPlan,
     prelude::{SessionConfig, SessionContext},
-    sql::{
-        parser::Statement,
-        sqlparser::ast::{
-            BinaryOperator, Expr, ObjectName, Query, Statement as Sql, Visit, Visitor,
-        },
-    },
+    sql::{parser::Statement, sqlparser::ast::Statement as Sql},
 };
 use identity::{Actor, Gate};
 use kernel::{Error, Fault, Result, Text, clock::micros};
@@ -32,6 +26,7 @@ use web::App;
 use super::{
     LONGEST, Question,
     guard::{Guarded, View},
+    size,
 };
 use crate::{
     Lake, RowPolicy, Table, batch,
@@ -90,15 +85,6 @@ const SWELLING: [&str; 16] = [
     "space",
     "format",
 ];
-/// Places where a question puts text together. Each can double it at most as often as it is
-/// nested, so these bound how long text becomes.
-const JOINS_OF_TEXT: usize = 16;
-/// Expressions within one another: the planner goes down them on its stack, and a stack that is full
-/// ends the whole server. Two hundred conditions in a row fit.
-const DEPTH: usize = 256;
-/// Tables of a question after every name was put in its place.
-const RELATIONS: usize = 64;
-
 /// Reads the question, asks the policies about every table, and plans.
 pub(crate) async fn plan(
     app: &App,
@@ -107,9 +93,13 @@ pub(crate) async fn plan(
     question: &Question,
 ) -> Result<Planned> {
     let context = session(lake)?;
-    let statement = read(&context, &question.sql)?;
-    let state = context.state();
-    let references = state.resolve_table_references(&statement).map_err(unfit)?;
+    let (state, sql) = (context.state(), question.sql.clone());
+    let reading = async move {
+        let statement = read(&state, &sql)?;
+        let references = state.resolve_table_references(&statement).map_err(unfit)?;
+        Ok((statement, references))
+    };
+    let (statement, references) = apart(lake, reading).await?;
     let mut hidden = BTreeMap::new();
     for reference in references {
         let name = reference.table().to_owned();
@@ -142,12 +132,20 @@ pub(crate) async fn plan(
             hidden,
         })
     };
-    // Planning computes, too: it has its place among the questions' threads and its time.
-    let planning = lake.runtime()?.spawn(planned);
-    let planning = tokio_util::task::AbortOnDropHandle::new(planning);
+    apart(lake, planned).await
+}
+
+/// Reading and planning compute, too: they have their place among the questions' threads and their
+/// time.
+async fn apart<T: Send + 'static>(
+    lake: &Lake,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let work = lake.runtime()?.spawn(work);
+    let work = tokio_util::task::AbortOnDropHandle::new(work);
     let most = std::time::Duration::from_secs(lake.settings().query_seconds);
-    match tokio::time::timeout(most, planning).await {
-        Ok(Ok(planned)) => planned,
+    match tokio::time::timeout(most, work).await {
+        Ok(Ok(done)) => done,
         Ok(Err(error)) => Err(Fault::caused_by("plan a question", error).into()),
         Err(_) => Err(Error::refused("lake-query-time")),
     }
@@ -184,7 +182,7 @@ fn session(lake: &Lake) -> Result<SessionContext, Fault> {
 }
 
 /// One SELECT within its limits.
-fn read(context: &SessionContext, sql: &str) -> Result<Statement> {
+fn read(state: &SessionState, sql: &str) -> Result<Statement> {
     if sql.trim().is_empty() {
         return Err(Error::invalid("sql", Text::new("lake-sql-missing")));
     }
@@ -192,7 +190,7 @@ fn read(context: &SessionContext, sql: &str) -> Result<Statement> {
         let text = Text::new("lake-sql-long").with("most", LONGEST);
         return Err(Error::invalid("sql", text));
     }
-    let statement = context.state().sql_to_statement(sql, &Dialect::PostgreSQL);
+    let statement = state.sql_to_statement(sql, &Dialect::PostgreSQL);
     let statement = statement.map_err(unfit)?;
     let Statement::Statement(inner) = &statement else {
         return Err(Error::invalid("sql", Text::new("lake-sql-not-select")));
@@ -200,119 +198,10 @@ fn read(context: &SessionContext, sql: &str) -> Result<Statement> {
     let Sql::Query(query) = &**inner else {
         return Err(Error::invalid("sql", Text::new("lake-sql-not-select")));
     };
-    let fits = |size: Size| size.relations <= RELATIONS && size.joins_of_text <= JOINS_OF_TEXT;
-    if !Size::of(query).is_some_and(fits) {
+    if !size::fits(query) {
         return Err(Error::invalid("sql", Text::new("lake-sql-large")));
     }
     Ok(statement)
-}
-
-/// How large a question is after every name of a sub-query was put in its place. Names that stand
-/// for one another grow like powers: thirty short lines can mean a billion tables.
-struct Size {
-    relations: usize,
-    joins_of_text: usize,
-}
-
-#[derive(Default)]
-struct Counting {
-    /// What each named sub-query reads, and what the question reads in all.
-    named: HashMap<String, Vec<String>>,
-    relations: Vec<String>,
-    joins_of_text: usize,
-    depth: usize,
-}
-
-impl Visitor for Counting {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let mut inner = Self::default();
-            let _ = cte.query.visit(&mut inner);
-            let reads = self
-                .named
-                .entry(cte.alias.name.value.to_lowercase())
-                .or_default();
-            reads.extend(inner.relations);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        self.relations
-            .push(relation.to_string().replace('"', "").to_lowercase());
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        self.depth += 1;
-        if self.depth > DEPTH {
-            return ControlFlow::Break(());
-        }
-        let joins = match expr {
-            Expr::BinaryOp { op, .. } => *op == BinaryOperator::StringConcat,
-            Expr::Function(function) => {
-                let name = function.name.to_string().to_lowercase();
-                ["concat", "append", "prepend", "union", "agg", "make_"]
-                    .iter()
-                    .any(|part| name.contains(part))
-            }
-            _ => false,
-        };
-        self.joins_of_text += usize::from(joins);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-}
-
-impl Size {
-    /// Nothing for a question that is nested too deeply to be looked at.
-    fn of(query: &Query) -> Option<Self> {
-        let mut counting = Counting::default();
-        if query.visit(&mut counting).is_break() {
-            return None;
-        }
-        let mut known = HashMap::new();
-        let relations = counting
-            .relations
-            .iter()
-            .map(|name| weight(name, &counting.named, &mut known, 0))
-            .fold(0, usize::saturating_add);
-        Some(Self {
-            relations,
-            joins_of_text: counting.joins_of_text,
-        })
-    }
-}
-
-fn weight(
-    name: &str,
-    named: &HashMap<String, Vec<String>>,
-    known: &mut HashMap<String, usize>,
-    depth: usize,
-) -> usize {
-    let Some(reads) = named.get(name) else {
-        return 1;
-    };
-    if let Some(weight) = known.get(name) {
-        return *weight;
-    }
-    if depth > RELATIONS {
-        return RELATIONS + 1;
-    }
-    // A name within itself counts once.
-    known.insert(name.to_owned(), 1);
-    let sum = reads
-        .iter()
-        .map(|name| weight(name, named, known, depth + 1))
-        .fold(0, usize::saturating_add);
-    known.insert(name.to_owned(), sum.max(1));
-    sum.max(1)
 }
 
 /// What policy gives this reader of that table. A table that is not there and one that is not for

@@ -213,6 +213,29 @@ async fn nothing_but_one_select_is_taken(db: Db) {
     assert_eq!(house.dump("insured", None).await.len(), 4);
 }
 
+/// `WITH` within `WITH`, so many times.
+fn within(levels: usize) -> String {
+    (0..levels).fold("SELECT 1".into(), |inner, n| {
+        format!("WITH a{n} AS ({inner}) SELECT 1")
+    })
+}
+
+#[db_test(migrations = migrations)]
+async fn queries_within_one_another_are_counted_once_and_bounded(db: Db) {
+    let house = a_house(db).await;
+    assert!(house.ask(&outsider(), &within(5)).await.is_ok());
+    let start = std::time::Instant::now();
+    let nested = (0..40).fold("SELECT 1 x".to_owned(), |inner, n| {
+        format!("SELECT * FROM ({inner}) t{n}")
+    });
+    for sql in [within(24), within(40), nested] {
+        let error = house.ask(&outsider(), &sql).await.unwrap_err();
+        let key = keys(&error)[0];
+        assert!(["lake-sql-large", "lake-sql-unfit"].contains(&key), "{key}");
+    }
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}
+
 #[db_test(migrations = migrations)]
 async fn bombs_do_not_go_off(db: Db) {
     let house = a_house(db).await;
