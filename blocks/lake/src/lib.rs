@@ -8,9 +8,11 @@
 //! matter or department node is.
 
 mod api;
+mod arriving;
 mod batch;
 pub mod cell;
 pub mod change;
+mod content;
 mod declaration;
 mod delta;
 pub mod event;

@@ -37,3 +37,4 @@ lake-query-time = The question took too long and was given up; ask for fewer row
 lake-query-memory = The question needs more memory than one question may have; group or sort fewer rows.
 lake-query-rows = The answer has more than { $most } rows; add conditions, or a LIMIT.
 lake-body-unreadable = The rows cannot be read; send an Arrow stream (application/vnd.apache.arrow.stream) to its end.
+lake-body-large = One message of the stream comes to more than { $most } MB when it is unpacked; send fewer rows in each.

@@ -37,3 +37,4 @@ lake-query-time = 查询耗时过长，已停止；请减少行数或缩小条�
 lake-query-memory = 查询所需内存超过单次查询的限额；请减少分组或排序的行数。
 lake-query-rows = 结果超过{ $most }行；请增加条件，或加LIMIT。
 lake-body-unreadable = 无法读取数据；请发送完整的Arrow流（application/vnd.apache.arrow.stream）。
+lake-body-large = 数据流中有一段展开后超过 { $most } MB；请减少每段的行数后再发送。

@@ -5,19 +5,19 @@ use axum::{
     body::Body,
     extract::{Path, Query, State},
 };
-use datafusion::arrow::{
-    array::RecordBatch, buffer::Buffer, datatypes::SchemaRef, ipc::reader::StreamDecoder,
-};
+use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::{Stream, StreamExt};
 use identity::Actor;
-use kernel::{Error, Result, Text};
+use kernel::Result;
 use serde::{Deserialize, Serialize};
 use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use web::{App, WebError};
 
 use crate::{
-    BatchOutcome, Delivery, Kind, Mode, OnBad, SetAside, batch,
+    BatchOutcome, Delivery, Kind, Mode, OnBad, SetAside,
+    arriving::{Arriving, unreadable},
+    batch,
     lineage::{self, ColumnLineage, Use},
 };
 
@@ -174,10 +174,6 @@ pub(super) async fn deliver(
     Ok(Json(outcome))
 }
 
-fn unreadable() -> Error {
-    Error::invalid("body", Text::new("lake-body-unreadable"))
-}
-
 /// The schema and the batches of a body, as it comes.
 async fn arriving(
     body: Body,
@@ -187,13 +183,12 @@ async fn arriving(
 )> {
     let mut reading = Reading {
         pieces: body.into_data_stream(),
-        rest: Buffer::from(Vec::<u8>::new()),
-        decoder: StreamDecoder::new(),
+        arriving: Arriving::default(),
     };
     let first = reading.next().await?;
     let schema = match &first {
         Some(batch) => batch.schema(),
-        None => reading.decoder.schema().ok_or_else(unreadable)?,
+        None => reading.arriving.schema().ok_or_else(unreadable)?,
     };
     let rest = futures::stream::try_unfold(reading, |mut reading| async move {
         Ok(reading.next().await?.map(|batch| (batch, reading)))
@@ -204,25 +199,20 @@ async fn arriving(
 
 struct Reading {
     pieces: axum::body::BodyDataStream,
-    rest: Buffer,
-    decoder: StreamDecoder,
+    arriving: Arriving,
 }
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            let batch = self
-                .decoder
-                .decode(&mut self.rest)
-                .map_err(|_| unreadable())?;
-            if batch.is_some() {
-                return Ok(batch);
+            if let Some(batch) = self.arriving.next()? {
+                return Ok(Some(batch));
             }
             match self.pieces.next().await {
-                Some(Ok(piece)) => self.rest = Buffer::from(piece),
+                Some(Ok(piece)) => self.arriving.push(&piece),
                 Some(Err(_)) => return Err(unreadable()),
                 None => {
-                    self.decoder.finish().map_err(|_| unreadable())?;
+                    self.arriving.finish()?;
                     return Ok(None);
                 }
             }
