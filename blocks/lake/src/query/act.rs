@@ -23,6 +23,7 @@ use web::App;
 
 use super::{
     Answer, Described, Question,
+    measured::measured,
     plan::{self, Planned},
     store::{self, Asker, Note},
 };
@@ -214,6 +215,8 @@ impl Running {
         let plan = tokio::time::timeout_at(self.end, state.create_physical_plan(&planned.plan));
         let plan = plan.await.map_err(|_| Error::refused("lake-query-time"))?;
         let plan = plan.and_then(yielding).map_err(plan::failed)?;
+        let memory = usize::try_from(self.lake.settings().query_memory_mb << 20);
+        let plan = measured(plan, memory.unwrap_or(usize::MAX)).map_err(plan::failed)?;
         execute_stream(plan, state.task_ctx()).map_err(plan::failed)
     }
 

@@ -4,6 +4,7 @@
 pub(crate) mod act;
 mod guard;
 mod mask;
+mod measured;
 mod plan;
 mod size;
 pub(crate) mod store;

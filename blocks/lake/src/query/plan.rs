@@ -67,7 +67,7 @@ impl Planned {
 
 /// Functions that make long text or long lists out of a few letters; one of them fills a server's
 /// memory in a moment, and the engine does not count what functions hold.
-const SWELLING: [&str; 16] = [
+const SWELLING: [&str; 22] = [
     "repeat",
     "lpad",
     "rpad",
@@ -82,6 +82,12 @@ const SWELLING: [&str; 16] = [
     "generate_series",
     "gen_series",
     "array_pad",
+    "array_replace",
+    "array_replace_n",
+    "array_replace_all",
+    "list_replace",
+    "list_replace_n",
+    "list_replace_all",
     "space",
     "format",
 ];

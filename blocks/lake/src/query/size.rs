@@ -180,11 +180,14 @@ impl Visitor for Counting {
     }
 
     fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
-        if !matches!(value.value, Value::Number(..)) {
-            self.longest = self.longest.max(value.value.to_string().len());
-        }
+        self.longest = self.longest.max(written(&value.value));
         ControlFlow::Continue(())
     }
+}
+
+/// Bytes of a text that is written out.
+fn written(value: &Value) -> usize {
+    value.clone().into_string().map_or(0, |text| text.len())
 }
 
 fn is_join(expr: &Expr) -> bool {
@@ -231,7 +234,7 @@ fn makes(function: &Function) -> usize {
     if has(&["to_string", "_join"]) {
         // What stands between the parts stands there as often as there are parts.
         let between = given.iter().skip(1).map(|expr| match expr {
-            Expr::Value(value) => value.value.to_string().len(),
+            Expr::Value(value) => written(&value.value),
             _ => TOO_MUCH,
         });
         return between.fold(1, usize::saturating_add);

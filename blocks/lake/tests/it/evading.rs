@@ -236,6 +236,85 @@ async fn queries_within_one_another_are_counted_once_and_bounded(db: Db) {
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
 
+/// Every level puts the text of the one before together ten times.
+fn swelling(with: &str, levels: usize, seed: usize) -> String {
+    let mut sql = format!("WITH t0 AS (SELECT '{}' t)", "x".repeat(seed));
+    for n in 1..=levels {
+        write!(sql, ", t{n} AS (SELECT {with} t FROM t{})", n - 1).unwrap();
+    }
+    sql + &format!(" SELECT max(length(t)) FROM t{levels}")
+}
+
+#[db_test(migrations = migrations)]
+async fn text_does_not_swell_however_it_is_put_together(db: Db) {
+    let house = a_house(db).await;
+    let ten = ["t"; 10].join(",");
+    let listed = format!("array_to_string([{ten}], '')");
+    let joined = format!("concat({ten})");
+    let chained = ["t"; 10].join(" || ");
+    let nested = format!("concat({})", vec![format!("concat({ten})"); 10].join(","));
+    let between = "array_to_string(string_to_array(t, ''), t)".to_owned();
+    let hexed = "encode(encode(encode(encode(encode(t::bytea, 'hex')::bytea, 'hex')::bytea, 'hex')::bytea, 'hex')::bytea, 'hex')".to_owned();
+    let inside = format!(
+        "(SELECT concat({ten}) FROM (SELECT concat({ten}) t FROM (SELECT {listed} t) a) b)"
+    );
+    for (with, levels, seed) in [
+        (&listed, 4, 10_000),
+        (&listed, 3, 10),
+        (&joined, 3, 10),
+        (&joined, 1, 10_000),
+        (&chained, 3, 10),
+        (&nested, 2, 10),
+        (&between, 1, 10_000),
+        (&hexed, 1, 10),
+        (&inside, 1, 10),
+        (&"struct(t, t, t, t, t, t, t, t)".to_owned(), 3, 10),
+    ] {
+        let sql = swelling(with, levels, seed);
+        let error = house.ask(&outsider(), &sql).await.unwrap_err();
+        assert_eq!(keys(&error), ["lake-sql-large"], "{with}");
+    }
+    // What people ask for is answered.
+    for (with, levels, length) in [
+        (&listed, 2, "1000"),
+        (&joined, 2, "1000"),
+        (&chained, 2, "1000"),
+    ] {
+        let told = house.ask(&outsider(), &swelling(with, levels, 10)).await;
+        assert_eq!(told.unwrap()[0][0], length, "{with}");
+    }
+    let label = "WITH a AS (SELECT xm || '（' || xzqh || '）' || coalesce(xbdm, '') AS l FROM insured) \
+        SELECT string_agg(l || ';' || l, '、'), array_to_string(array_agg(l), ',') FROM a";
+    house.ask(&outsider(), label).await.unwrap();
+}
+
+#[db_test(migrations = migrations)]
+async fn long_rows_are_stopped_where_they_are_made(db: Db) {
+    let settings = lake::Settings {
+        query_memory_mb: 64,
+        ..lake::Settings::default()
+    };
+    let house = crate::house::house_with(db, settings).await;
+    let digits = "(VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9))";
+    // Ten thousand rows of 500 characters, gathered into one.
+    let from = format!("{digits} a(x), {digits} b(x), {digits} c(x), {digits} d(x)");
+    let gathered = |seed: usize| {
+        let text = "x".repeat(seed);
+        format!("SELECT length(string_agg(t, '')) FROM (SELECT '{text}' || a.x t FROM {from}) s")
+    };
+    let error = house.ask(&outsider(), &gathered(499)).await.unwrap_err();
+    assert_eq!(keys(&error), ["lake-query-memory"]);
+    let told = house.ask(&outsider(), &gathered(99)).await.unwrap();
+    assert_eq!(told[0][0], "1000000");
+    // Many long rows go by in pieces.
+    let fifty = ["t"; 50].join(",");
+    let many = format!(
+        "SELECT max(length(u)) FROM (SELECT concat({fifty}) u, x FROM (SELECT '{}' || a.x t, a.x FROM {from}) s) v WHERE u NOT LIKE '%yy%'",
+        "x".repeat(499)
+    );
+    assert_eq!(house.ask(&outsider(), &many).await.unwrap()[0][0], "25000");
+}
+
 #[db_test(migrations = migrations)]
 async fn bombs_do_not_go_off(db: Db) {
     let house = a_house(db).await;
