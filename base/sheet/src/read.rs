@@ -11,6 +11,7 @@ use std::{
 
 use calamine::{DataRef, Dimensions, Reader as _, Xlsx};
 use kernel::{Error, Fault, Result, Text};
+use zip::ZipArchive;
 
 /// One row as it stands in the file; `line` is what a spreadsheet or editor shows beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,16 +158,50 @@ impl Read for Decoded {
     }
 }
 
+/// Megabytes that a workbook may come to, unpacked: a million rows of a few columns.
+const UNPACKED_MB: u64 = 256;
+/// Megabytes of what is not a sheet's rows and is held in memory, its shared strings above all.
+const HELD_MB: u64 = 64;
+
+/// Unpacks the workbook into nothing, and counts: a file of a megabyte may come to gigabytes, and
+/// what it says of its sizes need not be so.
+fn must_be_small(path: &Path) -> Result<()> {
+    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut book = ZipArchive::new(file).map_err(|e| no_workbook(&e))?;
+    let (mut all, mut held) = (UNPACKED_MB << 20, HELD_MB << 20);
+    for place in 0..book.len() {
+        let part = book.by_index(place).map_err(|e| no_workbook(&e))?;
+        let is_rows = part
+            .name()
+            .is_ok_and(|name| name.starts_with("xl/worksheets/"));
+        let left = if is_rows { all } else { all.min(held) };
+        let mut bounded = part.take(left + 1);
+        let size =
+            std::io::copy(&mut bounded, &mut std::io::sink()).map_err(|e| no_workbook(&e))?;
+        if size > left {
+            let text = Text::new("sheet-large")
+                .with("most", UNPACKED_MB)
+                .with("held", HELD_MB);
+            return Err(Error::invalid("file", text));
+        }
+        all -= size;
+        held -= if is_rows { 0 } else { size };
+    }
+    Ok(())
+}
+
+fn no_workbook(error: &dyn std::error::Error) -> Error {
+    tracing::info!(%error, "not a workbook");
+    Error::invalid("file", Text::new("sheet-not-a-workbook"))
+}
+
 fn xlsx_rows(path: &Path, take: &mut dyn FnMut(RawRow, u64) -> Result<bool>) -> Result<()> {
+    must_be_small(path)?;
     let broken = |e| Fault::caused_by("read the workbook", e);
     let mut file = File::open(path).map_err(unreadable)?;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    let wrong = |e| {
-        tracing::info!(error = %e, "not a workbook");
-        Error::invalid("file", Text::new("sheet-not-a-workbook"))
-    };
     let mut book: Xlsx<_> =
-        Xlsx::new(BufReader::new(file)).map_err(|e: calamine::XlsxError| wrong(e))?;
+        Xlsx::new(BufReader::new(file)).map_err(|e: calamine::XlsxError| no_workbook(&e))?;
     let sheet = book
         .sheet_names()
         .first()

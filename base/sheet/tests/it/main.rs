@@ -1,9 +1,14 @@
 //! What is written is read again.
 #![cfg(test)]
 
-use std::path::Path;
+use std::{
+    io::{Cursor, Write},
+    path::Path,
+};
 
+use kernel::Error;
 use sheet::RawRow;
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 fn table() -> Vec<Vec<String>> {
     let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
@@ -15,6 +20,10 @@ fn table() -> Vec<Vec<String>> {
 }
 
 fn read(bytes: &[u8]) -> Vec<RawRow> {
+    try_read(bytes).unwrap()
+}
+
+fn try_read(bytes: &[u8]) -> kernel::Result<Vec<RawRow>> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let mut rows = Vec::new();
@@ -22,9 +31,48 @@ fn read(bytes: &[u8]) -> Vec<RawRow> {
     sheet::rows(path, &mut |row, _| {
         rows.push(row);
         Ok(true)
-    })
-    .unwrap();
-    rows
+    })?;
+    Ok(rows)
+}
+
+/// A small workbook with one more part of so many megabytes of one letter.
+fn with_part(name: &str, megabytes: usize) -> Vec<u8> {
+    let bytes = sheet::xlsx("一", table()).unwrap();
+    let mut book = ZipWriter::new_append(Cursor::new(bytes)).unwrap();
+    book.start_file(name, SimpleFileOptions::default()).unwrap();
+    let letters = vec![b'A'; 1 << 20];
+    for _ in 0..megabytes {
+        book.write_all(&letters).unwrap();
+    }
+    book.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_workbook_that_unpacks_to_much_is_refused() {
+    let key = |bytes: &[u8]| match try_read(bytes) {
+        Err(Error::Invalid(findings)) => findings[0].text.key,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(read(&with_part("xl/media/a", 60)).len(), 3);
+    let bomb = with_part("xl/sharedStrings.xml", 70);
+    assert!(bomb.len() < 200_000);
+    assert_eq!(key(&bomb), "sheet-large");
+    assert_eq!(key(&with_part("xl/worksheets/b.xml", 260)), "sheet-large");
+    // Sizes that are said need not be true.
+    let mut lying = bomb;
+    let says = 70_u32 << 20;
+    let places: Vec<usize> = (0..lying.len() - 4)
+        .filter(|at| lying[*at..at + 4] == says.to_le_bytes())
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        lying[at..at + 4].copy_from_slice(&100_u32.to_le_bytes());
+    }
+    let told = key(&lying);
+    assert!(
+        ["sheet-large", "sheet-not-a-workbook"].contains(&told),
+        "{told}"
+    );
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub(super) async fn import_list(
 
 /// Takes an uploaded list in; the page does the same.
 pub async fn receive(app: &App, actor: &Actor, mut body: Multipart) -> kernel::Result<Report> {
+    import::may(app, actor)?;
     let broken = |e| Fault::caused_by("read the upload", e);
     let mut options = Options::default();
     let mut file: Option<tempfile::NamedTempFile> = None;

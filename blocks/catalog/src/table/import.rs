@@ -103,10 +103,15 @@ struct Found {
     cells: HashMap<&'static str, String>,
 }
 
+/// Whether the actor describes resources at all; asked before a file is received and read.
+pub(crate) fn may(app: &App, actor: &Actor) -> Result<()> {
+    let gate = app.part::<Gate>()?;
+    actor.may(&gate, "catalog.edit", &identity::Resource::system())
+}
+
 /// Takes a file in.
 pub async fn import(app: &App, actor: &Actor, path: &Path, options: &Options) -> Result<Report> {
-    let gate = app.part::<Gate>()?;
-    actor.may(&gate, "catalog.read", &identity::Resource::system())?;
+    may(app, actor)?;
     let db = app.db().read();
     let lists = Arc::new(Lists::new(profile::get(db).await?, class::list(db).await?));
     let (path, shared): (PathBuf, _) = (path.to_owned(), lists.clone());

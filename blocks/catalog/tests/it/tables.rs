@@ -165,6 +165,26 @@ async fn all_or_nothing_writes_nothing_for_one_wrong_resource(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
+async fn a_file_of_who_describes_nothing_is_not_read(db: Db) {
+    let house = house(db).await;
+    let path = file(&house, "list.csv", b"a,b\n1,2\n");
+    let clerk = house.actor("clerk").await;
+    let error = import(&house.app, &clerk, &path, &market()).await;
+    assert!(matches!(error, Err(kernel::Error::Forbidden { .. })));
+    let upload = |login: &'static str| {
+        let body = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\na,b\r\n--x--\r\n";
+        let request = axum::http::Request::post("/api/catalog/import")
+            .header("content-type", "multipart/form-data; boundary=x")
+            .body(axum::body::Body::from(body))
+            .unwrap();
+        let house = &house;
+        async move { house.ask(&house.actor(login).await, request).await.0 }
+    };
+    assert_eq!(upload("clerk").await, 403);
+    assert_eq!(upload("writer").await, 422);
+}
+
+#[db_test(migrations = migrations)]
 async fn what_is_exported_is_imported_again_without_a_change(db: Db) {
     let house = house(db).await;
     let mut entry = good("=企业,\"登记\"\n第二行");
