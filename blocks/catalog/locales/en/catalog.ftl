@@ -70,3 +70,6 @@ catalog-report-form = This is no report of a catalog; use the file that the othe
 catalog-report-stranger = This catalog is unknown; register its key first.
 catalog-report-signature = The signature does not belong to the content; get the file anew.
 catalog-report-old = Report { $last } was taken in already; use a later one.
+catalog-supplement-more = A supplement cannot ask for more than your department and the centre agreed to; ask for less here, or make a new request for the rest.
+catalog-supplement-same = This was agreed to and stays as it is; make a new request to change it.
+catalog-supplement-kept = What was agreed to stays; leave it as it is and add to it.

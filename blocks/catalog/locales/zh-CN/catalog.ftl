@@ -70,3 +70,6 @@ catalog-report-form = 不是目录上报文件；请使用对方目录生成的�
 catalog-report-stranger = 不认识这个目录；请先登记对方的公钥。
 catalog-report-signature = 签名与内容不符，文件可能被改动；请重新取得文件。
 catalog-report-old = 已收到第 { $last } 号之后的文件，不能再收较早的；请使用最新文件。
+catalog-supplement-more = 补正不能超出本部门和主管部门已同意的范围；请改回或缩小，其余另行申请。
+catalog-supplement-same = 此项已经同意，补正时不能更改；如需更改，请另行申请。
+catalog-supplement-kept = 原有内容已经同意，补正时只能补充；请保留原文，在其后补写。

@@ -314,7 +314,7 @@ pub async fn grants(
     store::grants(db, resource, applicant).await
 }
 
-/// The applicant adds what the provider missed.
+/// The applicant adds what the provider missed, within what was agreed to before.
 pub async fn supplement(
     app: &App,
     actor: &Actor,
@@ -330,7 +330,8 @@ pub async fn supplement(
         &resource_of(&view.row, &view.row.applicant),
     )?;
     let entry = resource::store::get(app.db().read(), &view.row.resource).await?;
-    let mistakes = ask.mistakes(&entry.metadata()?, app.clock().today());
+    let mut mistakes = ask.mistakes(&entry.metadata()?, app.clock().today());
+    mistakes.extend(ask.beyond(&view.ask));
     if !mistakes.is_empty() {
         return Err(Error::Invalid(mistakes));
     }

@@ -172,6 +172,49 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// Where a supplement asks for more, or takes back what was said: the own department and the
+    /// centre agreed to what stood there, and only the provider looks at it again.
+    pub fn beyond(&self, agreed: &Self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut wrong = |field: &str, key: &'static str| {
+            findings.push(Finding::new(field, Text::new(key)));
+        };
+        if self.items.iter().any(|item| !agreed.items.contains(item)) {
+            wrong("items", "catalog-supplement-more");
+        }
+        let same = |new: &str, old: &str| old.trim().is_empty() || new.trim() == old.trim();
+        for (field, new, old) in [
+            ("rows", &self.rows, &agreed.rows),
+            ("mode", &self.mode, &agreed.mode),
+        ] {
+            if !same(new, old) {
+                wrong(field, "catalog-supplement-same");
+            }
+        }
+        let is_more_a_day = self.per_day == 0 || self.per_day > agreed.per_day;
+        if agreed.per_day > 0 && is_more_a_day {
+            wrong("per_day", "catalog-supplement-more");
+        }
+        if self.starts_on < agreed.starts_on {
+            wrong("starts_on", "catalog-supplement-more");
+        }
+        if self.ends_on > agreed.ends_on {
+            wrong("ends_on", "catalog-supplement-more");
+        }
+        for (field, new, old) in [
+            ("basis", &self.basis, &agreed.basis),
+            ("purpose", &self.purpose, &agreed.purpose),
+            ("users", &self.users, &agreed.users),
+        ] {
+            if !new.contains(old.trim()) {
+                wrong(field, "catalog-supplement-kept");
+            }
+        }
+        findings
+    }
+}
+
 impl Request {
     pub fn standing(&self) -> State {
         State::of_name(&self.state).unwrap_or(State::Cancelled)

@@ -78,7 +78,7 @@ async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db:
     let seen = act::get(&house.app, &asker, &id).await.unwrap();
     assert_eq!(seen.row.standing(), State::Supplement);
     let more = Ask {
-        users: "云港市招牌审批系统（合成）".into(),
+        users: "招牌审批系统，审查岗；系统为云港市招牌审批系统（合成）".into(),
         ..scope()
     };
     act::supplement(&house.app, &asker, &id, seen.row.version, &more)
@@ -115,6 +115,70 @@ async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db:
     assert!(grant().await.is_none());
     let over = step(&chief, Move::Resume, "再来").await.unwrap_err();
     assert_eq!(findings(&over)[0].1, "catalog-request-unfit");
+}
+
+#[db_test(migrations = migrations)]
+async fn a_supplement_stays_within_what_was_agreed_to(db: Db) {
+    let house = house(db).await;
+    let entry = house.published(good("企业登记")).await;
+    let id = asked(&house, &entry.id).await;
+    let subject = format!("catalog-request:{id}");
+    for (login, outcome) in [
+        ("asker-chief", "agree"),
+        ("steward", "agree"),
+        ("chief", "supplement"),
+    ] {
+        house
+            .decide(login, &subject, outcome, "说明")
+            .await
+            .unwrap();
+    }
+    let asker = house.actor("asker").await;
+    let version = act::get(&house.app, &asker, &id).await.unwrap().row.version;
+    let send = async |ask: &Ask| act::supplement(&house.app, &asker, &id, version, ask).await;
+    let wider = Ask {
+        items: vec!["编号".into(), "注册资本".into()],
+        basis: "另一依据".into(),
+        purpose: "全市企业画像".into(),
+        users: "各部门".into(),
+        mode: "2".into(),
+        per_day: 0,
+        starts_on: Some("2026-03-01".parse().unwrap()),
+        ends_on: Some("2027-12-31".parse().unwrap()),
+        ..scope()
+    };
+    let (more, kept) = ("catalog-supplement-more", "catalog-supplement-kept");
+    let told = findings(&send(&wider).await.unwrap_err());
+    let told: Vec<_> = told
+        .iter()
+        .map(|(field, key)| (field.as_str(), *key))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("items", more),
+            ("mode", "catalog-supplement-same"),
+            ("per_day", more),
+            ("starts_on", more),
+            ("ends_on", more),
+            ("basis", kept),
+            ("purpose", kept),
+            ("users", kept),
+        ]
+    );
+    assert_eq!(state(&house, &id).await, State::Supplement);
+    let narrower = Ask {
+        items: vec!["编号".into()],
+        rows: "本市企业".into(),
+        purpose: "户外招牌审批核验，逐件核验".into(),
+        per_day: 100,
+        ends_on: Some("2026-06-30".parse().unwrap()),
+        responsible: "李华（合成）".into(),
+        ..scope()
+    };
+    let row = send(&narrower).await.unwrap();
+    assert_eq!(row.ask().unwrap(), narrower);
+    assert_eq!(row.ends_on, narrower.ends_on.unwrap());
 }
 
 #[db_test(migrations = migrations)]
