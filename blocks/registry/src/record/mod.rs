@@ -2,6 +2,7 @@
 
 pub mod act;
 pub(crate) mod apply;
+mod find;
 pub mod store;
 
 use std::collections::{BTreeMap, HashMap};
