@@ -6,8 +6,9 @@ use std::{collections::HashMap, process::Command};
 use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
-const BASE: [&str; 8] = [
+const BASE: [&str; 9] = [
     "kernel",
+    "ipc",
     "linkage",
     "synthetic",
     "sheet",
