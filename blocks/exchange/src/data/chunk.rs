@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a chunk on the wire at the most.
 pub const LARGEST: usize = 32 << 20;
+/// Bytes of a chunk's rows in memory at the most; a node makes chunks of 8 MB.
+pub const LARGEST_UNPACKED: u64 = 8 * LARGEST as u64;
 
 /// What the rows of a chunk mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +68,15 @@ pub fn write(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, Fau
     writer.into_inner().map_err(failed)
 }
 
+/// Fails where the rows would not fit into memory: the decoder believes whatever length a few bytes
+/// claim.
+pub fn must_fit(bytes: &[u8]) -> Result<(), Fault> {
+    ipc::check(bytes, LARGEST_UNPACKED).map_err(|e| Fault::caused_by("read a chunk", e))
+}
+
 /// The rows of a chunk in the columns that it has itself, whatever its publication has become.
 pub fn read_own(bytes: &[u8]) -> Result<Vec<RecordBatch>, Fault> {
+    must_fit(bytes)?;
     let failed = |e| Fault::caused_by("read a chunk", e);
     let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(failed)?;
     reader.collect::<Result<_, _>>().map_err(failed)
@@ -75,6 +84,7 @@ pub fn read_own(bytes: &[u8]) -> Result<Vec<RecordBatch>, Fault> {
 
 /// The rows of a chunk; fails unless they have that schema.
 pub fn read(bytes: &[u8], schema: &SchemaRef) -> Result<Vec<RecordBatch>, Fault> {
+    must_fit(bytes)?;
     let failed = |e| Fault::caused_by("read a chunk", e);
     let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(failed)?;
     if reader.schema() != *schema {

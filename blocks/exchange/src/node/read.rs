@@ -362,7 +362,7 @@ impl<'a> Writer<'a> {
         let rows = pending.batches.iter().map(RecordBatch::num_rows).sum();
         let bytes = chunk::write(schema, &pending.batches)?;
         // A source whose rows are few and enormous.
-        if bytes.len() > chunk::LARGEST {
+        if bytes.len() > chunk::LARGEST || chunk::must_fit(&bytes).is_err() {
             return Err(Fault::new(
                 "the rows of one chunk are too large; lower limits.chunk_bytes",
             ));

@@ -197,6 +197,18 @@ async fn rows_that_do_not_add_up_are_not_taken(db: Db, clock: Arc<ManualClock>) 
     police.put(&manifest.batch, 0, &bytes).await.unwrap();
     refused(police.commit(&manifest.batch).await, "checksum");
 
+    // A chunk whose buffer claims to unpack to 64 TiB, which no memory holds.
+    let (mut manifest, mut bomb) = batch("police", 1, &[7; 1_000]);
+    let magic = [0x28, 0xb5, 0x2f, 0xfd];
+    let at = bomb.windows(4).position(|four| four == magic).unwrap();
+    bomb[at - 8..at].copy_from_slice(&(1_u64 << 46).to_le_bytes());
+    manifest.chunks = vec![Mark::of(Kind::Rows, 1_000, &bomb)];
+    police.offer(&police.sign(&manifest)).await.unwrap();
+    refused(
+        police.put(&manifest.batch, 0, &bomb).await,
+        "does not hold",
+    );
+
     // A chunk that is no Arrow, and one that is too many rows, though the digests fit.
     let rubbish = vec![0xff; 64];
     let (mut manifest, _) = batch("police", 1, &[1, 2, 3]);
