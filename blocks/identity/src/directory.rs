@@ -105,6 +105,38 @@ pub async fn organisation(db: &impl ConnectionTrait, code: &str) -> Result<Optio
     Ok(row.map(organisation_of).transpose()?)
 }
 
+/// Codes of the organisations above one, the nearest first. One that the directory does not know is
+/// taken to be right below those that have nothing above them.
+pub async fn above(db: &impl ConnectionTrait, code: &str) -> Result<Vec<String>> {
+    let Some(row) = lookup_organisation(db, code).await? else {
+        return tops(db).await;
+    };
+    let (mut all, mut next) = (Vec::new(), row.parent_id);
+    while let Some(id) = next {
+        let row = organisation::Entity::find_by_id(id).one(db).await;
+        let row = row.map_err(|e| fault("read an organisation", e))?;
+        // A circle, which nobody should have loaded, ends where it began.
+        let Some(row) = row.filter(|row| row.code != code && !all.contains(&row.code)) else {
+            break;
+        };
+        all.push(row.code);
+        next = row.parent_id;
+    }
+    Ok(all)
+}
+
+async fn tops(db: &impl ConnectionTrait) -> Result<Vec<String>> {
+    organisation::Entity::find()
+        .select_only()
+        .column(organisation::Column::Code)
+        .filter(organisation::Column::ParentId.is_null())
+        .order_by_asc(organisation::Column::Code)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list organisations", e).into())
+}
+
 /// Those in a region and everything it covers, by code; all for an empty region.
 pub async fn organisations(db: &impl ConnectionTrait, region: &str) -> Result<Vec<Organisation>> {
     let stem = region

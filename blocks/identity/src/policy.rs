@@ -4,8 +4,8 @@
 //! `orgs`, `regions`, `groups` as `post@org`, `parties`; `assurance`, `second_factor`,
 //! `is_token`), the thing as `resource` (`id`, `owner`, `org`, `region`; empty text where it has
 //! none), and in `context` what Cedar cannot compute: `posts_at_org` (the actor's posts at the
-//! thing's organisation), `posts_in_region` (at organisations whose region covers the thing's)
-//! and `is_owner`.
+//! thing's organisation), `posts_above` (at the organisations above it, where the act names them),
+//! `posts_in_region` (at organisations whose region covers the thing's) and `is_owner`.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -30,6 +30,8 @@ pub struct Resource {
     pub owner: Option<String>,
     /// Organisation (credit code) that handles it.
     pub org: Option<String>,
+    /// Organisations above that one (credit codes), as [`crate::directory::above`] tells them.
+    pub above: Vec<String>,
     /// Region it belongs to.
     pub region: Option<String>,
 }
@@ -62,6 +64,12 @@ impl Resource {
     #[must_use]
     pub fn org(mut self, org: impl ToString) -> Self {
         self.org = Some(org.to_string());
+        self
+    }
+
+    #[must_use]
+    pub fn above(mut self, orgs: Vec<String>) -> Self {
+        self.above = orgs;
         self
     }
 
@@ -322,6 +330,10 @@ fn request(actor: &Actor, action: &str, resource: &Resource) -> Result<Request, 
         .posts
         .iter()
         .filter(|p| resource.kind == SYSTEM || resource.org.as_deref() == Some(&*p.org));
+    let above = actor
+        .posts
+        .iter()
+        .filter(|p| resource.above.contains(&p.org));
     let in_region = actor.posts.iter().filter(|p| {
         resource.kind == SYSTEM
             || resource
@@ -335,6 +347,7 @@ fn request(actor: &Actor, action: &str, resource: &Resource) -> Result<Request, 
         .is_some_and(|owner| parties(actor).contains(owner));
     let context = Context::from_pairs([
         ("posts_at_org".to_owned(), set(at_org.map(|p| &*p.post))),
+        ("posts_above".to_owned(), set(above.map(|p| &*p.post))),
         (
             "posts_in_region".to_owned(),
             set(in_region.map(|p| &*p.post)),

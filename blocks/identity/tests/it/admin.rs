@@ -283,3 +283,30 @@ async fn sessions_end_at_once_and_the_auditor_sees_who_ended_them(db: Db, clock:
     assert_eq!(page["items"][0]["actor"], format!("user:{actor}"));
     assert!(page["next"].is_string());
 }
+
+#[store::db_test(migrations = identity::migrations)]
+async fn the_directory_tells_who_is_above(db: Db, _clock: Arc<ManualClock>) {
+    for (code, parent) in [("A", None), ("B", Some("A")), ("C", Some("B")), ("D", None)] {
+        let seed = identity::load::OrganisationSeed {
+            code: code.into(),
+            parent: parent.map(str::to_owned),
+            region: "321000".into(),
+            ..identity::load::OrganisationSeed::default()
+        };
+        db.write(move |tx| {
+            let seed = seed.clone();
+            async move { identity::load::organisation(&tx, &seed).await.map(drop) }
+        })
+        .await
+        .unwrap();
+    }
+    for (code, above) in [
+        ("A", vec![]),
+        ("B", vec!["A"]),
+        ("C", vec!["B", "A"]),
+        ("nobody", vec!["A", "D"]),
+    ] {
+        let found = identity::directory::above(db.read(), code).await.unwrap();
+        assert_eq!(found, above, "{code}");
+    }
+}

@@ -118,6 +118,20 @@ fn a_post_counts_only_at_its_own_organisation() {
 }
 
 #[test]
+fn a_post_above_counts_where_the_act_names_what_is_above() {
+    let policy = "permit (principal, action == Action::\"x\", resource) \
+                  when { context.posts_above.contains(\"steward\") };";
+    let gate = Gate::of([("x.cedar", policy)]).unwrap();
+    let steward = officer("steward", "A", "321000");
+    let may = |resource: Resource| gate.check(&steward, "x", &resource).is_ok();
+    let thing = || Resource::new("Case", 1).org("B");
+    assert!(may(thing().above(vec!["C".into(), "A".into()])));
+    assert!(!may(thing().above(vec!["C".into()])));
+    assert!(!may(thing()));
+    assert!(!may(Resource::new("Case", 1).org("A")));
+}
+
+#[test]
 fn a_city_supervisor_sees_its_districts_and_no_other_city() {
     let supervisor = officer("supervisor", "A", "321000");
     let board = |region: &str| Resource::new("Board", region).region(region);
