@@ -229,6 +229,20 @@ async fn assemble(db: Db, dir: &Path, address: &str) -> (App, TcpListener) {
             Err(_) => tokio::task::yield_now().await,
         }
     };
+    let centre = identity::load::OrganisationSeed {
+        code: CENTRE.into(),
+        region: "321000".into(),
+        name_zh: "示范中心（合成）".into(),
+        name_en: "Sample centre (synthetic)".into(),
+        ..identity::load::OrganisationSeed::default()
+    };
+    app.db()
+        .write(move |tx| {
+            let centre = centre.clone();
+            async move { identity::load::organisation(&tx, &centre).await.map(drop) }
+        })
+        .await
+        .unwrap();
     let hub = app.part::<Hub>().unwrap();
     hub.note_address(listener.local_addr().unwrap());
     (app, listener)

@@ -15,6 +15,7 @@ exchange-purpose-missing = Say what the data is for.
 exchange-basis-missing = Name the law or duty that it rests on.
 exchange-expires-past = The last day is over; choose today or later.
 exchange-node-own = The subscriber's node is the provider's; choose another.
+exchange-node-taken = The node { $node } is another department's; choose another code.
 exchange-node-revoked = The certificate of this node is revoked; to come back it needs a new code from the data authority.
 exchange-enrol-code = The code is unknown, used or too old; ask the data authority for a new one.
 exchange-enrol-proof = The node does not prove that it has its keys; remove the key files of its folder and enrol again.

@@ -15,6 +15,7 @@ exchange-purpose-missing = 请写明用途。
 exchange-basis-missing = 请写明法律依据或职责依据。
 exchange-expires-past = 截止日期已过；请选今天或以后的日期。
 exchange-node-own = 订阅节点就是提供节点；请选择别的节点。
+exchange-node-taken = 节点“{ $node }”已属于其他部门；请换一个编号。
 exchange-node-revoked = 该节点的证书已吊销；如需恢复，请由数据主管部门重新发放接入码。
 exchange-enrol-code = 接入码无效、已使用或已过期；请向数据主管部门索取新的接入码。
 exchange-enrol-proof = 节点未能证明持有其密钥；请删除节点目录中的密钥文件后重新接入。

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use web::App;
 
 use super::{
-    Hub, Peer, batch, may, publication, store,
+    Hub, Peer, batch, may, may_at, publication, store,
     subscription::{self, Scope},
 };
 use crate::{
@@ -368,6 +368,8 @@ pub async fn failed(hub: &Hub, peer: &Peer, said: &Failed) -> Result<()> {
 /// Lets a node try a failed delivery again.
 pub async fn retry(app: &App, actor: &Actor, id: &str) -> Result<()> {
     may(app, actor, "exchange.operate", None)?;
+    let row = store::get::<delivery::Entity>(app.db().read(), "delivery", id.to_owned()).await?;
+    may_at(app, actor, "exchange.operate", &row.org).await?;
     let id = id.to_owned();
     app.db()
         .write(move |tx| {

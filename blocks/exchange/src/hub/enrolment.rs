@@ -11,7 +11,7 @@ use rand::TryRng;
 use serde::Serialize;
 use web::App;
 
-use super::{Hub, Peer, may, store};
+use super::{Hub, Peer, may, may_at, store};
 use crate::{
     data::is_code,
     event,
@@ -46,6 +46,7 @@ pub async fn invite(app: &App, actor: &Actor, invitation: &Invitation) -> Result
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
     }
+    may_at(app, actor, "exchange.operate", &invitation.org).await?;
     let mut secret = [0_u8; 16];
     rand::rngs::SysRng
         .try_fill_bytes(&mut secret)
@@ -58,6 +59,10 @@ pub async fn invite(app: &App, actor: &Actor, invitation: &Invitation) -> Result
         .write(move |tx| {
             let (invitation, digest, who) = (invitation.clone(), digest.clone(), who.clone());
             async move {
+                let known = store::lookup::<node::Entity>(&*tx, invitation.node.clone()).await?;
+                if let Some(taken) = taken(known.as_ref(), &invitation.org) {
+                    return Err(Error::Invalid(vec![Finding::new("node", taken)]));
+                }
                 let body = event::NodeInvited {
                     node: invitation.node.clone(),
                     org: invitation.org.clone(),
@@ -78,6 +83,12 @@ pub async fn invite(app: &App, actor: &Actor, invitation: &Invitation) -> Result
         })
         .await?;
     Ok(code)
+}
+
+/// A code belongs to one department for good: subscriptions and deliveries go by it.
+fn taken(known: Option<&node::Model>, org: &str) -> Option<Text> {
+    let known = known.filter(|known| known.org != org)?;
+    Some(Text::new("exchange-node-taken").with("node", &known.code))
 }
 
 fn findings(invitation: &Invitation) -> Vec<Finding> {
@@ -161,6 +172,11 @@ async fn take_in(
     if code.used_at.is_some() {
         return Err(Error::refused("exchange-enrol-code"));
     }
+    let known = store::lookup::<node::Entity>(&**tx, code.node.clone()).await?;
+    // Of two departments that invited one code, the first node to come has it.
+    if let Some(taken) = taken(known.as_ref(), &code.org) {
+        return Err(Error::Refused(taken));
+    }
     let row = node::Model {
         code: code.node.clone(),
         title: code.title.clone(),
@@ -178,7 +194,7 @@ async fn take_in(
         org: code.org.clone(),
         fingerprint: fresh.fingerprint.clone(),
     };
-    match store::lookup::<node::Entity>(&**tx, code.node.clone()).await? {
+    match known {
         // Whoever has the old machine has the old certificates: they end here.
         Some(_) => {
             store::forget_certificates(tx, &code.node).await?;
@@ -243,6 +259,8 @@ pub async fn revoke(app: &App, actor: &Actor, node: &str, reason: &str) -> Resul
             Text::new("exchange-reason-missing"),
         ));
     }
+    let row = store::get::<node::Entity>(app.db().read(), "node", node.to_owned()).await?;
+    may_at(app, actor, "exchange.operate", &row.org).await?;
     let hub = app.part::<Hub>()?;
     let code = node.to_owned();
     let (node, who, reason) = (node.to_owned(), actor.trace(), reason.trim().to_owned());

@@ -23,7 +23,7 @@ use std::{
 
 use ::store::Db;
 use chrono::{DateTime, Duration, Utc};
-use identity::{Actor, Gate, Resource};
+use identity::{Actor, Gate, Resource, directory};
 use kernel::{Error, Result, Text, clock::micros};
 use serde::{Deserialize, Serialize};
 use web::App;
@@ -171,7 +171,17 @@ impl Peer {
     }
 }
 
-/// Whether the actor may; `org` is the department whose thing it is.
+/// Whether the actor may do that with a thing of a department's, be it as one of its own people or of
+/// an organisation above it.
+pub(crate) async fn may_at(app: &App, actor: &Actor, action: &str, org: &str) -> Result<()> {
+    let gate = app.part::<Gate>()?;
+    let above = directory::above(app.db().read(), org).await?;
+    let resource = Resource::new("Exchange", "exchange").org(org).above(above);
+    actor.may(&gate, action, &resource)
+}
+
+/// Whether the actor may; `org` is the department whose thing it is, and without one it is asked
+/// whether he may anywhere.
 pub(crate) fn may(app: &App, actor: &Actor, action: &str, org: Option<&str>) -> Result<()> {
     let gate = app.part::<Gate>()?;
     let resource = match org {

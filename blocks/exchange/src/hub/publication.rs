@@ -5,7 +5,7 @@ use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::Serialize;
 use web::App;
 
-use super::{Hub, Peer, may, store, terms::Offer};
+use super::{Hub, Peer, may, may_at, store, terms::Offer};
 use crate::{
     data::{Shape, is_code},
     event,
@@ -159,10 +159,17 @@ fn moved(tx: &::store::Tx, who: &str, row: &publication::Model) -> Result<()> {
     tx.emit(format!("publication:{}", row.code), who, &body)
 }
 
+async fn may_publish(app: &App, actor: &Actor, code: &str) -> Result<()> {
+    may(app, actor, "exchange.publish", None)?;
+    let (db, code) = (app.db().read(), code.to_owned());
+    let row = store::get::<publication::Entity>(db, "publication", code).await?;
+    may_at(app, actor, "exchange.publish", &row.org).await
+}
+
 /// Opens a publication with the columns that its node announced, or suspends it: nothing comes in
 /// and nothing goes out from then on.
 pub async fn set_open(app: &App, actor: &Actor, code: &str, open: bool) -> Result<Publication> {
-    may(app, actor, "exchange.publish", None)?;
+    may_publish(app, actor, code).await?;
     let (code, who, hub) = (code.to_owned(), actor.trace(), app.part::<Hub>()?);
     let row = app
         .db()
@@ -236,7 +243,7 @@ pub async fn suspend_in(tx: &::store::Tx, code: &str, who: &str) -> Result<bool>
 
 /// Asks the node for all rows, as for a subscriber whose table was lost.
 pub async fn ask_full(app: &App, actor: &Actor, code: &str) -> Result<()> {
-    may(app, actor, "exchange.publish", None)?;
+    may_publish(app, actor, code).await?;
     let code = code.to_owned();
     app.db()
         .write(move |tx| {

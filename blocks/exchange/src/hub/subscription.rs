@@ -6,7 +6,7 @@ use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::{Deserialize, Serialize};
 use web::App;
 
-use super::{Hub, Peer, may, publication, store};
+use super::{Hub, Peer, may, may_at, publication, store};
 use crate::{
     data::{
         Shape,
@@ -148,9 +148,17 @@ pub(super) fn view(row: subscription::Model) -> Result<Subscription> {
     })
 }
 
+/// Who gets a publication is for its provider to say, or those above it; never for who gets it.
+async fn may_share(app: &App, actor: &Actor, publication: &str) -> Result<()> {
+    may(app, actor, "exchange.subscribe", None)?;
+    let (db, code) = (app.db().read(), publication.to_owned());
+    let row = store::get::<publication_table::Entity>(db, "publication", code).await?;
+    may_at(app, actor, "exchange.subscribe", &row.org).await
+}
+
 /// Lets a node have rows from the next full batch on, which the provider's node is asked for.
 pub async fn subscribe(app: &App, actor: &Actor, asked: &Subscribing) -> Result<Subscription> {
-    may(app, actor, "exchange.subscribe", None)?;
+    may_share(app, actor, &asked.publication).await?;
     let (asked, who, today) = (asked.clone(), actor.trace(), app.clock().today());
     let hub = app.part::<Hub>()?;
     let row = app
@@ -352,6 +360,9 @@ fn moved(tx: &::store::Tx, who: &str, row: &subscription::Model) -> Result<()> {
 /// Suspends, resumes or withdraws; at once, because each pull asks anew.
 pub async fn set_state(app: &App, actor: &Actor, id: &str, state: State) -> Result<Subscription> {
     may(app, actor, "exchange.subscribe", None)?;
+    let db = app.db().read();
+    let row = store::get::<subscription::Entity>(db, "subscription", id.to_owned()).await?;
+    may_share(app, actor, &row.publication).await?;
     let (id, who) = (id.to_owned(), actor.trace());
     let row = app
         .db()

@@ -23,7 +23,7 @@ use store::{Db, db_test};
 
 use crate::house::{CIVIL, House, POLICE, migrations};
 
-fn shape() -> Shape {
+pub fn shape() -> Shape {
     let id = Column {
         name: "id".into(),
         kind: Type::Integer,
@@ -204,10 +204,7 @@ async fn rows_that_do_not_add_up_are_not_taken(db: Db, clock: Arc<ManualClock>) 
     bomb[at - 8..at].copy_from_slice(&(1_u64 << 46).to_le_bytes());
     manifest.chunks = vec![Mark::of(Kind::Rows, 1_000, &bomb)];
     police.offer(&police.sign(&manifest)).await.unwrap();
-    refused(
-        police.put(&manifest.batch, 0, &bomb).await,
-        "does not hold",
-    );
+    refused(police.put(&manifest.batch, 0, &bomb).await, "does not hold");
 
     // A chunk that is no Arrow, and one that is too many rows, though the digests fit.
     let rubbish = vec![0xff; 64];

@@ -19,11 +19,35 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use web::{App, Texts};
 
+/// Above both departments.
+pub const CITY: &str = "113210009900000174";
 pub const POLICE: &str = "11321000990000033R";
 pub const CIVIL: &str = "11321000990000041L";
 
 pub fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
-    exchange::migrations()
+    let mut all = identity::migrations();
+    all.extend(exchange::migrations());
+    all
+}
+
+/// The city's government, and two departments below it.
+pub async fn organisations(db: &Db) {
+    for (code, parent) in [(CITY, None), (POLICE, Some(CITY)), (CIVIL, Some(CITY))] {
+        let seed = identity::load::OrganisationSeed {
+            code: code.into(),
+            parent: parent.map(str::to_owned),
+            region: "321000".into(),
+            name_zh: "示范机构（合成）".into(),
+            name_en: "Sample organisation (synthetic)".into(),
+            short_name: String::new(),
+        };
+        db.write(move |tx| {
+            let seed = seed.clone();
+            async move { identity::load::organisation(&tx, &seed).await.map(drop) }
+        })
+        .await
+        .unwrap();
+    }
 }
 
 pub struct House {
@@ -48,6 +72,7 @@ impl House {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         clock.set(Utc::now());
+        organisations(&db).await;
         let dir = tempfile::tempdir().unwrap();
         let own = exchange::foundation();
         let app = App::new(
@@ -191,8 +216,11 @@ pub fn officer(post: &str, org: &str) -> Actor {
     }
 }
 
+/// Steward of the police, and of the city above it.
 pub fn steward() -> Actor {
-    officer("steward", POLICE)
+    let mut steward = officer("steward", POLICE);
+    steward.posts.extend(officer("steward", CITY).posts);
+    steward
 }
 
 pub fn sqlite(file: &Path) -> String {
