@@ -287,7 +287,7 @@ async fn page<'a>(
             .unwrap_or_default(),
         task: task.map(|task| task.facts.name).unwrap_or_default(),
         items,
-        steps: steps(app, p, actor, &row)?,
+        steps: steps(app, p, actor, &row).await?,
         row,
         f,
         p,
@@ -332,17 +332,19 @@ const MOVES: [(&str, Move); 4] = [
     ("cancel", Move::Cancel),
 ];
 
-fn steps(app: &App, p: &Page, actor: &Actor, row: &Request) -> Result<Vec<Choice>, WebError> {
+async fn steps(app: &App, p: &Page, actor: &Actor, row: &Request) -> Result<Vec<Choice>, WebError> {
     let gate = app.part::<Gate>()?;
-    let may = |action: &str, org: &str| {
+    let above = act::above(app.db().read(), &row.provider).await?;
+    let may = |action: &str, org: &str, above: &[String]| {
         let resource = Resource::new("CatalogRequest", &row.id).org(org);
+        let resource = resource.above(above.to_vec());
         gate.check(actor, action, &resource).is_ok()
     };
     let state = row.standing();
     let fit = MOVES.into_iter().filter(|(_, step)| {
         let allowed = match step {
-            Move::Cancel => may("catalog.request", &row.applicant),
-            _ => may("catalog.request.stop", &row.provider),
+            Move::Cancel => may("catalog.request", &row.applicant, &[]),
+            _ => may("catalog.request.stop", &row.provider, &above),
         };
         allowed && step.after(state).is_some()
     });

@@ -13,7 +13,7 @@ use web::App;
 
 use super::{Ask, Request, State, flow, react, store};
 use crate::{
-    event,
+    event, profile,
     resource::{self, Entry, Happening},
 };
 
@@ -220,7 +220,8 @@ pub async fn advance(
         Move::Cancel => ("catalog.request", &view.row.applicant),
         _ => ("catalog.request.stop", &view.row.provider),
     };
-    actor.may(&gate, action, &resource_of(&view.row, org))?;
+    let above = above(app.db().read(), org).await?;
+    actor.may(&gate, action, &resource_of(&view.row, org).above(above))?;
     let reason = crate::must_say("reason", reason)?;
     let engine = app.part::<workflow::Engine>()?;
     let (id, who) = (id.to_owned(), actor.trace());
@@ -244,6 +245,14 @@ pub async fn advance(
             }
         })
         .await
+}
+
+/// Who stands above a provider where its grants are concerned: the organisations of the directory,
+/// and the centre that the profile names, which may be beside it there.
+pub async fn above(db: &impl ConnectionTrait, provider: &str) -> Result<Vec<String>> {
+    let mut all = directory::above(db, provider).await?;
+    all.push(profile::get(db).await?.centre);
+    Ok(all)
 }
 
 /// The request stands elsewhere from now on.

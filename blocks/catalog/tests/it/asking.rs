@@ -13,7 +13,7 @@ use kernel::ManualClock;
 use serde_json::json;
 use store::{Db, db_test};
 
-use crate::house::{House, MARKET, URBAN, findings, good, house, migrations};
+use crate::house::{House, MARKET, URBAN, findings, good, house, migrations, officer};
 
 fn scope() -> Ask {
     Ask {
@@ -109,8 +109,15 @@ async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db:
     assert!(step(&asker, Move::Suspend, "不行").await.is_err());
     step(&chief, Move::Suspend, "发现超范围使用").await.unwrap();
     assert!(grant().await.is_none(), "at once");
+    // Not by who gets it, whatever his post; by the provider, or the centre.
+    let theirs = officer(chief.user, "steward", URBAN);
+    let refused = step(&theirs, Move::Resume, "自行恢复").await;
+    assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
     step(&chief, Move::Resume, "已整改").await.unwrap();
     assert!(grant().await.is_some());
+    let centre = house.actor("steward").await;
+    step(&centre, Move::Suspend, "核查").await.unwrap();
+    step(&centre, Move::Resume, "核查完毕").await.unwrap();
     step(&chief, Move::Revoke, "职责变更").await.unwrap();
     assert!(grant().await.is_none());
     let over = step(&chief, Move::Resume, "再来").await.unwrap_err();

@@ -285,7 +285,7 @@ impl House {
     }
 }
 
-fn officer(user: UserId, post: &str, org: &str) -> Actor {
+pub fn officer(user: UserId, post: &str, org: &str) -> Actor {
     let post = Post {
         post: post.into(),
         org: org.into(),
