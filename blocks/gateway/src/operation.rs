@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use kernel::{Finding, Text};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -162,21 +163,37 @@ fn fits(template: &str, path: &str) -> bool {
                     return false;
                 }
             }
-            (Some(own), Some(called)) if own == called => {}
+            (Some(own), Some(called)) if is_same(own, called) => {}
             _ => return false,
         }
     }
 }
 
-/// Nothing that climbs, and no separator in disguise.
+/// As the API reads them.
+fn is_same(own: &str, called: &str) -> bool {
+    percent_decode_str(own).eq(percent_decode_str(called))
+}
+
+/// Nothing that climbs, no parameter of a part, and nothing in disguise.
 fn is_plain_path(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
     path.starts_with('/')
-        && !["%2f", "%5c", "%2e", "%00", "\\"]
-            .iter()
-            .any(|hidden| lower.contains(hidden))
-        && !path.split('/').any(|part| part == "." || part == "..")
         && !path.contains("//")
+        && !path.contains(['\\', ';'])
+        && !path.split('/').any(|part| part == "." || part == "..")
+        && path.split('%').skip(1).all(is_rightly_encoded)
+        && percent_decode_str(path).decode_utf8().is_ok()
+}
+
+/// Whether what follows a percent sign is a byte that has to be written so. Letters, digits and
+/// what separates need no disguise, and an encoded percent sign could be decoded twice.
+fn is_rightly_encoded(rest: &str) -> bool {
+    let digits = rest
+        .get(..2)
+        .filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+    let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+    byte.is_some_and(|byte| {
+        !byte.is_ascii_alphanumeric() && !byte.is_ascii_control() && !b"-._~/\\;?#%".contains(&byte)
+    })
 }
 
 #[cfg(test)]
@@ -272,6 +289,7 @@ mod tests {
             "/persons/{id}": {"get": {}},
             "/persons/new": {"get": {}, "post": {}},
             "/": {"get": {}},
+            "/人口/{id}": {"get": {}},
         })));
         let all = all.unwrap();
         let check = |method: &str, path: &str, expected: &str| {
@@ -287,6 +305,8 @@ mod tests {
         check("DELETE", "/persons/7", "GET");
         check("POST", "/persons/new", "POST /persons/new");
         check("GET", "/", "GET /");
+        check("GET", "/persons/%E5%BC%A0%20a", "GET /persons/{id}");
+        check("GET", "/%e4%ba%BA%E5%8F%A3/7", "GET /人口/{id}");
         for path in [
             "/persons",
             "/persons/",
@@ -297,6 +317,21 @@ mod tests {
             "/persons/a%2Fb",
             "persons/7",
             "/persons/a\\b",
+            // What the API reads as /persons/new, or may.
+            "/persons/%6eew",
+            "/persons/%6Eew",
+            "/persons/%256eew",
+            "/persons/new;x",
+            "/persons/new%3bx",
+            "/persons/new%3Fx",
+            "/persons/new%23",
+            "/%70ersons/new",
+            "/persons/new%0a",
+            // No bytes, and no text.
+            "/persons/%+6",
+            "/persons/%6",
+            "/persons/%",
+            "/persons/%C0%AF",
         ] {
             check("GET", path, "none");
         }

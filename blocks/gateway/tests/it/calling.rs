@@ -88,6 +88,16 @@ async fn what_does_not_fit_the_document_is_not_called(db: Db, clock: Arc<ManualC
             404,
             "gateway-path-unknown",
         ),
+        (
+            "/api/gateway/persons/persons/%61ll",
+            404,
+            "gateway-path-unknown",
+        ),
+        (
+            "/api/gateway/persons/persons/7;x",
+            404,
+            "gateway-path-unknown",
+        ),
         ("/api/gateway/persons/echo", 405, "gateway-method-other"),
         ("/api/gateway/nothing/persons/7", 404, ""),
     ] {
