@@ -12,7 +12,7 @@ use crate::{
     mask::{self, Mask},
     operation::Operation,
     part::Gateway,
-    resource::{Resource, may, parse, text},
+    resource::{Resource, may, may_at, parse, text},
     schema::{grant as table, resource as resource_table},
     store,
 };
@@ -139,21 +139,18 @@ const MOST: i64 = 1_000_000_000;
 
 /// Lets a department call.
 pub async fn grant(app: &App, actor: &Actor, asked: &Granting) -> Result<Grant> {
+    may(app, actor, "gateway.grant", None)?;
     let db = app.db().read();
-    let row = store::lookup::<resource_table::Entity>(db, asked.resource.clone()).await?;
-    may(
-        app,
-        actor,
-        "gateway.grant",
-        row.as_ref().map(|row| row.org.as_str()),
-    )?;
+    let resource = store::lookup::<resource_table::Entity>(db, asked.resource.clone()).await?;
     let missing = || Error::invalid("resource", Text::new("gateway-resource-unknown"));
-    let resource: Resource = row.ok_or_else(missing)?.try_into()?;
-    let findings = findings(asked, &resource, app.clock().today());
+    let resource = resource.ok_or_else(missing)?;
+    may_at(app, actor, "gateway.grant", &resource.org).await?;
+    let findings = findings(asked, &resource.clone().try_into()?, app.clock().today());
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
     }
     let who = actor.trace();
+    must_be_second(&who, &resource)?;
     let row = table::Model {
         id: String::new(),
         resource: asked.resource.clone(),
@@ -172,8 +169,14 @@ pub async fn grant(app: &App, actor: &Actor, asked: &Granting) -> Result<Grant> 
     let row = app
         .db()
         .write(move |tx| {
-            let (row, who) = (row.clone(), who.clone());
+            let (row, who, resource) = (row.clone(), who.clone(), resource.clone());
             async move {
+                let code = resource.code.clone();
+                let now = store::get::<resource_table::Entity>(&*tx, "resource", code).await?;
+                // Described anew in the meantime, it is another thing than was looked at.
+                if (&now.query, &now.operations) != (&resource.query, &resource.operations) {
+                    return Err(Error::refused("gateway-resource-changed"));
+                }
                 let row = table::Model {
                     id: ::store::event::new_id(tx.now()),
                     created_at: micros(tx.now()),
@@ -189,11 +192,24 @@ pub async fn grant(app: &App, actor: &Actor, asked: &Granting) -> Result<Grant> 
     row.try_into()
 }
 
+/// What the hub answers itself from registry and lake is opened by two people: who registers the
+/// question does not say who may ask it.
+fn must_be_second(who: &str, resource: &resource_table::Model) -> Result<()> {
+    if resource.query.is_some() && resource.registered_by == who {
+        return Err(Error::refused("gateway-grant-alone"));
+    }
+    Ok(())
+}
+
 fn findings(asked: &Granting, resource: &Resource, today: NaiveDate) -> Vec<Finding> {
     let mut findings = mask::findings(&asked.masks);
     let mut found = |field: &str, text: Text| findings.push(Finding::new(field, text));
     if kernel::code::uscc::parse(&asked.org).is_err() {
         found("org", Text::new("gateway-org"));
+    }
+    // Its own people read its registry and tables by the rights of their posts.
+    if resource.query.is_some() && asked.org == resource.org {
+        found("org", Text::new("gateway-grant-own"));
     }
     if asked.purpose.trim().is_empty() {
         found("purpose", Text::new("gateway-purpose-missing"));
@@ -237,13 +253,12 @@ fn moved(tx: &::store::Tx, who: &str, row: &table::Model) -> Result<()> {
 pub async fn set_state(app: &App, actor: &Actor, id: &str, state: State) -> Result<Grant> {
     let row = store::get::<table::Entity>(app.db().read(), "grant", id).await?;
     let code = row.resource.clone();
-    let resource = store::lookup::<resource_table::Entity>(app.db().read(), code).await?;
-    may(
-        app,
-        actor,
-        "gateway.grant",
-        resource.as_ref().map(|row| row.org.as_str()),
-    )?;
+    let db = app.db().read();
+    let resource = store::get::<resource_table::Entity>(db, "resource", code).await?;
+    may_at(app, actor, "gateway.grant", &resource.org).await?;
+    if state == State::Active {
+        must_be_second(&actor.trace(), &resource)?;
+    }
     let (id, who) = (id.to_owned(), actor.trace());
     let row = app
         .db()

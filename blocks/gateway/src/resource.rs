@@ -1,7 +1,7 @@
 //! Interfaces that can be called: registered by their providers, opened, suspended, withdrawn.
 
 use exchange::hub::{Hub, enrolment};
-use identity::{Actor, Gate};
+use identity::{Actor, Gate, directory};
 use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -157,6 +157,15 @@ const LARGEST: i64 = 1 << 30;
 /// Seconds until an answer begins at the most: the server itself gives a request up after 30.
 const LATEST: i64 = 28;
 
+/// Whether the actor may do that with what a department offers, be it as one of its own people or of
+/// an organisation above it.
+pub(crate) async fn may_at(app: &App, actor: &Actor, action: &str, org: &str) -> Result<()> {
+    let gate = app.part::<Gate>()?;
+    let above = directory::above(app.db().read(), org).await?;
+    let resource = identity::Resource::new("Gateway", "gateway").org(org);
+    actor.may(&gate, action, &resource.above(above))
+}
+
 pub(crate) fn may(app: &App, actor: &Actor, action: &str, org: Option<&str>) -> Result<()> {
     let gate = app.part::<Gate>()?;
     let resource = match org {
@@ -169,7 +178,7 @@ pub(crate) fn may(app: &App, actor: &Actor, action: &str, org: Option<&str>) -> 
 /// Offers an interface, or describes it anew. It is open at once: nobody may call it before he has
 /// a grant.
 pub async fn register(app: &App, actor: &Actor, asked: &Registering) -> Result<Resource> {
-    may(app, actor, "gateway.register", Some(&asked.org))?;
+    may_at(app, actor, "gateway.register", &asked.org).await?;
     let mut findings = plain_findings(asked);
     let operations = match (&asked.document, &asked.query) {
         (Some(document), None) => {
@@ -235,6 +244,9 @@ async fn put(tx: &::store::Tx, row: table::Model, who: &str) -> Result<table::Mo
             return Err(Error::refused("gateway-resource-foreign"));
         }
         Some(known) => {
+            if known.query != row.query {
+                must_be_ungranted(tx, &row.code).await?;
+            }
             row.state = known.state;
             store::update(tx, row.clone()).await?;
         }
@@ -242,6 +254,17 @@ async fn put(tx: &::store::Tx, row: table::Model, who: &str) -> Result<table::Mo
     }
     moved(tx, who, &row)?;
     Ok(row)
+}
+
+/// A grant was given for what the hub answered then, and for nothing else.
+async fn must_be_ungranted(tx: &::store::Tx, code: &str) -> Result<()> {
+    let grants = store::grants(&**tx, code, None).await?;
+    let is_over = |state: &str| state == crate::grant::State::Withdrawn.name();
+    if grants.iter().all(|grant| is_over(&grant.state)) {
+        Ok(())
+    } else {
+        Err(Error::refused("gateway-query-granted"))
+    }
 }
 
 fn imported(document: &Value) -> std::result::Result<Vec<Operation>, Vec<Finding>> {
@@ -305,7 +328,7 @@ fn moved(tx: &::store::Tx, who: &str, row: &table::Model) -> Result<()> {
 /// Opens, suspends or withdraws, at once.
 pub async fn set_state(app: &App, actor: &Actor, code: &str, state: State) -> Result<Resource> {
     let row = store::get::<table::Entity>(app.db().read(), "resource", code).await?;
-    may(app, actor, "gateway.register", Some(&row.org))?;
+    may_at(app, actor, "gateway.register", &row.org).await?;
     let (code, who) = (code.to_owned(), actor.trace());
     let row = app
         .db()

@@ -59,11 +59,12 @@ impl Query {
         }
     }
 
-    /// What of it does not fit the registry, or the table of this department.
+    /// What of it does not fit the registry, or the table of this department; whose fields it may
+    /// not offer.
     pub async fn findings(&self, app: &App, org: &str) -> Result<Vec<Finding>> {
         let finding = |text| Finding::new("query", text);
         let mut findings = match (self.registry.is_empty(), self.lake.is_empty()) {
-            (false, true) => record::findings(app, self).await?,
+            (false, true) => record::findings(app, self, org).await?,
             (true, false) => table::findings(app, self, org).await?,
             _ => vec![Text::new("gateway-query-where")],
         };

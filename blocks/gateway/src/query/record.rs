@@ -1,14 +1,17 @@
 //! Answers from a registry.
 
-use identity::Actor;
+use std::collections::HashSet;
+
+use identity::{Actor, directory};
 use kernel::{Error, Result, Text};
-use registry::{Registries, record::act::view_by_key};
+use registry::{Declaration, Field, Registries, record::act::view_by_key, source};
 use serde_json::{Map, Value, json};
 use web::App;
 
 use super::{Query, plain, read};
 
-pub(super) async fn findings(app: &App, query: &Query) -> Result<Vec<Text>> {
+/// A department offers questions to what it answers for itself.
+pub(super) async fn findings(app: &App, query: &Query, org: &str) -> Result<Vec<Text>> {
     let registries = app.part::<Registries>()?;
     let found = registries
         .declaration(app.db().read(), &query.registry)
@@ -22,7 +25,49 @@ pub(super) async fn findings(app: &App, query: &Query) -> Result<Vec<Text>> {
     if !query.key.is_empty() {
         findings.push(Text::new("gateway-query-key-own"));
     }
+    let own = sources_of(app, org).await?;
+    for field in query.compare.iter().chain(&query.fields) {
+        let field = declaration.field(field);
+        if let Some(field) = field.filter(|field| !answers(&declaration, field, &own)) {
+            findings.push(Text::new("gateway-query-foreign").with("name", &field.id));
+        }
+    }
     Ok(findings)
+}
+
+/// Sources of an organisation's own, and of those below it.
+async fn sources_of(app: &App, org: &str) -> Result<HashSet<String>> {
+    let db = app.db().read();
+    let mut own = HashSet::new();
+    for source in source::list(db).await? {
+        let is_own = source.org == org
+            || directory::above(db, &source.org)
+                .await?
+                .iter()
+                .any(|above| above == org);
+        if is_own {
+            own.insert(source.id);
+        }
+    }
+    Ok(own)
+}
+
+/// Whether one of these sources has authority for the field; for one that names none, the sources
+/// of the key have.
+fn answers(declaration: &Declaration, field: &Field, own: &HashSet<String>) -> bool {
+    let of_key = || {
+        let key = declaration
+            .key
+            .iter()
+            .filter_map(|id| declaration.field(id));
+        key.flat_map(|field| &field.authority)
+            .any(|id| own.contains(id))
+    };
+    if field.authority.is_empty() {
+        of_key()
+    } else {
+        field.authority.iter().any(|id| own.contains(id))
+    }
 }
 
 /// A record that is not there and one that says otherwise answer a comparison

@@ -43,16 +43,39 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use web::{App, Texts};
 
+/// Above both departments.
+pub const CITY: &str = "113210009900000174";
 pub const POLICE: &str = "11321000990000033R";
 pub const CIVIL: &str = "11321000990000041L";
 pub const PERSON: &str = "320000199001010039";
 
 pub fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
-    let mut all = exchange::migrations();
+    let mut all = identity::migrations();
+    all.extend(exchange::migrations());
     all.extend(registry::migrations());
     all.extend(lake::migrations());
     all.extend(gateway::migrations());
     all
+}
+
+/// The city's government, and two departments below it.
+pub async fn organisations(db: &Db) {
+    for (code, parent) in [(CITY, None), (POLICE, Some(CITY)), (CIVIL, Some(CITY))] {
+        let seed = identity::load::OrganisationSeed {
+            code: code.into(),
+            parent: parent.map(str::to_owned),
+            region: "321000".into(),
+            name_zh: "示范机构（合成）".into(),
+            name_en: "Sample organisation (synthetic)".into(),
+            short_name: String::new(),
+        };
+        db.write(move |tx| {
+            let seed = seed.clone();
+            async move { identity::load::organisation(&tx, &seed).await.map(drop) }
+        })
+        .await
+        .unwrap();
+    }
 }
 
 pub struct House {
@@ -72,6 +95,7 @@ impl House {
     /// Tests' time stands still at the real moment, because TLS looks at the real clock.
     pub async fn open_with(db: Db, clock: &Arc<ManualClock>, settings: Settings) -> Self {
         clock.set(Utc::now());
+        organisations(&db).await;
         let dir = tempfile::tempdir().unwrap();
         let foundations = [
             web::foundation(),
@@ -127,7 +151,7 @@ impl House {
             title: "示范前置机（合成）".into(),
             org: org.into(),
         };
-        let steward = officer("steward", POLICE);
+        let steward = officer("steward", CITY);
         let code = exchange::hub::enrolment::invite(&self.app, &steward, &invitation)
             .await
             .unwrap();

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::{body::Body, http::Request};
+use gateway::{grant, resource};
+use identity::Actor;
 use kernel::ManualClock;
 use serde_json::{Value, json};
 use store::{Db, db_test, page::PageRequest};
 
-use crate::house::{Answer, CIVIL, House, PERSON, POLICE, migrations, officer};
+use crate::house::{Answer, CITY, CIVIL, House, PERSON, POLICE, granting, migrations, officer};
 
 async fn ask(house: &House, code: &str, question: Value) -> Answer {
     let request = Request::post(format!("/api/gateway/{code}"))
@@ -216,4 +218,102 @@ async fn only_own_tables_are_offered(db: Db, clock: Arc<ManualClock>) {
         };
         assert_eq!(findings[0].text.key, key);
     }
+}
+
+/// A registration of a question, as a steward of that organisation sends it.
+async fn offer(
+    house: &House,
+    actor: &Actor,
+    org: &str,
+    query: Value,
+) -> kernel::Result<resource::Resource> {
+    let mut asked = crate::house::registering();
+    (asked.code, asked.org, asked.document) = ("question".into(), org.into(), None);
+    asked.query = Some(serde_json::from_value(query).unwrap());
+    resource::register(&house.app, actor, &asked).await
+}
+
+fn rules<T: std::fmt::Debug>(outcome: kernel::Result<T>) -> Vec<&'static str> {
+    match outcome {
+        Err(kernel::Error::Invalid(findings)) => findings.iter().map(|f| f.text.key).collect(),
+        Err(kernel::Error::Refused(text)) => vec![text.key],
+        other => panic!("{other:?}"),
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn a_registry_is_offered_by_who_answers_for_it(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    house.people().await;
+    let (police, civil, city) = (
+        officer("steward", POLICE),
+        officer("steward", CIVIL),
+        officer("steward", CITY),
+    );
+    for query in [
+        json!({"registry": "people", "fields": ["xm", "dz"]}),
+        json!({"registry": "people", "compare": ["xm", "dz"]}),
+    ] {
+        let refused = offer(&house, &civil, CIVIL, query.clone()).await;
+        assert_eq!(rules(refused), ["gateway-query-foreign"; 2]);
+        for (actor, org) in [(&civil, POLICE), (&police, CITY)] {
+            let refused = offer(&house, actor, org, query.clone()).await;
+            assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
+        }
+    }
+    let query = json!({"registry": "people", "fields": ["xm"]});
+    offer(&house, &city, CITY, query.clone()).await.unwrap();
+    resource::set_state(&house.app, &city, "question", resource::State::Withdrawn)
+        .await
+        .unwrap();
+    let mut asked = crate::house::registering();
+    (asked.code, asked.document) = ("question-2".into(), None);
+    asked.query = Some(serde_json::from_value(query).unwrap());
+    resource::register(&house.app, &police, &asked)
+        .await
+        .unwrap();
+}
+
+#[db_test(migrations = migrations)]
+async fn a_question_is_opened_by_a_second_person_for_others(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    house.people().await;
+    let first = officer("steward", POLICE);
+    let query = json!({"registry": "people", "compare": ["xm"]});
+    offer(&house, &first, POLICE, query.clone()).await.unwrap();
+    let mut asked = granting();
+    asked.resource = "question".into();
+    let alone = grant::grant(&house.app, &first, &asked).await;
+    assert_eq!(rules(alone), ["gateway-grant-alone"]);
+    let second = officer("approver", POLICE);
+    asked.org = POLICE.into();
+    let own = grant::grant(&house.app, &second, &asked).await;
+    assert_eq!(rules(own), ["gateway-grant-own"]);
+    asked.org = CIVIL.into();
+    let foreign = grant::grant(&house.app, &officer("steward", CIVIL), &asked).await;
+    assert!(matches!(foreign, Err(kernel::Error::Forbidden { .. })));
+    let made = grant::grant(&house.app, &second, &asked).await.unwrap();
+
+    // What the provider stopped is not let go on by who gets it, nor by the first person alone.
+    grant::set_state(&house.app, &first, &made.id, grant::State::Suspended)
+        .await
+        .unwrap();
+    let resumed = |actor: Actor| {
+        let (app, id) = (house.app.clone(), made.id.clone());
+        async move { grant::set_state(&app, &actor, &id, grant::State::Active).await }
+    };
+    let foreign = resumed(officer("steward", CIVIL)).await;
+    assert!(matches!(foreign, Err(kernel::Error::Forbidden { .. })));
+    assert_eq!(rules(resumed(first.clone()).await), ["gateway-grant-alone"]);
+    resumed(officer("steward", CITY)).await.unwrap();
+
+    // What was granted stays what was granted.
+    offer(&house, &first, POLICE, query).await.unwrap();
+    let more = json!({"registry": "people", "fields": ["gmsfhm", "xm", "dz"]});
+    let wider = offer(&house, &first, POLICE, more.clone()).await;
+    assert_eq!(rules(wider), ["gateway-query-granted"]);
+    grant::set_state(&house.app, &first, &made.id, grant::State::Withdrawn)
+        .await
+        .unwrap();
+    offer(&house, &first, POLICE, more).await.unwrap();
 }
