@@ -86,7 +86,11 @@ pub async fn call(app: &App, actor: &Actor, asked: Asked) -> Result<Response<Bod
         None => Some(line_of(&gateway, &known)?),
     };
     let number = number(&gateway, asked.headers.get(CALL_HEADER)).await?;
-    count(&gateway, grant).await?;
+    if let Err(refusal) = count(&gateway, grant).await {
+        // The caller comes back under the same number, so that one call is made of both.
+        gateway.seen.forget(&number);
+        return Err(refusal);
+    }
     let started = Started {
         head: RequestHead {
             call: number,

@@ -156,6 +156,12 @@ impl Seen {
         }
         numbers.insert(call.to_owned(), now).is_none()
     }
+
+    /// Nothing was done under that number; it is new again.
+    pub fn forget(&self, call: &str) {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.remove(call);
+    }
 }
 
 #[cfg(test)]

@@ -146,6 +146,37 @@ async fn a_number_of_the_callers_own_counts_once(db: Db, clock: Arc<ManualClock>
 }
 
 #[db_test(migrations = migrations)]
+async fn a_call_that_had_to_wait_keeps_its_number(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let provider = house.provider().await;
+    house.register(|_| {}).await;
+    let grant = house.grant(|asked| asked.quota_per_day = 1).await;
+    let number = "019c8f2e-0000-7000-8000-000000000010";
+    let ask = async || {
+        let request = Request::get(PATH)
+            .header("tongban-call", number)
+            .body(Body::empty())
+            .unwrap();
+        house.ask(&officer("examiner", CIVIL), request).await
+    };
+    assert_eq!(house.get(PATH).await.status, 200);
+    assert_eq!(ask().await.rule(), "gateway-over-quota");
+    assert_eq!(ask().await.rule(), "gateway-over-quota");
+    let steward = officer("steward", POLICE);
+    grant::set_state(&house.app, &steward, &grant.id, State::Withdrawn)
+        .await
+        .unwrap();
+    house.grant(|_| {}).await;
+    let answer = ask().await;
+    assert_eq!(
+        (answer.status, answer.header("tongban-call")),
+        (200, number)
+    );
+    assert_eq!(provider.api.calls.load(Ordering::SeqCst), 2);
+    assert_eq!(ask().await.rule(), "gateway-replayed");
+}
+
+#[db_test(migrations = migrations)]
 async fn bad_input_is_told_field_by_field(db: Db, clock: Arc<ManualClock>) {
     let house = House::open(db, &clock).await;
     house.enrol("police-1", POLICE).await;
@@ -197,7 +228,15 @@ async fn bad_input_is_told_field_by_field(db: Db, clock: Arc<ManualClock>) {
             "gateway-number"
         ]
     );
-    // Only who may.
+    // Only who may; a steward elsewhere is none here.
+    let other = officer("steward", CIVIL);
+    let refused = grant::grant(&house.app, &other, &granting()).await;
+    assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
+    let refused = resource::register(&house.app, &other, &registering()).await;
+    assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
+    let closed = resource::State::Suspended;
+    let refused = resource::set_state(&house.app, &other, "persons", closed).await;
+    assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
     let clerk = officer("clerk", CIVIL);
     let refused = grant::grant(&house.app, &clerk, &granting()).await;
     assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
