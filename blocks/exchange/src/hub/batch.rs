@@ -42,8 +42,12 @@ pub async fn offer(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Offered> 
             let (peer, offered, manifest) = (peer.clone(), offered.clone(), manifest.clone());
             async move { note(&tx, &peer, &offered, manifest).await }
         })
-        .await
+        .await?
 }
+
+/// What became of a batch. A refusal within it is kept together with what was written: the batch is
+/// forgotten.
+type Outcome<T> = Result<Result<T>>;
 
 fn read_manifest(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Manifest> {
     let unproven = || Error::refused("exchange-manifest-signature");
@@ -72,14 +76,21 @@ fn read_manifest(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Manifest> {
     }
 }
 
-async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Result<Offered> {
+async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Outcome<Offered> {
+    let code = manifest.publication.clone();
     if let Some(known) = store::lookup::<batch::Entity>(&**tx, manifest.batch.clone()).await? {
         if known.manifest != offered.text {
             return Err(Error::refused("exchange-batch-reused"));
         }
-        return standing(tx, &known).await;
+        if known.receipt.is_none() {
+            let publication = store::get::<publication_table::Entity>(&**tx, "publication", code);
+            if let Err(outdated) = must_fit(&publication.await?, &manifest) {
+                store::forget_batch(tx, &known.id).await?;
+                return Ok(Err(outdated));
+            }
+        }
+        return standing(tx, &known).await.map(Ok);
     }
-    let code = manifest.publication.clone();
     let publication = store::get::<publication_table::Entity>(&**tx, "publication", code).await?;
     must_be_open(peer, &publication, &manifest)?;
     // A node that lost its notes reads again: what it began and did not finish is forgotten.
@@ -131,7 +142,7 @@ async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Res
     };
     store::insert_all(tx, chunks.collect()).await?;
     store::insert(tx, row.clone()).await?;
-    standing(tx, &row).await
+    standing(tx, &row).await.map(Ok)
 }
 
 fn must_be_open(
@@ -145,6 +156,12 @@ fn must_be_open(
     if publication::state(publication)? != PublicationState::Open {
         return Err(Error::refused("exchange-publication-closed"));
     }
+    must_fit(publication, manifest)
+}
+
+/// The batch is the next one, of the columns that the publication has now. Between its first chunk
+/// and its last the publication may have been suspended and opened with other columns.
+fn must_fit(publication: &publication_table::Model, manifest: &Manifest) -> Result<()> {
     if manifest.sequence != publication.next_sequence {
         let text = Text::new("exchange-sequence").with("next", publication.next_sequence);
         return Err(Error::Refused(text));
@@ -336,7 +353,7 @@ pub async fn commit(hub: &Hub, peer: &Peer, id: &str) -> Result<Signed> {
             let (peer, signed, said) = (peer.clone(), signed.clone(), said.clone());
             async move { accept(&tx, &peer, signed, said, today).await }
         })
-        .await
+        .await?
 }
 
 async fn accept(
@@ -345,16 +362,21 @@ async fn accept(
     signed: Signed,
     said: Receipt,
     today: chrono::NaiveDate,
-) -> Result<Signed> {
+) -> Outcome<Signed> {
     let row = own(&**tx, peer, &said.batch).await?;
     // Two commits at one time: the first one's receipt is the receipt.
     if let Some(receipt) = receipt(&row) {
-        return Ok(receipt);
+        return Ok(Ok(receipt));
     }
     let code = row.publication.clone();
     let publication = store::get::<publication_table::Entity>(&**tx, "publication", code).await?;
     if publication::state(&publication)? != PublicationState::Open {
         return Err(Error::refused("exchange-publication-closed"));
+    }
+    let manifest = manifest_of(&row)?;
+    if let Err(outdated) = must_fit(&publication, &manifest) {
+        store::forget_batch(tx, &row.id).await?;
+        return Ok(Err(outdated));
     }
     must_be_whole(tx, &row, &said).await?;
     let is_full = BatchKind::of_name(&row.kind) == BatchKind::Full;
@@ -387,7 +409,12 @@ async fn accept(
         ..publication
     };
     store::update(tx, next).await?;
-    Ok(signed)
+    Ok(Ok(signed))
+}
+
+fn manifest_of(row: &batch::Model) -> Result<Manifest> {
+    let read = serde_json::from_str(&row.manifest);
+    read.map_err(|e| Fault::caused_by("read a manifest", e).into())
 }
 
 /// The chunks are all here, and their rows add up to what the manifest says.

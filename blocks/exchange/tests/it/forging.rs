@@ -9,6 +9,7 @@ use exchange::{
         checksum::Checksum,
         chunk::{self, Kind, Mark},
     },
+    hub::publication,
     node::{
         Folder,
         client::{Client, Trouble},
@@ -21,7 +22,7 @@ use exchange::{
 use kernel::{ManualClock, clock::micros};
 use store::{Db, db_test};
 
-use crate::house::{CIVIL, House, POLICE, migrations};
+use crate::house::{CIVIL, House, POLICE, migrations, steward};
 
 pub fn shape() -> Shape {
     let id = Column {
@@ -49,11 +50,15 @@ impl Forger {
     }
 
     async fn announce(&mut self) -> Announced {
+        self.announce_as(shape()).await
+    }
+
+    async fn announce_as(&mut self, shape: Shape) -> Announced {
         let asked = Announce {
             code: "numbers".into(),
             resource: String::new(),
             title: "数（合成）".into(),
-            shape: shape(),
+            shape,
         };
         self.client.act(action::ANNOUNCE, &asked).await.unwrap()
     }
@@ -220,4 +225,56 @@ async fn rows_that_do_not_add_up_are_not_taken(db: Db, clock: Arc<ManualClock>) 
     manifest.rows = 2;
     police.offer(&police.sign(&manifest)).await.unwrap();
     refused(police.put(&manifest.batch, 0, &bytes).await, "tampered");
+}
+
+/// Suspended while a batch was on its way, and opened with a column more.
+#[db_test(migrations = migrations)]
+async fn a_batch_of_former_columns_is_forgotten(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let mut police = Forger::of(&house, "police", POLICE).await;
+    police.announce().await;
+    house.publish("numbers").await;
+    let reopened = async |police: &mut Forger, shape: Shape| {
+        publication::set_open(&house.app, &steward(), "numbers", false)
+            .await
+            .unwrap();
+        police.announce_as(shape).await;
+        house.publish("numbers").await;
+    };
+    let wider = || {
+        let note = Column {
+            name: "note".into(),
+            ..Column::default()
+        };
+        let mut shape = shape();
+        shape.columns.push(note);
+        shape
+    };
+    // It is refused whether it is committed or offered once more, and then it is gone.
+    let (manifest, bytes) = batch("police", 1, &[1, 2, 3]);
+    let signed = police.sign(&manifest);
+    police.offer(&signed).await.unwrap();
+    police.put(&manifest.batch, 0, &bytes).await.unwrap();
+    reopened(&mut police, wider()).await;
+    refused(
+        police.commit(&manifest.batch).await,
+        "not those that were opened",
+    );
+    refused(police.commit(&manifest.batch).await, "not found");
+    reopened(&mut police, shape()).await;
+    police.offer(&signed).await.unwrap();
+    police.put(&manifest.batch, 0, &bytes).await.unwrap();
+    reopened(&mut police, wider()).await;
+    refused(police.offer(&signed).await, "not those that were opened");
+    refused(police.commit(&manifest.batch).await, "not found");
+
+    // The wish for all rows is still there, and what was accepted before stays so.
+    assert!(police.announce_as(wider()).await.wants_full);
+    reopened(&mut police, shape()).await;
+    police.offer(&signed).await.unwrap();
+    police.put(&manifest.batch, 0, &bytes).await.unwrap();
+    let receipt = police.commit(&manifest.batch).await.unwrap();
+    reopened(&mut police, wider()).await;
+    let standing = police.offer(&signed).await.unwrap();
+    assert_eq!(standing.receipt, Some(receipt));
 }
