@@ -14,7 +14,7 @@ use super::{
     send::Sender,
     state::State,
 };
-use crate::wire::{Announced, Work, action};
+use crate::wire::{Work, action};
 
 /// Between tries while the hub is away: doubled each time up to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -95,8 +95,18 @@ impl Node {
             }
         };
         // What is read already goes first: it decides the next batch's sequence.
-        round.sent += note(self.send(&mut client).await);
-        let known = self.announce(&mut client).await?;
+        for (_, sent) in self.send(&mut client).await? {
+            round.sent += note(sent.map(|()| 1));
+        }
+        let mut known = HashMap::new();
+        for publication in &self.config.publications {
+            match self.sender().announce(&mut client, publication).await {
+                Ok(standing) => drop(known.insert(&publication.code, standing)),
+                Err(trouble @ Trouble::Refused(_)) => drop(note(Err(trouble))),
+                // No other would get through.
+                Err(fault @ Trouble::Fault(_)) => return Err(fault),
+            }
+        }
         let unsent = self.state.unsent().await?;
         for publication in &self.config.publications {
             let is_busy = unsent.iter().any(|row| row.publication == publication.code);
@@ -105,7 +115,9 @@ impl Node {
                 note(read.map(usize::from));
             }
         }
-        round.sent += note(self.send(&mut client).await);
+        for (_, sent) in self.send(&mut client).await? {
+            round.sent += note(sent.map(|()| 1));
+        }
         let work: Work = client.act(action::WORK, &()).await?;
         for task in &work.deliveries {
             let delivered = self.puller().deliver(&mut client, task).await;
@@ -122,32 +134,39 @@ impl Node {
             .ok_or_else(|| Fault::new(format!("the settings have no publication {code}")))?;
         let publication = mended(publication, file);
         let mut client = Client::member(&self.folder, &self.membership)?;
-        self.send(&mut client).await?;
+        self.send_of(&mut client, code).await?;
         let standing = self.sender().announce(&mut client, &publication).await?;
         self.sender()
             .read_file(&publication, &standing, file)
             .await?;
-        self.send(&mut client).await?;
-        Ok(())
+        self.send_of(&mut client, code).await
     }
 
-    async fn announce(&self, client: &mut Client) -> Result<HashMap<String, Announced>, Trouble> {
-        let mut known = HashMap::new();
-        for publication in &self.config.publications {
-            let standing = self.sender().announce(client, publication).await?;
-            known.insert(publication.code.clone(), standing);
-        }
-        Ok(known)
-    }
-
-    /// Sends what was read before; a publication has one batch under way at the most.
-    async fn send(&self, client: &mut Client) -> Result<usize, Trouble> {
-        let mut sent = 0;
+    /// Sends what was read before; a publication has one batch under way at the most. Answers what
+    /// became of each, by publication: one that is closed does not hold the others up.
+    async fn send(
+        &self,
+        client: &mut Client,
+    ) -> Result<Vec<(String, Result<(), Trouble>)>, Trouble> {
+        let mut all = Vec::new();
         for row in self.state.unsent().await? {
-            self.sender().send(client, &row).await?;
-            sent += 1;
+            let sent = self.sender().send(client, &row).await;
+            let is_cut_off = matches!(&sent, Err(Trouble::Fault(fault)) if fault.is_transient);
+            all.push((row.publication, sent));
+            if is_cut_off {
+                break;
+            }
         }
-        Ok(sent)
+        Ok(all)
+    }
+
+    /// The same of one publication, whose trouble is the answer.
+    async fn send_of(&self, client: &mut Client, code: &str) -> Result<(), Trouble> {
+        let all = self.send(client).await?;
+        let mut own = all
+            .into_iter()
+            .filter(|(publication, _)| publication == code);
+        own.try_for_each(|(_, sent)| sent)
     }
 
     fn sender(&self) -> Sender<'_> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use exchange::{
     data::Type,
-    hub::{batch, overview},
-    node::config::Config,
+    hub::{batch, overview, publication},
+    node::{client::Client, config::Config, send::Sender},
+    wire::{Offered, Signed, action},
 };
 use kernel::ManualClock;
 use store::{Db, db_test, page::PageRequest};
@@ -127,6 +128,67 @@ async fn files_of_a_folder_are_taken_once_and_bad_rows_mended(db: Db, clock: Arc
             "C1|丙（合成）|2021-01-01"
         ]
     );
+}
+
+/// One publication is suspended while its batch is half way; the node's others go on.
+#[db_test(migrations = migrations)]
+async fn a_closed_publication_does_not_hold_others_up(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let settings: Vec<String> = ["a", "b"]
+        .iter()
+        .map(|code| {
+            std::fs::create_dir(house.file(code)).unwrap();
+            format!(
+                "[[publication]]\ncode = \"{code}\"\ntitle = \"示范（合成）\"\nkey = [\"id\"]\n\
+                 every_seconds = 0\nsource = {{ kind = \"folder\", path = \"{}\" }}\n\
+                 columns = [{{ name = \"id\", required = true }}]\n",
+                house.file(code).display()
+            )
+        })
+        .collect();
+    let mut node = house.node("market", POLICE, &settings.join("\n")).await;
+    node.round(false).await.unwrap();
+    house.publish("a").await;
+    house.publish("b").await;
+
+    // Read and offered, and then the line broke.
+    std::fs::write(house.file("a").join("1.csv"), "id\n1\n").unwrap();
+    let membership = node.folder.membership().unwrap();
+    let mut client = Client::member(&node.folder, &membership).unwrap();
+    let sender = Sender {
+        folder: &node.folder,
+        membership: &membership,
+        config: &node.config,
+        state: node.state(),
+    };
+    let publication = &node.config.publications[0];
+    let standing = sender.announce(&mut client, publication).await.unwrap();
+    assert!(sender.read(publication, &standing, false).await.unwrap());
+    let row = node.state().unsent().await.unwrap().remove(0);
+    let offered = Signed {
+        text: row.manifest,
+        signature: row.manifest_signature,
+    };
+    let _: Offered = client.act(action::OFFER, &offered).await.unwrap();
+    publication::set_open(&house.app, &steward(), "a", false)
+        .await
+        .unwrap();
+
+    std::fs::write(house.file("b").join("1.csv"), "id\n2\n").unwrap();
+    let trouble = node.round(false).await.unwrap_err().to_string();
+    assert!(trouble.contains("not open"), "{trouble}");
+    let accepted = async |code: &str| {
+        let page = PageRequest::new(None, None);
+        let found = overview::batches(&house.app, &steward(), Some(code), &page).await;
+        let found = found.unwrap().items;
+        found.iter().filter(|(batch, _)| batch.is_accepted).count()
+    };
+    assert_eq!((accepted("a").await, accepted("b").await), (0, 1));
+    std::fs::write(house.file("mended.csv"), "id\n3\n").unwrap();
+    node.resend("b", &house.file("mended.csv")).await.unwrap();
+    house.publish("a").await;
+    node.round(false).await.unwrap();
+    assert_eq!((accepted("a").await, accepted("b").await), (1, 2));
 }
 
 #[test]
