@@ -85,6 +85,14 @@ impl Api {
             .route("/large", get(large))
             .route("/broken", get(|| async { "[{\"id\": 1}, {\"id\"" }))
             .route("/other", get(|| async { Json(json!({"data": []})) }))
+            .route(
+                "/moved",
+                get(|State(rows): Rows| async move {
+                    // Where the key would go if it were followed.
+                    let to = rows.lock().unwrap()[0]["url"].as_str().unwrap().to_owned();
+                    (StatusCode::FOUND, [("location", to)])
+                }),
+            )
             .route("/away", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
             .route(
                 "/elsewhere",
@@ -234,6 +242,14 @@ async fn what_is_wrong_with_an_answer_is_told() {
         let fault = fault.unwrap_or_default();
         assert!(fault.contains(told), "{path}: {fault}");
     }
+    // A redirect is not followed, so the key stays here.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let elsewhere = format!("http://{}/rows", listener.local_addr().unwrap());
+    *api.rows.lock().unwrap() = vec![json!({"url": elsewhere})];
+    let (_, _, fault) = read(&api.settings("/moved", "")).await;
+    assert!(fault.unwrap().contains("names another address"));
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(200), listener.accept());
+    assert!(asked.await.is_err(), "the other address was asked");
     let missing = api.settings("/large?n=1", ", watermark = \"changed\"");
     let (_, _, fault) = read(&missing).await;
     assert!(fault.unwrap().contains("no changed"));

@@ -110,6 +110,8 @@ fn client(source: &HttpSource) -> Result<reqwest::Client, Fault> {
     reqwest::Client::builder()
         .timeout(Duration::from_secs(source.timeout_seconds))
         .connect_timeout(Duration::from_secs(15))
+        // The headers hold a key that is meant for this address; a redirect may lead anywhere.
+        .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
         .map_err(|e| Fault::caused_by("prepare the way to the API", e))
@@ -139,6 +141,12 @@ async fn ask(
     let answer = answer.map_err(|e| failed("ask the API", chain(&e)))?;
     if answer.status().is_success() {
         return Ok(answer);
+    }
+    if answer.status().is_redirection() {
+        return Err(Fault::new(format!(
+            "the API answers {} and names another address, which was not asked; write the right one into url",
+            answer.status()
+        )));
     }
     let fault = Fault::new(format!("the API answers {}", answer.status()));
     let is_passing = answer.status().is_server_error() || answer.status().as_u16() == 429;
