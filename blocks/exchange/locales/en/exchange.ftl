@@ -57,3 +57,5 @@ exchange-grant-unknown = There is no such grant; check the number of the request
 exchange-grant-column = The column { $name } is not granted; leave it out, or ask for it anew.
 exchange-grant-rows = The grant is for some rows only: { $rows }; give the conditions that say so.
 exchange-url = The address must begin with http:// or https://; correct it.
+exchange-refusals-unsound = The refused rows that were told are not those of the manifest; they were not taken. Update the node.
+exchange-refusals-missing = Refused rows of the batch were not told; the node tells them again.

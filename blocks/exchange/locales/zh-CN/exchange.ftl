@@ -57,3 +57,5 @@ exchange-grant-unknown = 没有这个授权；请核对申请编号。
 exchange-grant-column = 列“{ $name }”不在授权范围内；请删去，或重新申请。
 exchange-grant-rows = 授权限定了行的范围：{ $rows }；请填写对应的筛选条件。
 exchange-url = 地址须以 http:// 或 https:// 开头，请改正。
+exchange-refusals-unsound = 所报的剔除行与批次清单不符，未接收；请升级节点程序。
+exchange-refusals-missing = 批次的剔除行没有报全；节点会重新上报。

@@ -16,6 +16,7 @@ use crate::{
         Shape,
         checksum::Checksum,
         chunk::{self, Kind, LARGEST, Mark},
+        is_name,
     },
     event,
     schema::{
@@ -29,8 +30,11 @@ use crate::{
 
 /// Chunks of a batch at the most.
 const MOST_CHUNKS: usize = 100_000;
-/// Refused rows of a batch that are kept; more of them are only counted.
-pub const REFUSALS_KEPT: i64 = 10_000;
+/// Reasons of a batch's refused rows that are kept, as many as a node tells; more of them are only
+/// counted.
+pub const REFUSALS_KEPT: usize = 10_000;
+/// Bytes of a refused row's values that are kept; of a larger one only the reason is.
+const LARGEST_REFUSED: usize = 64 << 10;
 
 /// Takes a manifest. The same one again is answered by what is missing still; another one for a
 /// batch, or a sequence that was there, is refused.
@@ -303,25 +307,50 @@ pub async fn refusals(hub: &Hub, peer: &Peer, asked: Refusals) -> Result<()> {
     if batch.state != "receiving" {
         return Ok(());
     }
-    let mut rows = Vec::new();
-    for refused in asked.rows {
-        if refused.row > 0 {
-            rows.push(refused_row::Model {
-                batch: batch.id.clone(),
-                row_number: refused.row,
-                field: refused.column,
-                reason: refused.reason,
-                content: serde_json::to_string(&refused.values)
-                    .map_err(|e| Fault::caused_by("write a refused row", e))?,
-            });
-        }
-    }
+    let rows = asked
+        .rows
+        .into_iter()
+        .map(|row| refused_row(&batch.id, row));
+    let rows: Vec<_> = rows.collect::<Result<_>>()?;
+    let most = batch.refused_count.unsigned_abs();
     hub.db
         .write(move |tx| {
-            let rows = rows.clone();
-            async move { store::insert_all(&tx, rows).await }
+            let (id, rows) = (batch.id.clone(), rows.clone());
+            async move {
+                let before = store::refused_count(&*tx, &id).await?;
+                let room = REFUSALS_KEPT.saturating_sub(before.reasons);
+                store::insert_all(&tx, rows.into_iter().take(room).collect()).await?;
+                let after = store::refused_count(&*tx, &id).await?;
+                if after.rows > most {
+                    return Err(Error::refused("exchange-refusals-unsound"));
+                }
+                Ok(())
+            }
         })
         .await
+}
+
+/// A refused row as it is kept, if a node of ours can have told it.
+fn refused_row(batch: &str, told: RefusedRow) -> Result<refused_row::Model> {
+    let is_sound = told.row > 0
+        && is_name(&told.column)
+        && crate::node::standardise::REASONS.contains(&told.reason.as_str());
+    if !is_sound {
+        return Err(Error::refused("exchange-refusals-unsound"));
+    }
+    let failed = |e| Fault::caused_by("write a refused row", e);
+    let content = serde_json::to_string(&told.values).map_err(failed)?;
+    Ok(refused_row::Model {
+        batch: batch.to_owned(),
+        row_number: told.row,
+        field: told.column,
+        reason: told.reason,
+        content: if content.len() > LARGEST_REFUSED {
+            "[]".into()
+        } else {
+            content
+        },
+    })
 }
 
 /// Takes a batch whose chunks are all here: one write makes it count, asks for its deliveries and
@@ -379,6 +408,7 @@ async fn accept(
         return Ok(Err(outdated));
     }
     must_be_whole(tx, &row, &said).await?;
+    must_be_told(tx, &manifest, &publication::shape(&publication)?).await?;
     let is_full = BatchKind::of_name(&row.kind) == BatchKind::Full;
     let accepted = batch::Model {
         state: "accepted".into(),
@@ -415,6 +445,18 @@ async fn accept(
 fn manifest_of(row: &batch::Model) -> Result<Manifest> {
     let read = serde_json::from_str(&row.manifest);
     read.map_err(|e| Fault::caused_by("read a manifest", e).into())
+}
+
+/// Each refused row was told; or, where there are too many, as many as so many reasons make, of
+/// which a column may give two.
+async fn must_be_told(tx: &Tx, manifest: &Manifest, shape: &Shape) -> Result<()> {
+    let kept = store::refused_count(&**tx, &manifest.batch).await?.rows;
+    let enough = REFUSALS_KEPT / (2 * shape.columns.len()).max(1);
+    if kept == manifest.refused || kept >= enough as u64 {
+        Ok(())
+    } else {
+        Err(Error::refused("exchange-refusals-missing"))
+    }
 }
 
 /// The chunks are all here, and their rows add up to what the manifest says.

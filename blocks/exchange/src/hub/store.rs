@@ -290,6 +290,32 @@ pub async fn supersede(tx: &Tx, subscription: &str) -> Result<()> {
     Ok(())
 }
 
+/// What is kept of a batch's refused rows.
+pub struct RefusedCount {
+    pub rows: u64,
+    /// A row may have several.
+    pub reasons: usize,
+}
+
+pub async fn refused_count(db: &impl ConnectionTrait, batch: &str) -> Result<RefusedCount> {
+    let of_batch = refused_row::Entity::find().filter(refused_row::Column::Batch.eq(batch));
+    let numbers: Vec<i64> = of_batch
+        .select_only()
+        .column(refused_row::Column::RowNumber)
+        .order_by_asc(refused_row::Column::RowNumber)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("count refused rows", e))?;
+    let reasons = numbers.len();
+    let mut rows = numbers;
+    rows.dedup();
+    Ok(RefusedCount {
+        rows: rows.len() as u64,
+        reasons,
+    })
+}
+
 /// Refused rows of a batch by number.
 pub async fn refused(
     db: &impl ConnectionTrait,

@@ -9,18 +9,18 @@ use exchange::{
         checksum::Checksum,
         chunk::{self, Kind, Mark},
     },
-    hub::publication,
+    hub::{batch as batches, publication},
     node::{
         Folder,
         client::{Client, Trouble},
     },
     wire::{
-        Announce, Announced, BatchKind, Commit, Manifest, Offered, Place, Receipt, Signed, action,
-        shape_digest,
+        Announce, Announced, BatchKind, Commit, Manifest, Offered, Place, Receipt, Refusals,
+        RefusedRow, Signed, action, shape_digest,
     },
 };
 use kernel::{ManualClock, clock::micros};
-use store::{Db, db_test};
+use store::{Db, db_test, page::PageRequest};
 
 use crate::house::{CIVIL, House, POLICE, migrations, steward};
 
@@ -80,6 +80,14 @@ impl Forger {
             bytes.to_vec(),
         );
         self.client.put(futures::stream::iter([chunk])).await
+    }
+
+    async fn refusals(&mut self, batch: &str, rows: Vec<RefusedRow>) -> Result<(), Trouble> {
+        let told = Refusals {
+            batch: batch.into(),
+            rows,
+        };
+        self.client.act(action::REFUSALS, &told).await
     }
 
     async fn commit(&mut self, batch: &str) -> Result<Signed, Trouble> {
@@ -277,4 +285,61 @@ async fn a_batch_of_former_columns_is_forgotten(db: Db, clock: Arc<ManualClock>)
     reopened(&mut police, wider()).await;
     let standing = police.offer(&signed).await.unwrap();
     assert_eq!(standing.receipt, Some(receipt));
+}
+
+#[db_test(migrations = migrations)]
+async fn refused_rows_are_those_of_the_manifest_and_no_more(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let mut police = Forger::of(&house, "police", POLICE).await;
+    police.announce().await;
+    house.publish("numbers").await;
+    let (mut manifest, bytes) = batch("police", 1, &[1, 2, 3]);
+    manifest.refused = 2;
+    police.offer(&police.sign(&manifest)).await.unwrap();
+    police.put(&manifest.batch, 0, &bytes).await.unwrap();
+    let row = |row: i64| RefusedRow {
+        row,
+        column: "id".into(),
+        reason: "exchange-row-number".into(),
+        values: vec![("id".into(), Some("x".into()))],
+    };
+    let id = manifest.batch.clone();
+    refused(police.commit(&id).await, "not told");
+    for wrong in [
+        vec![row(1), row(2), row(3)],
+        vec![row(0)],
+        vec![RefusedRow {
+            column: "no such name".into(),
+            ..row(1)
+        }],
+        vec![RefusedRow {
+            reason: "x".repeat(1000),
+            ..row(1)
+        }],
+    ] {
+        refused(
+            police.refusals(&id, wrong).await,
+            "not those of the manifest",
+        );
+    }
+    police.refusals(&id, vec![row(1)]).await.unwrap();
+    refused(police.commit(&id).await, "not told");
+    // Of a row that is enormous the reason is kept; told again it is there once.
+    let large = RefusedRow {
+        values: vec![("id".into(), Some("x".repeat(100_000)))],
+        ..row(2)
+    };
+    for _ in 0..2 {
+        police
+            .refusals(&id, vec![row(1), large.clone()])
+            .await
+            .unwrap();
+    }
+    police.commit(&id).await.unwrap();
+    let page = PageRequest::new(None, None);
+    let kept = batches::refused(&house.app, &steward(), &id, &page).await;
+    let kept: Vec<_> = kept.unwrap().items;
+    assert_eq!(kept.len(), 2);
+    assert_eq!((kept[0].row, kept[0].values.len()), (1, 1));
+    assert_eq!((kept[1].row, kept[1].values.len()), (2, 0));
 }
