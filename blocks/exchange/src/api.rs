@@ -359,17 +359,17 @@ async fn refused_file(
     page: Page,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, WebError> {
-    let text = refused_csv(&app, &actor, &page, &id).await?;
+    let table = refused_csv(&app, &actor, &page, &id).await?;
     let name = format!("attachment; filename=\"refused-{id}.csv\"");
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, name),
     ];
-    Ok((headers, text))
+    Ok((headers, table))
 }
 
 /// One line for each row; a row with several reasons has them all.
-async fn refused_csv(app: &App, actor: &Actor, page: &Page, id: &str) -> kernel::Result<String> {
+async fn refused_csv(app: &App, actor: &Actor, page: &Page, id: &str) -> kernel::Result<Vec<u8>> {
     let mut request = PageRequest::new(None, Some(store::page::LARGEST_LIMIT));
     let mut lines: Vec<(RefusedRow, String)> = Vec::new();
     loop {
@@ -388,36 +388,24 @@ async fn refused_csv(app: &App, actor: &Actor, page: &Page, id: &str) -> kernel:
             None => break,
         }
     }
-    let failed = |e| Fault::caused_by("write refused rows", e);
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let head = lines
         .iter()
         .map(|(row, _)| &row.values)
         .max_by_key(|values| values.len());
-    let head: Vec<&str> = head
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    writer
-        .write_record(head.iter().copied().chain(["tongban_reason"]))
-        .map_err(failed)?;
-    for (RefusedRow { values, .. }, why) in &lines {
-        let cell = |name: &&str| {
-            let found = values.iter().find(|(own, _)| own == name);
+    let head: Vec<&String> = head.into_iter().flatten().map(|(name, _)| name).collect();
+    let reason = "tongban_reason".to_owned();
+    let first: Vec<String> = head.iter().copied().chain([&reason]).cloned().collect();
+    let rest = lines.iter().map(|(RefusedRow { values, .. }, why)| {
+        let cell = |name: &&String| {
+            let found = values.iter().find(|(own, _)| own == *name);
             found
-                .and_then(|(_, value)| value.as_deref())
+                .and_then(|(_, value)| value.clone())
                 .unwrap_or_default()
         };
-        let cells = head.iter().map(cell).chain([why.as_str()]);
-        writer.write_record(cells).map_err(failed)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|e| Fault::caused_by("write refused rows", e.into_error()))?;
-    // The mark lets office programs see that it is UTF-8.
-    let text = String::from_utf8(bytes).map_err(|e| Fault::caused_by("write refused rows", e))?;
-    Ok(format!("\u{feff}{text}"))
+        let cells = head.iter().map(cell);
+        cells.chain([why.clone()]).collect::<Vec<_>>()
+    });
+    sheet::csv(std::iter::once(first).chain(rest))
 }
 
 /// Lets a subscriber's node try a failed delivery again.

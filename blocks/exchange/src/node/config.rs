@@ -174,6 +174,10 @@ pub struct FolderSource {
     /// Whether each file holds all rows; otherwise rows that are new or changed.
     #[serde(default)]
     pub full: bool,
+    /// Whether the hub wrote the file, and with it apostrophes before what an office program would
+    /// compute.
+    #[serde(skip)]
+    pub is_guarded: bool,
 }
 
 /// An HTTP API that answers rows as JSON: an array of objects, or an object that holds one.

@@ -1,6 +1,6 @@
 //! The node's loop: announce, read, send, pull, apply; slower and slower while nothing works.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{collections::HashMap, io::Read as _, path::Path, time::Duration};
 
 use kernel::Fault;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +132,7 @@ impl Node {
         let publication = self.config.publications.iter().find(|p| p.code == code);
         let publication = publication
             .ok_or_else(|| Fault::new(format!("the settings have no publication {code}")))?;
-        let publication = mended(publication, file);
+        let publication = mended(publication, file)?;
         let mut client = Client::member(&self.folder, &self.membership)?;
         self.send_of(&mut client, code).await?;
         let standing = self.sender().announce(&mut client, &publication).await?;
@@ -200,21 +200,31 @@ fn lock(folder: &Folder) -> Result<std::fs::File, Fault> {
     Ok(file)
 }
 
-/// The publication with a file as its source.
-fn mended(publication: &Publication, file: &Path) -> Publication {
+/// The publication with a file as its source. One that begins with the mark of UTF-8 was written by
+/// the hub, or saved as the hub writes; any other is as the publication's own files are.
+fn mended(publication: &Publication, file: &Path) -> Result<Publication, Fault> {
     let (encoding, separator) = match &publication.source {
-        Source::Folder(source) => (source.encoding, source.separator),
-        Source::Odbc(_) | Source::Http(_) => (Encoding::Utf8, ','),
+        Source::Folder(source) if !is_marked(file)? => (source.encoding, source.separator),
+        _ => (Encoding::Utf8, ','),
     };
-    Publication {
+    Ok(Publication {
         source: Source::Folder(FolderSource {
             path: file.parent().unwrap_or(Path::new(".")).to_owned(),
             encoding,
             separator,
             full: false,
+            is_guarded: true,
         }),
         ..publication.clone()
-    }
+    })
+}
+
+fn is_marked(file: &Path) -> Result<bool, Fault> {
+    let unreadable = |e| Fault::caused_by(format!("read {}", file.display()), e);
+    let mut begin = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(3).read_to_end(&mut begin).map_err(unreadable)?;
+    Ok(begin == b"\xef\xbb\xbf")
 }
 
 /// Fails unless the settings can be used.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::{body::Body, http::Request};
 use exchange::{
     data::Type,
     hub::{batch, overview, publication},
@@ -126,6 +127,52 @@ async fn files_of_a_folder_are_taken_once_and_bad_rows_mended(db: Db, clock: Arc
             "A3|示范三号（合成）|2021-02-28",
             "B1|乙（合成）|-",
             "C1|丙（合成）|2021-01-01"
+        ]
+    );
+}
+
+/// What an office program would compute is written so that it does not, and comes back as it was.
+#[db_test(migrations = migrations)]
+async fn refused_rows_come_back_as_they_went(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    std::fs::create_dir(house.file("firms")).unwrap();
+    let file = "代码,名称,成立日期\n-7,=HYPERLINK(合成),2021-02-30\nA8,'引号（合成）,2021-02-30\n";
+    std::fs::write(house.file("firms").join("1.csv"), gb18030(file)).unwrap();
+    let mut provider = house.node("market", POLICE, &settings(&house)).await;
+    let mut subscriber = house.node("tax", CIVIL, &target(&house)).await;
+    provider.round(false).await.unwrap();
+    house.publish("firm").await;
+    house.subscribe("firm", "tax").await;
+    provider.round(false).await.unwrap();
+    let page = PageRequest::new(None, None);
+    let batches = overview::batches(&house.app, &steward(), None, &page).await;
+    let id = &batches.unwrap().items[0].0.id;
+    let request = Request::get(format!("/api/exchange/batches/{id}/refused.csv"));
+    let request = request.body(Body::empty()).unwrap();
+    let (status, table) = house.ask(&steward(), request).await;
+    assert_eq!(status, 200);
+    assert!(table.starts_with('\u{feff}'), "{table}");
+    assert!(
+        table.contains("\n'-7,'=HYPERLINK(合成),2021-02-30"),
+        "{table}"
+    );
+    let mended = table.replace("2021-02-30", "2021-02-28");
+    std::fs::write(house.file("mended.csv"), mended).unwrap();
+    provider
+        .resend("firm", &house.file("mended.csv"))
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        subscriber.round(false).await.unwrap();
+    }
+    assert_eq!(
+        rows(
+            &sqlite(&house.file("target.db")),
+            "SELECT code, name, since FROM firm ORDER BY code"
+        ),
+        [
+            "-7|=HYPERLINK(合成)|2021-02-28",
+            "A8|'引号（合成）|2021-02-28"
         ]
     );
 }

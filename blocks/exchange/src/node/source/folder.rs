@@ -213,7 +213,14 @@ fn csv_rows(source: &FolderSource, path: &Path, rows: &mut Rows<'_, '_>) -> Resu
     let mut record = csv::ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
         let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
-        rows.row(cells.iter().map(|cell| Some(cell.as_ref())))?;
+        let cells = cells.iter().map(|cell| {
+            if source.is_guarded {
+                sheet::unguarded(cell)
+            } else {
+                cell
+            }
+        });
+        rows.row(cells.map(Some))?;
     }
     Ok(())
 }
