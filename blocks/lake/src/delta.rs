@@ -341,6 +341,7 @@ pub(crate) fn merge(
         .with_source_alias("source")
         .with_target_alias("target")
         .with_streaming(true)
+        .with_merge_schema(true)
         .with_session_state(Arc::new(context.state()))
         .with_commit_properties(properties(batch))
         .when_matched_delete(|delete| delete.predicate(gone().eq(lit(true))))

@@ -326,6 +326,33 @@ async fn a_declaration_may_grow_and_its_columns_keep_their_type(db: Db) {
     let now = house.dump("insured", None).await;
     assert_eq!(now.len(), 4);
     assert!(now.iter().any(|line| line.ends_with("|新")), "{now:?}");
+    // So does a merge, for rows that are there and for new ones.
+    let six = number(6);
+    let batch = rows(
+        ["gmsfhm", "xm", "xbdm", "xzqh", "zj"],
+        &[
+            [&five, "钱五", "1", "321002", "证"],
+            [&six, "孙六", "2", "321002", "件"],
+        ],
+    );
+    let more = more
+        + "[[columns]]\nid = \"zj\"\ntitle = { zh = \"证件\", en = \"Paper\" }\ntype = \"text\"\n";
+    lake::declare(&house.app, &Actor::system(), &table(&more))
+        .await
+        .unwrap();
+    house
+        .take(&delivery("insured", "b-3", Mode::Merge), vec![batch])
+        .await
+        .unwrap();
+    let now = house.dump("insured", None).await;
+    assert_eq!(now.len(), 5);
+    for end in ["|证", "|件"] {
+        assert!(now.iter().any(|line| line.ends_with(end)), "{now:?}");
+        assert!(
+            now.iter().all(|line| line.split('|').count() == 8),
+            "nothing else came: {now:?}"
+        );
+    }
     let changed = more.replace("type = \"decimal\"\nplaces = 2", "type = \"integer\"");
     let error = lake::declare(&house.app, &Actor::system(), &table(&changed)).await;
     assert!(matches!(error, Err(Error::Invalid(f)) if f[0].field == "columns.jfjs"));
