@@ -28,7 +28,7 @@ use kernel::{Clock, Fault};
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::declaration::Table;
+use crate::{Settings, declaration::Table};
 
 /// Where the tables are: each in the folder of its name.
 #[derive(Clone, Debug)]
@@ -56,7 +56,16 @@ pub(crate) fn failed(what: &'static str) -> impl FnOnce(DeltaTableError) -> Faul
 }
 
 impl Place {
-    pub(crate) fn folder(folder: &Path) -> Result<Self, Fault> {
+    /// `data` is the data folder, for a lake without a place of its own.
+    pub(crate) fn of(settings: &Settings, data: &Path) -> Result<Self, Fault> {
+        match settings.place.as_str() {
+            "" => Self::folder(&data.join("lake")),
+            place if place.starts_with("s3://") => Self::s3(place, &settings.s3_endpoint),
+            folder => Self::folder(Path::new(folder)),
+        }
+    }
+
+    fn folder(folder: &Path) -> Result<Self, Fault> {
         let unusable = |e: std::io::Error| Fault::caused_by(format!("use {}", folder.display()), e);
         std::fs::create_dir_all(folder).map_err(unusable)?;
         let whole = folder.canonicalize().map_err(unusable)?;
@@ -67,7 +76,7 @@ impl Place {
 
     /// A bucket `s3://bucket/prefix`. Commits need a service that can write on condition that a
     /// file is not there yet, as those of Amazon and Ceph can.
-    pub(crate) fn s3(place: &str, endpoint: &str) -> Result<Self, Fault> {
+    fn s3(place: &str, endpoint: &str) -> Result<Self, Fault> {
         let slash = if place.ends_with('/') { "" } else { "/" };
         let url = Url::parse(&format!("{place}{slash}"))
             .map_err(|e| Fault::caused_by("read lake.place", e))?;
@@ -84,6 +93,23 @@ impl Place {
             url,
             store: Some(Arc::new(store)),
         })
+    }
+
+    /// Its files, named from the place on.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn store(&self) -> Result<ObjectStoreRef, Fault> {
+        if let Some(store) = &self.store {
+            let prefix = object_store::path::Path::from_url_path(self.url.path());
+            let prefix = prefix.map_err(|e| Fault::caused_by("read lake.place", e))?;
+            let inside = object_store::prefix::PrefixStore::new(store.clone(), prefix);
+            return Ok(Arc::new(inside));
+        }
+        let folder = self.url.to_file_path();
+        let folder = folder.map_err(|()| Fault::new("name the lake's folder"))?;
+        let store = object_store::local::LocalFileSystem::new_with_prefix(folder);
+        Ok(Arc::new(store.map_err(|e| {
+            Fault::caused_by("open the lake's folder", e)
+        })?))
     }
 
     fn builder(&self, kind: &str, table: &str) -> Result<DeltaTableBuilder, Fault> {

@@ -12,6 +12,8 @@ mod arriving;
 mod batch;
 pub mod cell;
 pub mod change;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod content;
 mod declaration;
 mod delta;

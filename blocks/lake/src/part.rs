@@ -39,11 +39,7 @@ impl Drop for Inner {
 impl Lake {
     /// `data` is the data folder, for a lake without a place of its own.
     pub fn open(db: Db, settings: Settings, data: &Path) -> Result<Self, Fault> {
-        let place = match settings.place.as_str() {
-            "" => Place::folder(&data.join("lake"))?,
-            place if place.starts_with("s3://") => Place::s3(place, &settings.s3_endpoint)?,
-            folder => Place::folder(Path::new(folder))?,
-        };
+        let place = Place::of(&settings, data)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores())
             .thread_name("lake")

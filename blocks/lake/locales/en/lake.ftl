@@ -36,5 +36,6 @@ lake-purpose-needed = A question needs a purpose, at most { $most } characters; 
 lake-query-time = The question took too long and was given up; ask for fewer rows or narrower conditions.
 lake-query-memory = The question needs more memory than one question may have; group or sort fewer rows.
 lake-query-rows = The answer has more than { $most } rows; add conditions, or a LIMIT.
+lake-query-not-plain = Another program changed the table "{ $table }" so that the cluster cannot read it (partitions, deletion vectors or renamed columns); ask the administrator to rewrite it, or ask here without the cluster.
 lake-body-unreadable = The rows cannot be read; send an Arrow stream (application/vnd.apache.arrow.stream) to its end.
 lake-body-large = One message of the stream comes to more than { $most } MB when it is unpacked; send fewer rows in each.

@@ -36,5 +36,6 @@ lake-purpose-needed = 查询须写明用途，最多{ $most }个字符；请填�
 lake-query-time = 查询耗时过长，已停止；请减少行数或缩小条件。
 lake-query-memory = 查询所需内存超过单次查询的限额；请减少分组或排序的行数。
 lake-query-rows = 结果超过{ $most }行；请增加条件，或加LIMIT。
+lake-query-not-plain = 其他程序改动了表“{ $table }”（分区、删除向量或列改名），集群无法读取；请联系管理员重写该表，或改用本机引擎查询。
 lake-body-unreadable = 无法读取数据；请发送完整的Arrow流（application/vnd.apache.arrow.stream）。
 lake-body-large = 数据流中有一段展开后超过 { $most } MB；请减少每段的行数后再发送。

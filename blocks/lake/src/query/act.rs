@@ -215,6 +215,13 @@ impl Running {
         let plan = tokio::time::timeout_at(self.end, state.create_physical_plan(&planned.plan));
         let plan = plan.await.map_err(|_| Error::refused("lake-query-time"))?;
         let plan = plan.and_then(yielding).map_err(plan::failed)?;
+        #[cfg(feature = "cluster")]
+        if self.lake.settings().is_cluster() {
+            let plan = crate::cluster::divisible(plan).map_err(plan::failed)?;
+            let rows = crate::cluster::submit(&self.lake, plan, state.config());
+            let rows = tokio::time::timeout_at(self.end, rows).await;
+            return rows.map_err(|_| Error::refused("lake-query-time"))?;
+        }
         let memory = usize::try_from(self.lake.settings().query_memory_mb << 20);
         let plan = measured(plan, memory.unwrap_or(usize::MAX)).map_err(plan::failed)?;
         execute_stream(plan, state.task_ctx()).map_err(plan::failed)

@@ -215,7 +215,7 @@ impl TableProvider for Guarded {
 /// Lets rows up and nothing down: every default of [`ExecutionPlan`] refuses conditions, limits
 /// and orders from above, and tells nothing of the rows below.
 #[derive(Debug)]
-struct Barrier(Arc<dyn ExecutionPlan>);
+pub(crate) struct Barrier(pub(crate) Arc<dyn ExecutionPlan>);
 
 impl DisplayAs for Barrier {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

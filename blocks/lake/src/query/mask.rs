@@ -18,22 +18,30 @@ use crate::Column;
 
 /// The column as a reader sees it who may not see it whole.
 pub(crate) fn masked(column: &Column, value: Expr) -> Expr {
-    let mask = Mask {
-        kind: column.mask,
-        signature: Signature::any(1, Volatility::Immutable),
-    };
-    ScalarUDF::from(mask).call(vec![value])
+    ScalarUDF::from(Mask::new(column.mask)).call(vec![value])
 }
 
+/// Name of the function in plans; no question can call it.
+pub(crate) const NAME: &str = "masked";
+
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Mask {
-    kind: Option<kernel::mask::Kind>,
+pub(crate) struct Mask {
+    pub(crate) kind: Option<kernel::mask::Kind>,
     signature: Signature,
+}
+
+impl Mask {
+    pub(crate) fn new(kind: Option<kernel::mask::Kind>) -> Self {
+        Self {
+            kind,
+            signature: Signature::any(1, Volatility::Immutable),
+        }
+    }
 }
 
 impl ScalarUDFImpl for Mask {
     fn name(&self) -> &'static str {
-        "masked"
+        NAME
     }
 
     fn signature(&self) -> &Signature {

@@ -2,8 +2,8 @@
 //! in the question can get round it.
 
 pub(crate) mod act;
-mod guard;
-mod mask;
+pub(crate) mod guard;
+pub(crate) mod mask;
 mod measured;
 mod plan;
 mod size;

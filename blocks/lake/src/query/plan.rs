@@ -174,12 +174,17 @@ fn session(lake: &Lake) -> Result<SessionContext, Fault> {
         .with_target_partitions(cores())
         .set_bool("datafusion.execution.enable_recursive_ctes", false)
         .set_bool("datafusion.execution.parquet.pushdown_filters", true);
-    let state = SessionStateBuilder::new()
+    let builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_default_features()
-        .build();
-    let context = SessionContext::new_with_state(state);
+        .with_default_features();
+    #[cfg(feature = "cluster")]
+    let builder = if settings.is_cluster() {
+        crate::cluster::session(builder, settings.partitions)
+    } else {
+        builder
+    };
+    let context = SessionContext::new_with_state(builder.build());
     for name in SWELLING {
         context.deregister_udf(name);
         context.deregister_udtf(name);
@@ -268,6 +273,8 @@ async fn guarded(
         lake.0.place.open(TABLES, id, version).await?
     };
     let inner: Arc<dyn TableProvider> = match open {
+        #[cfg(feature = "cluster")]
+        Some(open) if lake.settings().is_cluster() => crate::cluster::files::provider(id, &open)?,
         Some(open) => {
             open.update_datafusion_session(&context.state())
                 .map_err(delta::failed("read a lake table"))?;

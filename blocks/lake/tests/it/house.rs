@@ -22,6 +22,8 @@ pub struct House {
     pub db: Db,
     pub folder: tempfile::TempDir,
     routes: Router,
+    #[cfg(feature = "cluster")]
+    _cluster: Option<crate::cluster::Cluster>,
 }
 
 struct Tables;
@@ -182,6 +184,8 @@ pub async fn house(db: Db) -> House {
 
 pub async fn house_with(db: Db, settings: lake::Settings) -> House {
     let folder = tempfile::tempdir().unwrap();
+    #[cfg(feature = "cluster")]
+    let (settings, cluster) = crate::cluster::chosen(settings, folder.path());
     let words = [
         lake::foundation().texts,
         web::foundation().texts,
@@ -220,6 +224,8 @@ pub async fn house_with(db: Db, settings: lake::Settings) -> House {
         db,
         folder,
         routes,
+        #[cfg(feature = "cluster")]
+        _cluster: cluster,
     }
 }
 

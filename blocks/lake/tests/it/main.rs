@@ -3,6 +3,8 @@
 
 mod asking;
 mod clients;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod delivering;
 mod doors;
 mod evading;
