@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench web need-build need-test clean
+.PHONY: help demo test test-cluster check bench web need-build need-test clean
 
 DATA ?= target/demo
 LISTEN ?= 127.0.0.1:8080
@@ -15,7 +15,7 @@ CLIENTS := $(CARGO_TARGET_DIR)/clients
 say = @printf '\n\033[1m==> %s\033[0m\n' $(1)
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: need-build web ## Build, then serve a demo city on http://127.0.0.1:8080 (LISTEN=…, DATA=…, PEOPLE=…)
 	$(call say,"building tongban: a first build compiles some 750 crates")
@@ -45,6 +45,18 @@ test: need-test check ## Everything that CI proves, on SQLite and PostgreSQL and
 	$(call say,"journeys in a real browser")
 	cd tests && npm ci --no-audit --no-fund --loglevel=error && \
 	TONGBAN=$(CARGO_TARGET_DIR)/debug/tongban npm test
+
+# Not a part of `test`: the feature compiles most of what we stand on once more.
+test-cluster: need-build web ## The lake's questions on a Ballista cluster, which an ordinary build is without
+	$(call say,"lints with the feature cluster")
+	cargo clippy -p lake -p tongban --features tongban/cluster --all-targets -- -D warnings
+	$(call say,"a cluster answers what one machine answers")
+	cargo test -p lake --features cluster
+	$(call say,"all tests of the lake on a cluster")
+	TONGBAN_TEST_ENGINE=ballista cargo test -p lake --features cluster --test it -- --skip cluster::
+	$(call say,"a city on a cluster of processes")
+	cargo build -p tongban --features cluster
+	TONGBAN=$(CARGO_TARGET_DIR)/debug/tongban node --test tests/cluster/
 
 bench: need-test web ## Measure against peers; prints a table, writes target/bench/results.jsonl
 	cargo build --release -p tongban

@@ -52,6 +52,10 @@ enum Command {
     /// Run a department's node of the exchange, beside its database
     #[command(subcommand)]
     Node(command::node::Node),
+    /// Run the machines that share the lake's questions
+    #[cfg(feature = "cluster")]
+    #[command(subcommand)]
+    Cluster(command::cluster::Cluster),
     /// Access tokens for programs
     #[command(subcommand)]
     Token(command::token::Token),
@@ -111,6 +115,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(token) => command::token::run(token, config).await,
         Command::Audit(audit) => command::audit::run(audit, config).await,
         Command::Migrate => command::migrate::run(&config).await,
+        #[cfg(feature = "cluster")]
+        Command::Cluster(cluster) => command::cluster::run(cluster, config).await,
         Command::Process(_)
         | Command::Decision(_)
         | Command::Config(_)
