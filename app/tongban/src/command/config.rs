@@ -19,7 +19,7 @@ use crate::{
 #[derive(Subcommand)]
 pub enum Settings {
     /// Report everything that is wrong with the settings, the database, the data folder, the fonts
-    /// and the way to the mail server, at once; changes nothing
+    /// and the ways to the mail server and the lake's cluster, at once; changes nothing
     Check {
         /// Print problems and warnings as JSON
         #[arg(long)]
@@ -65,6 +65,7 @@ impl Found {
         self.folder(&config.data.dir);
         self.database(config).await;
         self.mail(config).await;
+        self.scheduler(config).await;
     }
 
     fn tell(&self, json: bool) -> anyhow::Result<ExitCode> {
@@ -154,17 +155,35 @@ impl Found {
         if server.host.is_empty() {
             return;
         }
-        let address = (server.host.as_str(), server.port);
-        let reached = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(address)).await;
-        let why = match reached {
-            Ok(Ok(_)) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer within 10 seconds".to_owned(),
+        if let Some(why) = out_of_reach(&server.host, server.port).await {
+            self.warnings.push(format!(
+                "notify.host: cannot reach {}:{}: {why}; mail waits until it can",
+                server.host, server.port
+            ));
+        }
+    }
+
+    /// The server works without its cluster, save for the lake's questions.
+    async fn scheduler(&mut self, config: &Config) {
+        let address = config.lake.scheduler_address();
+        let Some((host, port)) = address.filter(|_| config.lake.is_cluster()) else {
+            return;
         };
-        self.warnings.push(format!(
-            "notify.host: cannot reach {}:{}: {why}; mail waits until it can",
-            server.host, server.port
-        ));
+        if let Some(why) = out_of_reach(&host, port).await {
+            self.warnings.push(format!(
+                "lake.scheduler: cannot reach {host}:{port}: {why}; start `tongban cluster scheduler` there, until then nobody can ask the lake"
+            ));
+        }
+    }
+}
+
+/// Why nothing answers at an address.
+async fn out_of_reach(host: &str, port: u16) -> Option<String> {
+    let connect = tokio::net::TcpStream::connect(format!("{host}:{port}"));
+    match tokio::time::timeout(PATIENCE, connect).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("no answer within 10 seconds".to_owned()),
     }
 }
 
@@ -247,6 +266,8 @@ mod tests {
             config.database.url = "postgres://me:secret@127.0.0.1:1/none".into();
             config.notify.host = "127.0.0.1".into();
             config.notify.port = 1;
+            config.lake.engine = "ballista".into();
+            config.lake.scheduler = "df://127.0.0.1:1".into();
         })
         .await;
         let all = found.problems.join("\n");
@@ -256,10 +277,12 @@ mod tests {
             "{all}"
         );
         assert!(!all.contains("secret"), "{all}");
-        assert!(
-            found.warnings.iter().any(|w| w.contains("notify.host")),
-            "{found:?}"
-        );
+        for away in ["notify.host", "lake.scheduler"] {
+            assert!(
+                found.warnings.iter().any(|w| w.contains(away)),
+                "{away}: {found:?}"
+            );
+        }
     }
 
     #[tokio::test]
