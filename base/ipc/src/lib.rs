@@ -4,11 +4,12 @@
 //! body, and of each compressed buffer when it is unpacked. A few bytes can say 64 TiB, which ends
 //! the process, and honest zstd unpacks to a thousand times its size. A [`Guard`] reads the same
 //! bytes first, in pieces of any size, adds up what they say, and refuses what is beyond a bound.
-//! It decodes nothing and holds one message's metadata at the most.
+//! It decodes nothing and holds one message's metadata at the most. Of the two ways to pack buffers
+//! it lets zstd pass only.
 
 use std::collections::VecDeque;
 
-use arrow_ipc::{Message, MessageHeader, RecordBatch, root_as_message};
+use arrow_ipc::{CompressionType, Message, MessageHeader, RecordBatch, root_as_message};
 
 /// Bytes of a message's metadata at the most; that of a thousand columns takes some hundred
 /// thousand.
@@ -166,7 +167,12 @@ impl Guard {
         for node in rows.nodes().into_iter().flatten() {
             self.add(not_negative(node.length())?)?;
         }
-        let is_packed = rows.compression().is_some();
+        let packing = rows.compression().map(|packing| packing.codec());
+        // Its blocks unpack to whatever they hold; zstd keeps to what was claimed.
+        if packing == Some(CompressionType::LZ4_FRAME) {
+            return Err(Unfit::Malformed);
+        }
+        let is_packed = packing.is_some();
         let mut end = 0;
         for buffer in rows.buffers().into_iter().flatten() {
             let (from, length) = (
@@ -257,11 +263,14 @@ mod tests {
     use super::*;
 
     fn stream(columns: Vec<(&str, ArrayRef)>, is_packed: bool) -> Vec<u8> {
+        packed(columns, is_packed.then_some(CompressionType::ZSTD))
+    }
+
+    fn packed(columns: Vec<(&str, ArrayRef)>, compression: Option<CompressionType>) -> Vec<u8> {
         let rows = Rows::try_from_iter_with_nullable(
             columns.into_iter().map(|(name, array)| (name, array, true)),
         );
         let rows = rows.unwrap();
-        let compression = is_packed.then_some(CompressionType::ZSTD);
         let options = IpcWriteOptions::default()
             .try_with_compression(compression)
             .unwrap();
@@ -334,6 +343,15 @@ mod tests {
         let nothing: ArrayRef = Arc::new(NullArray::new(1 << 40));
         let bytes = stream(vec![("nothing", nothing)], true);
         assert_eq!(outcome(&bytes, 1 << 28), Err(Unfit::TooLarge));
+    }
+
+    #[test]
+    fn buffers_that_keep_to_no_claim_are_refused() {
+        let bytes = packed(
+            vec![("text", texts(4000))],
+            Some(CompressionType::LZ4_FRAME),
+        );
+        assert_eq!(outcome(&bytes, 1 << 28), Err(Unfit::Malformed));
     }
 
     #[test]
