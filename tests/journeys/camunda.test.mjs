@@ -65,7 +65,7 @@ async function deploy(token) {
   assert.equal(answer.status, 200, await answer.text());
 }
 
-/** Every test has a topic of its own: a stopped client may still fetch what it asked for before. */
+/** Every use has a topic of its own: a stopped client may still fetch what it asked for before. */
 async function start(topic, variables = {}) {
   const typed = Object.fromEntries(Object.entries({ topic, ...variables }).map(([name, value]) => [name, { value }]));
   return (await call("/process-definition/key/order/start", { variables: typed })).id;
@@ -177,11 +177,11 @@ test("a lock can be extended, and without it is lost", async (t) => {
   extending.client.stop();
   assert.deepEqual(extending.complaints, []);
 
-  const other = await start("lock");
+  const other = await start("late");
   const [task] = await call("/external-task/fetchAndLock", {
     workerId: "late",
     maxTasks: 1,
-    topics: [{ topicName: "lock", lockDuration: 100 }],
+    topics: [{ topicName: "late", lockDuration: 100 }],
   });
   assert.equal(task.processInstanceId, other);
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -193,7 +193,7 @@ test("a lock can be extended, and without it is lost", async (t) => {
   assert.equal(refused.status, 400);
   assert.equal((await refused.json()).type, "BadUserRequestException");
   const finishing = worker(t, "next");
-  finishing.client.subscribe("lock", ({ task, taskService }) => taskService.complete(task));
+  finishing.client.subscribe("late", ({ task, taskService }) => taskService.complete(task));
   await ended(other);
 });
 
