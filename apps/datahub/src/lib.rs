@@ -13,7 +13,7 @@ mod registry;
 
 use web::{
     App, MenuItem, Module,
-    module::{Foundation, MenuPlace},
+    module::{Foundation, MenuPlace, Section},
 };
 
 /// Words.
@@ -35,7 +35,7 @@ pub fn module(_: &App) -> kernel::Result<Module> {
     let work = |key, href, order, action| MenuItem {
         key,
         href,
-        place: MenuPlace::Workbench,
+        place: MenuPlace::Workbench(Section::Data),
         order,
         action,
     };
@@ -48,41 +48,41 @@ pub fn module(_: &App) -> kernel::Result<Module> {
             .merge(gateway::routes())
             .merge(lake::routes()),
         menu: vec![
-            work("datahub-menu-registries", "/work/data", 70, "registry.list"),
-            work(
-                "datahub-menu-objections",
-                "/work/data-objections",
-                71,
-                "registry.list",
-            ),
-            work(
-                "datahub-menu-matching",
-                "/work/data-matching",
-                71,
-                "registry.match",
-            ),
-            work("datahub-menu-catalog", "/work/catalog", 72, "catalog.read"),
+            work("datahub-menu-catalog", "/work/catalog", 10, "catalog.read"),
             work(
                 "datahub-menu-requests",
                 "/work/catalog-requests",
-                73,
+                20,
                 "catalog.read",
             ),
             work(
                 "datahub-menu-lists",
                 "/work/catalog-lists",
-                74,
+                30,
                 "catalog.read",
             ),
+            work("datahub-menu-flow", "/work/flow", 40, "flow.read"),
             work(
                 "datahub-menu-exchange",
                 "/work/exchange",
-                75,
+                50,
                 "exchange.read",
             ),
-            work("datahub-menu-apis", "/work/apis", 75, "gateway.list"),
-            work("datahub-menu-lake", "/work/lake", 76, "lake.query"),
-            work("datahub-menu-flow", "/work/flow", 77, "flow.read"),
+            work("datahub-menu-apis", "/work/apis", 60, "gateway.list"),
+            work("datahub-menu-lake", "/work/lake", 70, "lake.query"),
+            work("datahub-menu-registries", "/work/data", 80, "registry.list"),
+            work(
+                "datahub-menu-objections",
+                "/work/data-objections",
+                90,
+                "registry.list",
+            ),
+            work(
+                "datahub-menu-matching",
+                "/work/data-matching",
+                100,
+                "registry.match",
+            ),
             MenuItem {
                 key: "datahub-menu-mine",
                 href: "/mine/data",

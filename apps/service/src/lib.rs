@@ -24,7 +24,7 @@ pub use settings::Settings;
 use std::sync::Arc;
 
 use sea_orm_migration::MigrationTrait;
-use web::module::{Foundation, MenuItem, MenuPlace, Module};
+use web::module::{Foundation, MenuItem, MenuPlace, Module, Section};
 
 /// Tables and words.
 pub fn foundation() -> Foundation {
@@ -87,6 +87,7 @@ pub fn module(app: &web::App) -> kernel::Result<Module> {
 
 fn menu() -> Vec<MenuItem> {
     use MenuPlace::{Mine, Public, Workbench};
+    let cases = Workbench(Section::Cases);
     let item = |key, href, place, order, action| MenuItem {
         key,
         href,
@@ -98,18 +99,18 @@ fn menu() -> Vec<MenuItem> {
         item("service-progress", "/progress", Public, 20, ""),
         item("service-figures", "/evaluations", Public, 50, ""),
         item("service-mine", "/mine", Mine, 10, ""),
-        item("service-work", "/work", Workbench, 10, "service.work.view"),
+        item("service-work", "/work", cases, 10, "service.work.view"),
         item(
             "service-window",
             "/work/window",
-            Workbench,
+            cases,
             20,
             "service.case.window",
         ),
         item(
             "service-evaluations",
             "/work/evaluations",
-            Workbench,
+            cases,
             30,
             "service.evaluation.view",
         ),

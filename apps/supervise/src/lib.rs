@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{
     App, MenuItem, Module,
-    module::{Foundation, MenuPlace},
+    module::{Foundation, MenuPlace, Section},
 };
 
 /// Tables and words.
@@ -56,11 +56,11 @@ pub fn module(app: &App) -> kernel::Result<Module> {
         consumers: vec![judge.clone()],
         jobs: vec![judge],
         menu: vec![
-            menu("supervise-menu-board", "/supervise", 60, "supervise.board"),
+            menu("supervise-menu-board", "/supervise", 10, "supervise.board"),
             menu(
                 "supervise-menu-cards",
                 "/supervise/cards",
-                61,
+                20,
                 "supervise.card.see",
             ),
         ],
@@ -75,7 +75,7 @@ fn menu(key: &'static str, href: &'static str, order: u32, action: &'static str)
     MenuItem {
         key,
         href,
-        place: MenuPlace::Workbench,
+        place: MenuPlace::Workbench(Section::Supervision),
         order,
         action,
     }

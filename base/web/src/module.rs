@@ -36,7 +36,7 @@ pub struct MenuItem {
     pub key: &'static str,
     pub href: &'static str,
     pub place: MenuPlace,
-    /// Smaller comes first.
+    /// Smaller comes first, within its place.
     pub order: u32,
     /// Name of the action that a viewer must be allowed to see the item; empty for everybody.
     pub action: &'static str,
@@ -48,8 +48,39 @@ pub enum MenuPlace {
     Public,
     /// A signed-in citizen's or firm's own pages.
     Mine,
-    /// An officer's workbench.
-    Workbench,
+    /// An officer's workbench, under the heading of the section.
+    Workbench(Section),
+}
+
+/// What officers' work is about, in the order of the side bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    Cases,
+    Supervision,
+    Data,
+    Processes,
+    System,
+}
+
+impl Section {
+    pub const ALL: [Self; 5] = [
+        Self::Cases,
+        Self::Supervision,
+        Self::Data,
+        Self::Processes,
+        Self::System,
+    ];
+
+    /// Fluent key of its heading.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Cases => "web-section-cases",
+            Self::Supervision => "web-section-supervision",
+            Self::Data => "web-section-data",
+            Self::Processes => "web-section-processes",
+            Self::System => "web-section-system",
+        }
+    }
 }
 
 /// All menu items of all modules; an [`App`] part.

@@ -10,7 +10,11 @@ use axum::{
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use kernel::clock;
 
-use crate::{App, Language, WebError, asset, module::MenuPlace, server::RequestId};
+use crate::{
+    App, Language, WebError, asset,
+    module::{MenuPlace, Section},
+    server::RequestId,
+};
 
 /// Who is looking, as far as the shell must know. `identity` puts it into the request.
 #[derive(Clone, Debug, Default)]
@@ -156,6 +160,12 @@ impl Page {
 
     /// The menu of a place, without the items that the viewer may not use.
     pub fn menu(&self, place: MenuPlace) -> Vec<MenuLink> {
+        let mut links = self.links(place);
+        mark_nearest(links.iter_mut());
+        links
+    }
+
+    fn links(&self, place: MenuPlace) -> Vec<MenuLink> {
         let Ok(menu) = self.app.part::<crate::module::Menu>() else {
             return Vec::new();
         };
@@ -163,24 +173,12 @@ impl Page {
         let seen = menu
             .items(place)
             .filter(|i| i.action.is_empty() || self.viewer.may.contains(i.action));
-        let mut links: Vec<_> = seen
-            .map(|item| MenuLink {
-                words: self.t(item.key),
-                href: item.href,
-                is_current: is_within(path, item.href),
-            })
-            .collect();
-        // Of `/work` and `/work/cases` only the nearer one is current.
-        let nearest = links
-            .iter()
-            .filter(|l| l.is_current)
-            .map(|l| l.href.len())
-            .max()
-            .unwrap_or_default();
-        for link in &mut links {
-            link.is_current &= link.href.len() == nearest;
-        }
-        links
+        seen.map(|item| MenuLink {
+            words: self.t(item.key),
+            href: item.href,
+            is_current: is_within(path, item.href),
+        })
+        .collect()
     }
 
     pub fn menu_public(&self) -> Vec<MenuLink> {
@@ -191,8 +189,17 @@ impl Page {
         self.menu(MenuPlace::Mine)
     }
 
-    pub fn menu_workbench(&self) -> Vec<MenuLink> {
-        self.menu(MenuPlace::Workbench)
+    /// The workbench's side bar: headings with what the viewer may use below each.
+    pub fn menu_workbench(&self) -> Vec<(String, Vec<MenuLink>)> {
+        let mut sections: Vec<_> = Section::ALL
+            .map(|section| {
+                let links = self.links(MenuPlace::Workbench(section));
+                (self.t(section.key()), links)
+            })
+            .into();
+        sections.retain(|(_, links)| !links.is_empty());
+        mark_nearest(sections.iter_mut().flat_map(|(_, links)| links));
+        sections
     }
 
     pub fn is_signed_in(&self) -> bool {
@@ -279,6 +286,15 @@ const NOTHING: &str = "—";
 pub fn sign_in_href(path: &str) -> String {
     let next = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
     format!("/sign-in?next={next}")
+}
+
+/// Of `/work` and `/work/cases` only the nearer one is current.
+fn mark_nearest<'a>(links: impl Iterator<Item = &'a mut MenuLink>) {
+    let mut current: Vec<_> = links.filter(|link| link.is_current).collect();
+    let nearest = current.iter().map(|link| link.href.len()).max();
+    for link in &mut current {
+        link.is_current = Some(link.href.len()) == nearest;
+    }
 }
 
 fn is_within(path: &str, href: &str) -> bool {

@@ -21,7 +21,7 @@ pub mod typeset;
 
 use std::sync::Arc;
 
-use web::module::{MenuItem, MenuPlace};
+use web::module::{MenuItem, MenuPlace, Section};
 
 pub use certificate::{
     Certificate, Change, Status,
@@ -77,8 +77,8 @@ pub fn module(app: &web::App) -> kernel::Result<web::Module> {
             MenuItem {
                 key: "credential-menu-work",
                 href: "/work/certificates",
-                place: MenuPlace::Workbench,
-                order: 60,
+                place: MenuPlace::Workbench(Section::Cases),
+                order: 40,
                 action: "credential.certificate.search",
             },
         ],

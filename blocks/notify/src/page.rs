@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use web::{
     App, Html, Language, MenuItem, Page, WebError,
     component::{Choice, Fields, Pager, Tone},
-    module::MenuPlace,
+    module::{MenuPlace, Section},
 };
 
 use crate::{Message, MessageId, Preference, Settings, message, preference};
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 pub(crate) fn menu() -> Vec<MenuItem> {
-    [MenuPlace::Mine, MenuPlace::Workbench]
+    [MenuPlace::Mine, MenuPlace::Workbench(Section::Cases)]
         .map(|place| MenuItem {
             key: "notify-messages",
             href: "/messages",

@@ -22,7 +22,10 @@ pub const TEXTS: &[(&str, &str)] = &[
 /// What guide, matters and import contribute to this crate's module; tells packs who reads
 /// matters and themes.
 pub fn module(app: &web::App) -> Result<web::Module> {
-    use web::{MenuItem, module::MenuPlace};
+    use web::{
+        MenuItem,
+        module::{MenuPlace, Section},
+    };
     app.put(Departments::default());
     let loaders = app.part::<pack::Loaders>()?;
     loaders.add(crate::matter::load::Matters);
@@ -45,8 +48,8 @@ pub fn module(app: &web::App) -> Result<web::Module> {
             item(
                 "service-matters",
                 "/work/matters",
-                MenuPlace::Workbench,
-                60,
+                MenuPlace::Workbench(Section::Cases),
+                50,
                 "service.matter.list",
             ),
         ],

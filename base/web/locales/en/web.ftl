@@ -9,6 +9,11 @@ web-sign-out = Sign out
 web-acting-for = Acting on behalf of { $name }
 web-acting-change = Change
 web-workbench = Workbench
+web-section-cases = Cases
+web-section-supervision = Supervision
+web-section-data = Data
+web-section-processes = Processes
+web-section-system = System
 web-foot = One place for all city services
 web-request = Request number { $id }
 

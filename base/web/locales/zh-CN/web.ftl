@@ -9,6 +9,11 @@ web-sign-out = 退出
 web-acting-for = 正在代表 { $name } 办理
 web-acting-change = 更换
 web-workbench = 工作台
+web-section-cases = 办件
+web-section-supervision = 监察
+web-section-data = 数据
+web-section-processes = 流程
+web-section-system = 系统
 web-foot = 一网通办，全程网办
 web-request = 请求编号 { $id }
 

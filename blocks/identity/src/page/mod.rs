@@ -11,7 +11,11 @@ use std::{fmt::Write, sync::Arc};
 use axum::routing::{get, post};
 use kernel::{Error, Finding, Result};
 use utoipa_axum::router::OpenApiRouter;
-use web::{App, MenuItem, Page, WebError, component::Tab, module::MenuPlace};
+use web::{
+    App, MenuItem, Page, WebError,
+    component::Tab,
+    module::{MenuPlace, Section},
+};
 
 use crate::Identity;
 
@@ -62,14 +66,14 @@ pub(crate) fn menu() -> Vec<MenuItem> {
         MenuItem {
             key: "identity-menu-users",
             href: "/admin/users",
-            place: MenuPlace::Workbench,
+            place: MenuPlace::Workbench(Section::System),
             order: 90,
             action: "identity.user.list",
         },
         MenuItem {
             key: "identity-menu-audit",
             href: "/admin/audit",
-            place: MenuPlace::Workbench,
+            place: MenuPlace::Workbench(Section::System),
             order: 91,
             action: "identity.audit.read",
         },

@@ -24,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{
     App, Page,
     component::Tone,
-    module::{MenuItem, MenuPlace},
+    module::{MenuItem, MenuPlace, Section},
 };
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -68,14 +68,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 pub(crate) fn menu() -> Vec<MenuItem> {
     [
-        ("workflow-menu-processes", "/processes", 70),
-        ("workflow-menu-incidents", "/processes/incidents", 71),
-        ("workflow-menu-messages", "/processes/messages", 72),
+        ("workflow-menu-processes", "/processes", 10),
+        ("workflow-menu-incidents", "/processes/incidents", 20),
+        ("workflow-menu-messages", "/processes/messages", 30),
     ]
     .map(|(key, href, order)| MenuItem {
         key,
         href,
-        place: MenuPlace::Workbench,
+        place: MenuPlace::Workbench(Section::Processes),
         order,
         action: "workflow.process.view",
     })
