@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use identity::{Actor, MaybeActor};
+use identity::{Actor, Identity, MaybeActor};
 use kernel::{Error, Finding, Text, mask};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -241,6 +241,8 @@ struct WalletPage<'a> {
     p: &'a Page,
     cards: Vec<CardView>,
     pager: Pager,
+    /// For whom else the viewer may act, but does not now: their certificates are not here.
+    others: String,
 }
 
 struct CardView {
@@ -286,10 +288,16 @@ async fn wallet(
         .map(|certificate| CardView::of(&page, certificate, "/wallet"))
         .collect();
     let pager = Pager::new("/wallet", "", after, next.as_deref());
+    let others = match actor.acting_for {
+        None => identity::agent::list_parties(&*app.part::<Identity>()?, &actor).await?,
+        Some(_) => Vec::new(),
+    };
+    let others: Vec<_> = others.iter().map(|party| page.zh(&party.name)).collect();
     Html::page(&WalletPage {
         p: &page,
         cards,
         pager,
+        others: others.join(&page.t("credential-wallet-comma")),
     })
 }
 

@@ -50,6 +50,9 @@ credential-status-other = other
 
 credential-wallet = My certificates
 credential-wallet-intro = Electronic certificates of you, or of the firm you act for. The files are sealed and serve like paper ones.
+credential-wallet-others = You may act for { $names }, too; switch to see their certificates.
+credential-wallet-comma = {", "}
+credential-wallet-switch = Switch
 credential-wallet-empty = No certificates yet
 credential-wallet-empty-text = When an application of yours is granted, its certificate appears here.
 credential-wallet-empty-act = See what you can apply for

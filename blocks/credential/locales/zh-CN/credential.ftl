@@ -50,6 +50,9 @@ credential-status-other = 其他
 
 credential-wallet = 我的证照
 credential-wallet-intro = 这里是您（或您代办的单位）名下的电子证照。下载的文件带有电子签章，与纸质证照具有同等用途。
+credential-wallet-others = 您还可以代表{ $names }；单位的证照要切换办事身份后查看。
+credential-wallet-comma = 、
+credential-wallet-switch = 切换办事身份
 credential-wallet-empty = 还没有电子证照
 credential-wallet-empty-text = 办理事项并获批后，电子证照会自动出现在这里。
 credential-wallet-empty-act = 查看可以办理的事项
