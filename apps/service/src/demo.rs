@@ -23,6 +23,7 @@ use crate::{
         submit::{self, Application, Subject},
         work::{self, Done},
     },
+    evaluation::{self, Answer, Review},
     matter,
     theme::{self, Answers, Theme},
 };
@@ -247,7 +248,7 @@ async fn issue_licence(tx: &Tx, firm: &Party, issuer: &directory::Organisation) 
 }
 
 /// An officer of the pack with one post.
-async fn officer(app: &App, login: &str, post: &str, org: &str) -> Result<Actor> {
+pub async fn officer(app: &App, login: &str, post: &str, org: &str) -> Result<Actor> {
     let db = app.db().read();
     let user = directory::user_by_name(db, login)
         .await?
@@ -350,7 +351,42 @@ impl Story<'_> {
                 ..said("delivered")
             };
             self.finish(&desk, clerk, &get().await?, delivered).await?;
+            Box::pin(self.review(app, &desk, place, &get().await?)).await?;
         }
+        Ok(())
+    }
+
+    /// What the applicant says afterwards. Of the two who are not content one has been answered.
+    async fn review(&self, app: &App, desk: &Desk, place: usize, case: &Case) -> Result<()> {
+        let (satisfaction, details, text) = match place {
+            1 => (2, vec![209], "比承诺的晚了两天"),
+            11 => (1, vec![110], ""),
+            4 | 7 => (4, vec![408], ""),
+            _ => (5, vec![513, 510], "一次就办好了"),
+        };
+        self.day(9);
+        let review = Review {
+            satisfaction,
+            details,
+            text: text.to_owned(),
+            service: 2,
+            ..Review::default()
+        };
+        let applicant = self.applicant(app, place).await?;
+        let given = evaluation::act::rate(desk, &applicant, case.id, review).await?;
+        if place != 1 {
+            return Ok(());
+        }
+        self.day(10);
+        let contact = Answer::Contact {
+            note: "已电话致歉并说明情况".to_owned(),
+        };
+        evaluation::act::answer(desk, &self.city.clerk, given.id, contact).await?;
+        self.day(13);
+        let finish = Answer::Finish {
+            reply: "窗口增加了一名工作人员".to_owned(),
+        };
+        evaluation::act::answer(desk, &self.city.clerk, given.id, finish).await?;
         Ok(())
     }
 
