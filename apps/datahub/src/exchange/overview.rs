@@ -72,10 +72,20 @@ impl ExchangePage<'_> {
         )
     }
 
+    fn title(&self, code: &str) -> String {
+        self.p.zh(title(&self.nodes, code))
+    }
+
     fn seen(&self, node: &Node) -> String {
         node.seen_at
             .map_or_else(|| "—".into(), |at| self.p.stamp(at))
     }
+}
+
+/// What a node is called, where it is one of this hub's.
+fn title<'a>(nodes: &'a [Node], code: &'a str) -> &'a str {
+    let node = nodes.iter().find(|node| node.code == code);
+    node.map_or(code, |node| &node.title)
 }
 
 const ROW: usize = 44;
@@ -84,7 +94,7 @@ const MIDDLE: usize = 330;
 const RIGHT: usize = 640;
 
 /// Providers at the left, the hub in the middle, subscribers at the right.
-fn picture(flows: &[Flow]) -> (Vec<Place>, Vec<Line>, usize) {
+fn picture(flows: &[Flow], nodes: &[Node]) -> (Vec<Place>, Vec<Line>, usize) {
     let side = |name: fn(&Flow) -> &str| {
         let mut names: Vec<&str> = flows.iter().map(name).collect();
         names.sort_unstable();
@@ -101,7 +111,7 @@ fn picture(flows: &[Flow]) -> (Vec<Place>, Vec<Line>, usize) {
             places.push(Place {
                 x,
                 y,
-                label: (*name).to_owned(),
+                label: title(nodes, name).to_owned(),
             });
             let own = flows.iter().filter(|f| {
                 if is_from {
@@ -141,10 +151,11 @@ fn line_class<'a>(mut flows: impl Iterator<Item = &'a Flow> + Clone) -> &'static
 
 pub(super) async fn show(State(app): State<App>, p: Page, actor: Actor) -> Result<Html, WebError> {
     let flows = overview::flows(&app, &actor).await?;
-    let (places, lines, height) = picture(&flows);
+    let nodes = enrolment::list(&app, &actor).await?;
+    let (places, lines, height) = picture(&flows, &nodes);
     Html::page(&ExchangePage {
         address: app.part::<Hub>()?.address(),
-        nodes: enrolment::list(&app, &actor).await?,
+        nodes,
         publications: publication::list(&app, &actor).await?,
         subscriptions: subscription::list(&app, &actor).await?,
         flows,
