@@ -21,7 +21,7 @@ demo: need-build web ## Build, then serve a demo city on http://127.0.0.1:8080 (
 	$(call say,"building tongban: a first build compiles some 750 crates")
 	cargo build --profile demo -p tongban
 	$(call say,"starting the demo city; stop it with Ctrl-C")
-	$(CARGO_TARGET_DIR)/demo/tongban demo --data $(DATA) --listen $(LISTEN) $(if $(PEOPLE),--people $(PEOPLE))
+	$(CARGO_TARGET_DIR)/demo/tongban demo --data $(DATA) --listen $(LISTEN) --departments $(if $(PEOPLE),--people $(PEOPLE))
 
 check: need-build web ## Format, lints, the law of the floors
 	$(call say,"format")

@@ -16,14 +16,16 @@ const run = promisify(execFile);
 
 /**
  * A running demo city. `data` is kept by `stop()` if the caller brought it; `env` adds variables;
- * `database` is used instead of the one in the folder; `people` fill its registries; `port` 0 takes any free one.
+ * `database` is used instead of the one in the folder; `people` fill its registries; with `departments` their nodes
+ * work; `port` 0 takes any free one.
  */
-export async function start({ data, database, people, env = {}, port = 0 } = {}) {
+export async function start({ data, database, people, departments, env = {}, port = 0 } = {}) {
   assert.ok(existsSync(program), `${program} is missing: cargo build -p tongban`);
   const own = data === undefined;
   data ??= mkdtempSync(join(tmpdir(), "tongban-demo-"));
   const choice = database ? ["--database", database] : [];
   if (people) choice.push("--people", String(people));
+  if (departments) choice.push("--departments");
   const child = spawn(
     program,
     ["demo", "--data", data, "--listen", `127.0.0.1:${port}`, "--json", ...choice],

@@ -10,7 +10,15 @@ use anyhow::Context as _;
 use clap::Args;
 use kernel::ShiftedClock;
 
-use crate::{assemble::House, command::serve, config::Config, out};
+use crate::{
+    assemble::House,
+    command::{departments::Departments, serve},
+    config::Config,
+    out,
+};
+
+/// Of how many people the departments' files tell, unless it is said.
+const PEOPLE: u64 = 2_000;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -27,6 +35,10 @@ pub struct Arguments {
     /// there are the few that the demo's cases need
     #[arg(long, value_name = "N")]
     people: Option<u64>,
+    /// Let departments' nodes deliver their files of so many made-up people (2,000 where `--people`
+    /// says nothing) through the exchange, and ask each other for data
+    #[arg(long)]
+    departments: bool,
     /// Print one line of JSON with the address and the accounts, when the demo is ready
     #[arg(long)]
     json: bool,
@@ -50,7 +62,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     datahub::demo::populate(&house.app)
         .await
         .context("cannot fill the demo city's registries")?;
-    if let Some(people) = arguments.people {
+    if let Some(people) = arguments.people.filter(|_| !arguments.departments) {
         let city = synthetic::Settings { people, seed: 1 };
         datahub::demo::populate_city(&house.app, city)
             .await
@@ -60,7 +72,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .await
         .context("cannot fill the demo city")?;
     announce(&arguments, &address, &accounts)?;
-    serve::serve(house, listener).await
+    let departments = arguments.departments.then(|| {
+        let people = arguments.people.unwrap_or(PEOPLE);
+        Departments::start(&house, arguments.data.join("departments"), people)
+    });
+    let code = serve::serve(house, listener).await?;
+    if let Some(departments) = departments {
+        departments.end().await?;
+    }
+    Ok(code)
 }
 
 /// The settings of a made-up city in a folder of its own.

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod demo_data;
+pub mod departments;
 pub mod import;
 pub mod link;
 pub mod migrate;
