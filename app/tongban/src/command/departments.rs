@@ -196,7 +196,7 @@ async fn provider(
     let folder = Folder(dir.join(department.node));
     join(app, hub, &folder, department.title, department.org).await?;
     let (entry, _) = entry(app, department.entry).await?;
-    let files = folder.0.join("files");
+    let files = folder.0.join("files").display().to_string();
     let settings = format!(
         "[[publication]]\ncode = {:?}\nresource = {:?}\ntitle = {:?}\nkey = [{:?}]\n\
          every_seconds = 60\nsource = {{ kind = \"folder\", path = {:?} }}\ncolumns = [{}]\n",
