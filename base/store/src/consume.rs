@@ -37,9 +37,9 @@ use crate::{
 /// Failures after which an event is parked.
 pub const PARK_AFTER: i32 = 5;
 /// Events of one transaction at the most. Small, because on SQLite everybody waits behind it.
-const BATCH: u64 = 32;
+const BATCH: usize = 64;
 /// Events looked through for some that concern the consumer.
-const PAGE: u64 = 512;
+const PAGE: usize = 256;
 /// Doubles with every failure. Faults of the database itself are not the event's and not counted.
 const FIRST_PAUSE: Duration = Duration::seconds(1);
 
@@ -101,7 +101,7 @@ pub async fn drain(db: &Db, consumer: &Arc<dyn Consumer>) -> kernel::Result<bool
 /// Some events that concern the consumer, and the position up to which there are no others.
 #[derive(Clone)]
 struct Reading {
-    events: Vec<Event>,
+    events: Vec<Arc<Event>>,
     up_to: i64,
 }
 
@@ -125,26 +125,32 @@ async fn read_on(
     db: &Db,
     consumer: &Arc<dyn Consumer>,
     after: i64,
-    batch: u64,
+    batch: usize,
 ) -> kernel::Result<Option<Reading>> {
     let mut reading = Reading {
         events: Vec::new(),
         up_to: after,
     };
-    let page = if batch == 1 { 64 } else { PAGE };
-    let rows = list_after(db.read(), after, page).await?;
-    for row in rows {
-        if consumer.reads(&row.kind) {
-            if reading.events.len() as u64 == batch {
+    for event in list_sealed(db, after).await? {
+        if consumer.reads(&event.kind) {
+            if reading.events.len() == batch {
                 break;
             }
-            reading.up_to = row.position.unwrap_or(reading.up_to);
-            reading.events.push(event_of(row));
-        } else {
-            reading.up_to = row.position.unwrap_or(reading.up_to);
+            reading.events.push(event.clone());
         }
+        reading.up_to = event.position;
     }
     Ok((reading.up_to > after).then_some(reading))
+}
+
+/// The next page of sealed events: from memory if this process sealed them a moment ago.
+async fn list_sealed(db: &Db, after: i64) -> kernel::Result<Vec<Arc<Event>>> {
+    let recent = db.recent().after(after, PAGE);
+    if !recent.is_empty() {
+        return Ok(recent);
+    }
+    let rows = list_after(db.read(), after, PAGE as u64).await?;
+    Ok(rows.into_iter().map(Event::of).map(Arc::new).collect())
 }
 
 async fn list_after(
@@ -160,20 +166,6 @@ async fn list_after(
         .await
         .map_err(|e| fault("read events", e))?;
     Ok(rows)
-}
-
-fn event_of(row: event::Model) -> Event {
-    // What is not JSON fails in the consumer, where it is counted and parked like any failure.
-    let data = serde_json::from_str(&row.data).unwrap_or_else(|_| row.data.into());
-    Event {
-        position: row.position.unwrap_or(0),
-        id: row.id,
-        at: kernel::clock::from_micros(row.at),
-        kind: row.kind,
-        subject: row.subject,
-        actor: row.actor,
-        data,
-    }
 }
 
 async fn take_all(
@@ -194,6 +186,7 @@ async fn take_all(
                 // Another process has taken these events.
                 return Ok(());
             }
+            consumer.prepare(&tx, &reading.events).await?;
             for event in &reading.events {
                 take_one(&tx, &consumer, event).await?;
                 taken.fetch_add(1, Ordering::Relaxed);
@@ -272,7 +265,7 @@ async fn note_failure(
     db: &Db,
     name: &'static str,
     state: &table::Model,
-    event: Event,
+    event: Arc<Event>,
     error: &kernel::Error,
 ) -> kernel::Result<Step> {
     let reason = chain_of(error);
@@ -355,7 +348,7 @@ pub async fn retry_parked(
             row.delete(&*tx)
                 .await
                 .map_err(|e| fault("remove a parked event", e))?;
-            take_one(&tx, &consumer, &event_of(event)).await
+            take_one(&tx, &consumer, &Event::of(event)).await
         }
     })
     .await

@@ -5,6 +5,7 @@
 //! waiting writes one after another in one transaction (`writer.rs`).
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use crate::{
     Tx,
     fault::{fault, is_conflict, is_key_taken},
+    recent::Recent,
     tx::Left,
     writer::{self, Writer},
 };
@@ -63,12 +65,36 @@ struct Inner {
     /// Turns of serializable writes on `PostgreSQL`: one for each that runs beside others, all of
     /// them for one that conflicted twice.
     turns: Semaphore,
-    /// Rung after every write that left events or jobs.
+    /// Rung after every write that left events or jobs which are due.
     changes: watch::Sender<u64>,
-    /// Rung after every write that left jobs.
-    jobs: watch::Sender<u64>,
+    /// Rung after every write that left jobs which are due.
+    jobs: watch::Sender<Rung>,
     /// Rung after events got their positions.
     sealed: watch::Sender<u64>,
+    /// What this process sealed last.
+    recent: Recent,
+}
+
+/// How often jobs were left that are due, by kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rung {
+    kinds: BTreeMap<&'static str, u64>,
+    any: u64,
+}
+
+impl Rung {
+    fn ring(&mut self, left: &Left) {
+        for kind in &left.jobs {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
+        self.any += u64::from(left.any_job);
+    }
+
+    /// How often for these kinds; jobs of unknown kinds concern everybody.
+    pub(crate) fn times<'a>(&self, kinds: impl Iterator<Item = &'a &'static str>) -> u64 {
+        let times = kinds.filter_map(|kind| self.kinds.get(kind));
+        times.sum::<u64>() + self.any
+    }
 }
 
 /// What a `PostgreSQL` write may see of others that run beside it.
@@ -110,7 +136,7 @@ impl Db {
             }
         };
         let (changes, _) = watch::channel(0);
-        let (jobs, _) = watch::channel(0);
+        let (jobs, _) = watch::channel(Rung::default());
         let (sealed, _) = watch::channel(0);
         Ok(Self(Arc::new(Inner {
             reader,
@@ -123,6 +149,7 @@ impl Db {
             changes,
             jobs,
             sealed,
+            recent: Recent::default(),
         })))
     }
 
@@ -148,14 +175,14 @@ impl Db {
         &self.0.reader
     }
 
-    /// A number that rises whenever a write left events or jobs; workers wait on it instead of
-    /// polling fast. Says nothing of other processes.
+    /// A number that rises whenever a write left events or jobs which are due; workers wait on it
+    /// instead of polling fast. Says nothing of other processes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 
-    /// A number that rises whenever a write left jobs.
-    pub(crate) fn jobs(&self) -> watch::Receiver<u64> {
+    /// What rises whenever a write left jobs that are due.
+    pub(crate) fn jobs(&self) -> watch::Receiver<Rung> {
         self.0.jobs.subscribe()
     }
 
@@ -166,6 +193,10 @@ impl Db {
 
     pub(crate) fn ring_sealed(&self) {
         ring(&self.0.sealed);
+    }
+
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.0.recent
     }
 
     /// Runs `body` as one transaction and answers when its effect is durable.
@@ -214,11 +245,13 @@ impl Db {
             None => self.write_repeating(isolation, body).await,
         };
         outcome.map(|written| {
-            if written.left.events || written.left.jobs {
+            let left = &written.left;
+            let is_any_due = left.any_job || !left.jobs.is_empty();
+            if left.events || is_any_due {
                 ring(&self.0.changes);
             }
-            if written.left.jobs {
-                ring(&self.0.jobs);
+            if is_any_due {
+                self.0.jobs.send_modify(|rung| rung.ring(left));
             }
             written.value
         })

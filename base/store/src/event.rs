@@ -1,6 +1,6 @@
 //! Events: what happened, appended in the transaction of the change.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -102,6 +102,21 @@ pub struct Event {
 }
 
 impl Event {
+    /// A sealed row as readers see it.
+    pub(crate) fn of(row: crate::schema::event::Model) -> Self {
+        // What is not JSON fails in the consumer, where it is counted and parked like any failure.
+        let data = serde_json::from_str(&row.data).unwrap_or_else(|_| row.data.into());
+        Self {
+            position: row.position.unwrap_or(0),
+            id: row.id,
+            at: kernel::clock::from_micros(row.at),
+            kind: row.kind,
+            subject: row.subject,
+            actor: row.actor,
+            data,
+        }
+    }
+
     /// The typed body if the event is of that kind.
     pub fn body<B: EventBody>(&self) -> Option<Result<B, serde_json::Error>> {
         (self.kind == B::KIND).then(|| B::deserialize(&self.data))
@@ -117,6 +132,12 @@ pub trait Consumer: Send + Sync + 'static {
 
     /// Whether events of this kind concern the consumer; others are passed over.
     fn reads(&self, kind: &str) -> bool;
+
+    /// Called with the events of one write before they are taken one by one, so that what all of
+    /// them need is read at once ([`Tx::remember`]).
+    async fn prepare(&self, _tx: &Tx, _events: &[Arc<Event>]) -> kernel::Result<()> {
+        Ok(())
+    }
 
     /// Takes the effect of one event, with database work only.
     async fn take(&self, tx: &Tx, event: &Event) -> kernel::Result<()>;

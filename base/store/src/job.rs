@@ -44,6 +44,15 @@ impl NewJob {
             payload,
         })
     }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Whether it can run at this moment, in microseconds.
+    pub(crate) fn is_due(&self, now: i64) -> bool {
+        self.due <= now
+    }
 }
 
 pub(crate) async fn insert(tx: &Tx, jobs: Vec<NewJob>) -> kernel::Result<()> {

@@ -17,6 +17,7 @@ pub mod key_file;
 mod log;
 mod migrate;
 pub mod page;
+mod recent;
 pub mod schema;
 pub mod seal;
 pub mod testing;
@@ -33,7 +34,7 @@ pub use job::{Handler, Job, JobBody, JobFailure};
 pub use migrate::{Standing, migrate, migrations, standing};
 pub use seal::{HeadSigner, KeySigner, Sealer};
 pub use store_macros::db_test;
-pub use tx::Tx;
+pub use tx::{Late, Tx};
 pub use worker::{GIVE_UP_AFTER, Worker};
 
 /// Words that users see, by language.

@@ -7,13 +7,14 @@ use kernel::{
     crypto::{PrivateKey, suite},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement, Value, sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 use serde::Serialize;
 
 use crate::{
-    Db, Tx,
+    Db, Event, Tx,
     db::Isolation,
     dialect, fault,
     log::{Changed, Edge, leaf_hash},
@@ -162,7 +163,7 @@ impl Sealer {
     pub async fn seal(&self, db: &Db, sign: bool) -> kernel::Result<Sealed> {
         let sealer = self.clone();
         // Not serializable: the lock is enough, and writers must not fail because of the sealer.
-        let (done, edge) = db
+        let (done, edge, rows) = db
             .write_at(Isolation::ReadCommitted, move |tx| {
                 let sealer = sealer.clone();
                 async move { sealer.seal_in(&tx, sign).await }
@@ -170,12 +171,17 @@ impl Sealer {
             .await?;
         *self.edge.lock().unwrap_or_else(PoisonError::into_inner) = edge;
         if done.events > 0 {
+            db.recent().keep(sized(rows));
             db.ring_sealed();
         }
         Ok(done)
     }
 
-    async fn seal_in(&self, tx: &Tx, sign: bool) -> kernel::Result<(Sealed, Edge)> {
+    async fn seal_in(
+        &self,
+        tx: &Tx,
+        sign: bool,
+    ) -> kernel::Result<(Sealed, Edge, Vec<event::Model>)> {
         dialect::lock(tx, "seal").await?;
         let size = size(&**tx).await?;
         let mut edge = self
@@ -186,7 +192,7 @@ impl Sealer {
         if edge.size() != size.unsigned_abs() {
             edge = load_edge(tx, size).await?;
         }
-        let rows = event::Entity::find()
+        let mut rows = event::Entity::find()
             .filter(event::Column::Position.is_null())
             .order_by_asc(event::Column::Seq)
             .limit(BATCH)
@@ -194,11 +200,12 @@ impl Sealer {
             .await
             .map_err(|e| fault("list unsealed events", e))?;
         let mut changed = Changed::new();
-        for (row, position) in rows.iter().zip(size + 1..) {
+        for (row, position) in rows.iter_mut().zip(size + 1..) {
             edge.append(
                 leaf_hash(canonical(row, position)?.as_bytes()),
                 &mut changed,
             );
+            row.position = Some(position);
         }
         if !rows.is_empty() {
             changed.extend(edge.unfinished());
@@ -215,6 +222,7 @@ impl Sealer {
                 is_full,
             },
             edge,
+            rows,
         ))
     }
 
@@ -253,6 +261,12 @@ impl Sealer {
             .map_err(|e| fault("insert a key", e))?;
         Ok(())
     }
+}
+
+/// Sealed rows as readers get them, with the size of each body.
+fn sized(rows: Vec<event::Model>) -> Vec<(usize, Event)> {
+    let rows = rows.into_iter();
+    rows.map(|row| (row.data.len(), Event::of(row))).collect()
 }
 
 /// How many events have a position.
@@ -294,48 +308,31 @@ async fn load_edge(tx: &Tx, size: i64) -> kernel::Result<Edge> {
     })
 }
 
-/// Sizes of the statements that give positions: few different ones, so that all stay prepared.
-const STATEMENT_ROWS: [usize; 4] = [256, 32, 4, 1];
-
+/// Events are numbered as they come, so a batch is a few runs of consecutive numbers: one, unless a
+/// write in between was undone.
 async fn set_positions(tx: &Tx, rows: &[event::Model], first: i64) -> kernel::Result<()> {
-    let mut rest: &[event::Model] = rows;
     let mut position = first;
     let mut given = 0;
-    for size in STATEMENT_ROWS {
-        while let Some((some, others)) = rest.split_at_checked(size) {
-            let statement = positions_statement(tx, some, position);
-            let done = tx
-                .execute_raw(statement)
-                .await
-                .map_err(|e| fault("give positions", e))?;
-            given += done.rows_affected();
-            position += i64::try_from(size).unwrap_or(0);
-            rest = others;
-        }
+    for run in rows.chunk_by(|one, next| one.seq + 1 == next.seq) {
+        let (Some(from), Some(to)) = (run.first(), run.last()) else {
+            continue;
+        };
+        let done = event::Entity::update_many()
+            .col_expr(
+                event::Column::Position,
+                Expr::col(event::Column::Seq).add(position - from.seq),
+            )
+            .filter(event::Column::Seq.between(from.seq, to.seq))
+            .exec(&**tx)
+            .await
+            .map_err(|e| fault("give positions", e))?;
+        given += done.rows_affected;
+        position += to.seq - from.seq + 1;
     }
     if given != rows.len() as u64 {
         return Err(Fault::new("an event got a position twice").into());
     }
     Ok(())
-}
-
-/// Both engines name the columns of a `VALUES` list alike and update from it alike. Nothing but
-/// the key is asked for: with `position IS NULL`, SQLite would walk all unsealed events for each
-/// row given.
-fn positions_statement(tx: &Tx, rows: &[event::Model], first: i64) -> Statement {
-    let values: Vec<_> = (0..rows.len())
-        .map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2))
-        .collect();
-    let sql = format!(
-        "UPDATE store_event SET position = given.column2 FROM (VALUES {}) AS given \
-         WHERE store_event.seq = given.column1",
-        values.join(", ")
-    );
-    let parameters = rows
-        .iter()
-        .zip(first..)
-        .flat_map(|(row, position)| [Value::from(row.seq), Value::from(position)]);
-    Statement::from_sql_and_values(tx.get_database_backend(), sql, parameters)
 }
 
 async fn upsert_tiles(tx: &Tx, changed: Changed) -> kernel::Result<()> {

@@ -2,11 +2,12 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 
@@ -22,6 +23,36 @@ struct Inner {
     now: DateTime<Utc>,
     pending: Mutex<Pending>,
     known: Mutex<Known>,
+    late: Mutex<Vec<(TypeId, Box<dyn AnyLate>)>>,
+}
+
+/// Rows that a write gathers while it runs and writes together at its end: many lines of one table
+/// by one statement, and a row that changed several times once.
+///
+/// Queries of the same write do not see them. A crate gathers only rows that it does not query in
+/// a write, or those that it finds by [`Tx::recall`].
+#[async_trait]
+pub trait Late: Default + Send + 'static {
+    /// Writes everything that was gathered.
+    async fn write(self, tx: &Tx) -> kernel::Result<()>;
+}
+
+/// [`Late`] rows of any crate.
+#[async_trait]
+trait AnyLate: Send {
+    fn as_any(&mut self) -> &mut dyn Any;
+    async fn write_boxed(self: Box<Self>, tx: &Tx) -> kernel::Result<()>;
+}
+
+#[async_trait]
+impl<L: Late> AnyLate for L {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    async fn write_boxed(self: Box<Self>, tx: &Tx) -> kernel::Result<()> {
+        self.write(tx).await
+    }
 }
 
 /// What the write has read or written already, by type and key.
@@ -35,10 +66,13 @@ struct Pending {
 }
 
 /// What a write left for the background.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Left {
     pub(crate) events: bool,
-    pub(crate) jobs: bool,
+    /// Kinds of jobs that are due at once.
+    pub(crate) jobs: BTreeSet<&'static str>,
+    /// Whether a job of an unknown kind is due.
+    pub(crate) any_job: bool,
 }
 
 impl Deref for Tx {
@@ -61,6 +95,7 @@ impl Tx {
             now,
             pending: Mutex::default(),
             known: Mutex::default(),
+            late: Mutex::default(),
         }))
     }
 
@@ -89,6 +124,35 @@ impl Tx {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds to the rows that this write gathers for its end.
+    pub fn later<L: Late, R>(&self, add: impl FnOnce(&mut L) -> R) -> R {
+        let mut late = self.0.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_type = TypeId::of::<L>();
+        let known = late.iter_mut().find(|(of, _)| *of == of_type);
+        if let Some(rows) = known.and_then(|(_, rows)| (**rows).as_any().downcast_mut()) {
+            return add(rows);
+        }
+        let mut rows = L::default();
+        let added = add(&mut rows);
+        late.push((of_type, Box::new(rows)));
+        added
+    }
+
+    async fn write_late(&self) -> kernel::Result<()> {
+        loop {
+            let late = {
+                let mut late = self.0.late.lock().unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut *late)
+            };
+            if late.is_empty() {
+                return Ok(());
+            }
+            for (_, rows) in late {
+                rows.write_boxed(self).await?;
+            }
+        }
     }
 
     /// Appends an event in this transaction. `subject` is what it happened to (`case:0192…`),
@@ -152,12 +216,15 @@ impl Tx {
     }
 
     async fn flush(&self) -> kernel::Result<()> {
+        self.write_late().await?;
         let (events, jobs) = {
             let mut pending = self.pending();
             let events = std::mem::take(&mut pending.events);
             let jobs = std::mem::take(&mut pending.jobs);
             pending.left.events |= !events.is_empty();
-            pending.left.jobs |= !jobs.is_empty();
+            let now = kernel::clock::micros(self.0.now);
+            let due = jobs.iter().filter(|job| job.is_due(now));
+            pending.left.jobs.extend(due.map(job::NewJob::kind));
             (events, jobs)
         };
         event::insert(self, events).await?;
@@ -166,11 +233,11 @@ impl Tx {
 
     /// Tells the workers to look, though this write enqueued nothing.
     pub(crate) fn leave_job(&self) {
-        self.pending().left.jobs = true;
+        self.pending().left.any_job = true;
     }
 
     pub(crate) fn left(&self) -> Left {
-        self.pending().left
+        self.pending().left.clone()
     }
 
     /// The transaction, unless another handle is still about.

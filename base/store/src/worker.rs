@@ -15,10 +15,18 @@ use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, LockBehavior, LockType, Query},
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Db, Handler, Job, JobFailure, Tx, db::Isolation, fault, schema::job as table};
+use crate::{
+    Db, Handler, Job, JobFailure, Tx,
+    db::{Isolation, Rung},
+    fault,
+    schema::job as table,
+};
 
 /// How long a claim holds; renewed while the job runs.
 const LEASE: Duration = Duration::seconds(60);
@@ -27,7 +35,7 @@ pub const GIVE_UP_AFTER: i32 = 12;
 const FIRST_PAUSE: Duration = Duration::seconds(5);
 const LONGEST_PAUSE: Duration = Duration::hours(1);
 const POLL: time::Duration = time::Duration::from_secs(1);
-/// Jobs that are enqueued within this time are looked for together.
+/// Jobs that are enqueued, or end, within this time make room for one look together.
 const GATHER: time::Duration = time::Duration::from_millis(5);
 /// How long running jobs may go on after the stop signal; then their lease runs out by itself.
 const GRACE: time::Duration = time::Duration::from_secs(20);
@@ -87,7 +95,7 @@ impl Worker {
         // Subscribed before looking, so that nothing slips between.
         let mut enqueued = db.jobs();
         while !token.is_cancelled() {
-            enqueued.mark_unchanged();
+            let seen = self.rung(&mut enqueued);
             let free = places.available_permits();
             let started = match self.claim(db, free).await {
                 Ok(jobs) => self.start(db, &places, &mut running, jobs),
@@ -101,8 +109,8 @@ impl Worker {
             }
             tokio::select! {
                 () = token.cancelled() => {}
-                _ = enqueued.changed() => tokio::time::sleep(GATHER).await,
-                Some(_) = running.join_next() => {}
+                () = self.wait_for_jobs(&mut enqueued, seen) => tokio::time::sleep(GATHER).await,
+                Some(_) = running.join_next() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(POLL) => {}
             }
         }
@@ -110,6 +118,17 @@ impl Worker {
         if tokio::time::timeout(GRACE, ending).await.is_err() {
             tracing::warn!("jobs still running were left to their lease");
         }
+    }
+
+    /// How often jobs of the worker's kinds were left so far.
+    fn rung(&self, enqueued: &mut watch::Receiver<Rung>) -> u64 {
+        enqueued.borrow_and_update().times(self.handlers.keys())
+    }
+
+    async fn wait_for_jobs(&self, enqueued: &mut watch::Receiver<Rung>, seen: u64) {
+        let is_ours = |rung: &Rung| rung.times(self.handlers.keys()) > seen;
+        // It errs when the database is gone, which the poll after it finds.
+        drop(enqueued.wait_for(is_ours).await);
     }
 
     fn start(

@@ -104,7 +104,9 @@ fn on_own_thread(future: impl Future<Output = ()> + Send + 'static) -> Result<()
         if let Err(error) = stay_here() {
             tracing::warn!(%error, "the database writer may move between processors");
         }
-        runtime.block_on(future);
+        // The runtime's own waiting takes a lock besides; here every statement waits once.
+        let _entered = runtime.enter();
+        futures::executor::block_on(future);
     };
     std::thread::Builder::new()
         .name("database-writer".into())
