@@ -43,7 +43,7 @@ pub(crate) async fn issue(tx: &Tx, case: &mut Case) -> Result<Map<String, Value>
     };
     let issued = credential::issue(tx, &issue).await?;
     case.certificate = Some(issued.id.to_string());
-    rows::update(tx, case).await?;
+    rows::update(tx, case)?;
     let known = [
         ("certificate_id", issued.id.to_string()),
         ("certificate_zzbs", issued.zzbs),

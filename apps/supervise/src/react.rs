@@ -10,6 +10,7 @@ use sea_orm::{
     QueryOrder as _, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::{Consumer, Db, Event, EventBody, Handler, Job, JobBody, JobFailure, Tx, fault};
 
 use crate::{
@@ -70,6 +71,14 @@ impl Consumer for Judge {
 
     fn reads(&self, kind: &str) -> bool {
         fact::what(kind).is_some() || kind == MATTER_PUBLISHED
+    }
+
+    async fn prepare(&self, tx: &Tx, events: &[Arc<Event>]) -> Result<()> {
+        let facts = events
+            .iter()
+            .filter(|event| fact::what(&event.kind).is_some());
+        let cases = facts.filter_map(|event| event.data.get("case_id").and_then(Value::as_str));
+        pictures::read_ahead(tx, cases.map(str::to_owned).collect()).await
     }
 
     async fn take(&self, tx: &Tx, event: &Event) -> Result<()> {
@@ -150,7 +159,7 @@ impl Judge {
                 case.next_change = today.succ_opt();
             }
         }
-        pictures::put(tx, &case).await?;
+        pictures::put(tx, &case);
         if case.next_change != before
             && let Some(day) = case.next_change
         {
@@ -203,16 +212,12 @@ impl Judge {
                 sea_orm::sea_query::Expr::col((closing::Entity, closing::Column::Closings)).add(1),
             )
             .to_owned();
-        closing::Entity::insert(row)
+        let row = closing::Entity::insert(row)
             .on_conflict(more)
-            .exec_without_returning(&**tx)
+            .exec_with_returning(&**tx)
             .await
             .map_err(|e| fault("count a closing", e))?;
-        let row = closing::Entity::find_by_id((fact.actor.clone(), minute))
-            .one(&**tx)
-            .await
-            .map_err(|e| fault("read closings", e))?;
-        let closings = row.map_or(0, |r| u32::try_from(r.closings).unwrap_or_default());
+        let closings = u32::try_from(row.closings).unwrap_or_default();
         let is_system = fact.actor == "system";
         Ok((closings > self.settings.closings_a_minute && !is_system)
             .then(|| judge::closed_in_bulk(closings, &fact.actor_name)))

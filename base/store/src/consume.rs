@@ -57,7 +57,24 @@ pub enum Step {
 /// Takes the next events, in one write. Failures are noted in the consumer's row and are not
 /// errors of this function, unless the database itself fails.
 pub async fn step(db: &Db, consumer: &Arc<dyn Consumer>) -> kernel::Result<Step> {
-    let state = state_of(db, consumer.name()).await?;
+    step_from(db, consumer, &mut Place::default()).await
+}
+
+/// Where a consumer stood after its last step, if that went well; otherwise its row says it.
+#[derive(Default)]
+pub(crate) struct Place(Option<table::Model>);
+
+/// As [`step`], from a place that is remembered. Another process may have moved on since: then
+/// nothing is taken, and the next step reads the row.
+pub(crate) async fn step_from(
+    db: &Db,
+    consumer: &Arc<dyn Consumer>,
+    place: &mut Place,
+) -> kernel::Result<Step> {
+    let state = match place.0.take() {
+        Some(state) => state,
+        None => state_of(db, consumer.name()).await?,
+    };
     let retry_at = kernel::clock::from_micros(state.retry_at);
     if retry_at > db.clock().now() {
         return Ok(Step::Waits(retry_at));
@@ -65,12 +82,16 @@ pub async fn step(db: &Db, consumer: &Arc<dyn Consumer>) -> kernel::Result<Step>
     // After a failure the first event is the one to blame, and is tried alone.
     let batch = if state.failures == 0 { BATCH } else { 1 };
     let Some(mut reading) = read_on(db, consumer, state.position, batch).await? else {
+        place.0 = Some(state);
         return Ok(Step::Idle);
     };
     loop {
         let outcome = take_all(db, consumer, state.position, reading.clone()).await;
         match outcome {
-            Ok(()) => return Ok(Step::Moved),
+            Ok(is_taken) => {
+                place.0 = is_taken.then(|| standing_at(consumer.name(), reading.up_to));
+                return Ok(Step::Moved);
+            }
             Err(Failure {
                 error: kernel::Error::Fault(fault),
                 ..
@@ -173,7 +194,7 @@ async fn take_all(
     consumer: &Arc<dyn Consumer>,
     from: i64,
     reading: Reading,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let consumer = consumer.clone();
     let reading = Arc::new(reading);
     let taken = Arc::new(AtomicUsize::new(0));
@@ -184,14 +205,14 @@ async fn take_all(
             taken.store(0, Ordering::Relaxed);
             if !move_on(&tx, consumer.name(), from, reading.up_to).await? {
                 // Another process has taken these events.
-                return Ok(());
+                return Ok(false);
             }
             consumer.prepare(&tx, &reading.events).await?;
             for event in &reading.events {
                 take_one(&tx, &consumer, event).await?;
                 taken.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(())
+            Ok(true)
         }
     });
     outcome.await.map_err(|error| Failure {
@@ -226,6 +247,16 @@ async fn move_on(tx: &Tx, name: &str, from: i64, to: i64) -> kernel::Result<bool
     Ok(moved.rows_affected == 1)
 }
 
+fn standing_at(name: &str, position: i64) -> table::Model {
+    table::Model {
+        name: name.to_owned(),
+        position,
+        failures: 0,
+        retry_at: 0,
+        last_error: None,
+    }
+}
+
 async fn state_of(db: &Db, name: &'static str) -> kernel::Result<table::Model> {
     let found = table::Entity::find_by_id(name)
         .one(db.read())
@@ -234,13 +265,7 @@ async fn state_of(db: &Db, name: &'static str) -> kernel::Result<table::Model> {
     if let Some(state) = found {
         return Ok(state);
     }
-    let new = table::Model {
-        name: name.to_owned(),
-        position: 0,
-        failures: 0,
-        retry_at: 0,
-        last_error: None,
-    };
+    let new = standing_at(name, 0);
     let row: table::ActiveModel = new.clone().into();
     db.write(move |tx| {
         let row = row.clone();

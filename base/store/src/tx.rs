@@ -29,8 +29,8 @@ struct Inner {
 /// Rows that a write gathers while it runs and writes together at its end: many lines of one table
 /// by one statement, and a row that changed several times once.
 ///
-/// Queries of the same write do not see them. A crate gathers only rows that it does not query in
-/// a write, or those that it finds by [`Tx::recall`].
+/// Queries of the same write do not see them: a crate gathers rows that it does not query in a
+/// write, that it finds by [`Tx::recall`], or before whose query it calls [`Tx::write_gathered`].
 #[async_trait]
 pub trait Late: Default + Send + 'static {
     /// Writes everything that was gathered.
@@ -140,7 +140,8 @@ impl Tx {
         added
     }
 
-    async fn write_late(&self) -> kernel::Result<()> {
+    /// Writes what was gathered so far, for a query that has to see it.
+    pub async fn write_gathered(&self) -> kernel::Result<()> {
         loop {
             let late = {
                 let mut late = self.0.late.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +217,7 @@ impl Tx {
     }
 
     async fn flush(&self) -> kernel::Result<()> {
-        self.write_late().await?;
+        self.write_gathered().await?;
         let (events, jobs) = {
             let mut pending = self.pending();
             let events = std::mem::take(&mut pending.events);

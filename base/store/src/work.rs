@@ -173,15 +173,17 @@ async fn consume(
     token: &CancellationToken,
 ) -> kernel::Result<()> {
     let mut sealed = db.sealed();
+    let mut place = consume::Place::default();
     while !token.is_cancelled() {
         sealed.mark_unchanged();
-        if consume::step(db, consumer).await? == consume::Step::Moved {
+        if consume::step_from(db, consumer, &mut place).await? == consume::Step::Moved {
             continue;
         }
         tokio::select! {
             () = token.cancelled() => {}
             _ = sealed.changed() => {}
-            () = tokio::time::sleep(POLL) => {}
+            // Time to look at what other processes and operators did.
+            () = tokio::time::sleep(POLL) => place = consume::Place::default(),
         }
     }
     Ok(())

@@ -407,7 +407,13 @@ fn writing(url: &str) -> ConnectOptions {
         .min_connections(0)
         .idle_timeout(None)
         .max_lifetime(None)
-        .map_sqlx_sqlite_opts(|sqlite| tuned(sqlite).create_if_missing(true));
+        // All writes go through this one, and it reads what it changes: a page that it throws away
+        // it soon fetches again.
+        .map_sqlx_sqlite_opts(|sqlite| {
+            tuned(sqlite)
+                .create_if_missing(true)
+                .pragma("cache_size", "-16384")
+        });
     options
 }
 
@@ -439,7 +445,8 @@ fn tuned(
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(512)
-        // A mapped file would count as memory of the process, and a cache of 4 MB does as well.
+        // A mapped file would count as memory of the process, and for reading a cache of 4 MB does
+        // as well.
         .pragma("cache_size", "-4096")
         // Copying the journal into the file is a sync of its own: every 16 MB, not every 4.
         .pragma("wal_autocheckpoint", "4000")

@@ -4,12 +4,13 @@ use chrono::NaiveDate;
 use kernel::{Error, Finding, Result, Text};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 use store::{Tx, fault};
 
 use crate::{
     Actor, AgentId, Identity, Party, PartyId, PartyKind, Resource, Ticket, UserId, event,
-    schema::{agent as table, session, token},
+    schema::{agent as table, party, session, token},
     store::{id, lookup_party, lookup_user_by_name, party_of, touch_user},
 };
 
@@ -369,6 +370,23 @@ pub async fn list_parties(identity: &Identity, actor: &Actor) -> Result<Vec<Part
 /// Everybody appointed by a party, oldest first, ended ones too.
 pub async fn list_of_party(db: &impl ConnectionTrait, party: PartyId) -> Result<Vec<Agent>> {
     list(db, table::Column::PartyId, party.to_string()).await
+}
+
+/// As [`list_of_party`] for a firm; nobody is appointed by another party.
+pub(crate) async fn list_of_firm(db: &impl ConnectionTrait, party: PartyId) -> Result<Vec<Agent>> {
+    let firm = party::Entity::find()
+        .select_only()
+        .column(party::Column::Id)
+        .filter(party::Column::Id.eq(party.to_string()))
+        .filter(party::Column::Kind.eq("legal"))
+        .into_query();
+    let rows = table::Entity::find()
+        .filter(table::Column::PartyId.in_subquery(firm))
+        .order_by_asc(table::Column::Id)
+        .all(db)
+        .await
+        .map_err(|e| fault("list a firm's agents", e))?;
+    rows.into_iter().map(agent_of).collect()
 }
 
 /// Every appointment of a user, oldest first, ended ones too.

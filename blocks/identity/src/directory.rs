@@ -8,8 +8,7 @@ use crate::{
     OrgId, Party, PartyId, UserId,
     schema::{organisation, post, user},
     store::{
-        id, kind_of, lookup_organisation, lookup_party, lookup_party_by_code, organisation_of,
-        party_of,
+        id, lookup_organisation, lookup_party, lookup_party_by_code, organisation_of, party_of,
     },
 };
 
@@ -74,15 +73,10 @@ pub async fn readers_of_party(
     today: chrono::NaiveDate,
 ) -> Result<Vec<UserId>> {
     let own = user_of_party(db, party).await?;
-    let is_firm = lookup_party(db, &party.to_string())
-        .await?
-        .is_some_and(|row| kind_of(&row.kind) == crate::PartyKind::Legal);
     let mut users: Vec<_> = own.into_iter().map(|user| user.id).collect();
-    if is_firm {
-        for agent in crate::agent::list_of_party(db, party).await? {
-            if agent.is_valid(today) && !users.contains(&agent.user) {
-                users.push(agent.user);
-            }
+    for agent in crate::agent::list_of_firm(db, party).await? {
+        if agent.is_valid(today) && !users.contains(&agent.user) {
+            users.push(agent.user);
         }
     }
     Ok(users)

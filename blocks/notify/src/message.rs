@@ -1,5 +1,6 @@
 //! Messages in the house.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use identity::{Actor, Gate, PartyId, Resource, UserId, directory};
 use kernel::{
@@ -10,7 +11,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
-use store::{Db, Tx, fault};
+use store::{Db, Late, Tx, fault};
 
 use crate::{MessageId, mail, preference, schema::message as table};
 
@@ -79,7 +80,7 @@ pub async fn send(
         }
     };
     for reader in readers {
-        let id = insert(tx, reader, party, key, args, link).await?;
+        let id = insert(tx, reader, party, key, args, link);
         if preference::lookup(&**tx, reader).await?.gets_mail() {
             tx.enqueue(&mail::SendMail { message: id })?;
         }
@@ -87,14 +88,34 @@ pub async fn send(
     Ok(())
 }
 
-async fn insert(
+/// Messages that a write sends.
+#[derive(Default)]
+struct Messages(Vec<table::ActiveModel>);
+
+/// Rows of one statement at the most; engines bound the number of its parameters.
+const ROWS: usize = 200;
+
+#[async_trait]
+impl Late for Messages {
+    async fn write(self, tx: &Tx) -> Result<()> {
+        for some in self.0.chunks(ROWS) {
+            table::Entity::insert_many(some.to_vec())
+                .exec_without_returning(&**tx)
+                .await
+                .map_err(|e| fault("insert messages", e))?;
+        }
+        Ok(())
+    }
+}
+
+fn insert(
     tx: &Tx,
     reader: UserId,
     party: Option<PartyId>,
     key: &str,
     args: &[(&str, String)],
     link: &str,
-) -> Result<MessageId> {
+) -> MessageId {
     let args: serde_json::Map<_, _> = args
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
@@ -111,11 +132,8 @@ async fn insert(
         read_at: Set(None),
         mailed_at: Set(None),
     };
-    table::Entity::insert(row)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("insert a message", e))?;
-    Ok(id)
+    tx.later(|messages: &mut Messages| messages.0.push(row));
+    id
 }
 
 /// How many messages a user has not read, counted up to `most`.

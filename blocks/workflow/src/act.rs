@@ -265,7 +265,11 @@ pub async fn start_at(
 
 /// The task if it can still be acted on.
 pub(crate) async fn open_task(tx: &Tx, id: TaskId, expected: Option<i64>) -> Result<task::Model> {
-    let row = tables::get_task(&**tx, id).await?;
+    need_open(tables::get_task(&**tx, id).await?, expected)
+}
+
+/// The task, unless it can no longer be acted on.
+pub(crate) fn need_open(row: task::Model, expected: Option<i64>) -> Result<task::Model> {
     match row.state.as_str() {
         "done" | "withdrawn" => Err(Error::refused("workflow-task-already-done")),
         "gone" => Err(Error::refused("workflow-task-gone")),

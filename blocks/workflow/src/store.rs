@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use kernel::{Error, Result, clock::from_micros};
 use sea_orm::{
     ActiveValue::Set,
@@ -10,7 +11,7 @@ use sea_orm::{
     sea_query::{Expr, SelectStatement, UnionType},
 };
 use store::{
-    Db, Tx, fault,
+    Db, Late, Tx, fault,
     page::{PageOf, PageRequest},
 };
 
@@ -570,14 +571,26 @@ pub(crate) async fn end_call(tx: &Tx, id: &str) -> Result<bool> {
     Ok(updated.rows_affected > 0)
 }
 
-pub(crate) async fn insert_trail(tx: &Tx, rows: Vec<trail::ActiveModel>) -> Result<()> {
-    for some in rows.chunks(ROWS) {
-        let inserted = trail::Entity::insert_many(some.to_vec())
-            .exec_without_returning(&**tx)
-            .await;
-        inserted.map_err(|e| fault("write the trail", e))?;
+/// Lines of the trail that a write leaves, those of all instances that it moves.
+#[derive(Default)]
+struct Lines(Vec<trail::ActiveModel>);
+
+#[async_trait]
+impl Late for Lines {
+    async fn write(self, tx: &Tx) -> Result<()> {
+        for some in self.0.chunks(ROWS) {
+            let inserted = trail::Entity::insert_many(some.to_vec())
+                .exec_without_returning(&**tx)
+                .await;
+            inserted.map_err(|e| fault("write the trail", e))?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Writes lines of the trail at the end of this write.
+pub(crate) fn insert_trail(tx: &Tx, rows: Vec<trail::ActiveModel>) {
+    tx.later(|lines: &mut Lines| lines.0.extend(rows));
 }
 
 /// Everything that instances about a subject went through, oldest first.

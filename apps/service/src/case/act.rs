@@ -266,7 +266,7 @@ pub(crate) async fn happen(
         case.facts = rules::transition(&before, event, &at)?;
         moves.push((before, case.facts.clone(), event));
     }
-    rows::update(tx, case).await?;
+    rows::update(tx, case)?;
     super::react::arrange(tx, case.id, &case.facts)?;
     for (before, after, event) in &moves {
         Box::pin(note(
@@ -305,7 +305,7 @@ pub(crate) async fn note(
         words: event.words(),
         is_public: true,
     };
-    rows::insert_entry(tx, case.id, entry).await?;
+    rows::insert_entry(tx, case.id, entry);
     event::emit(
         tx,
         event,
@@ -422,7 +422,7 @@ async fn end_parts(tx: &Tx, desk: &Desk, case: &Case, who: &Who) -> Result<()> {
     if !case.is_theme {
         return Ok(());
     }
-    for mut part in rows::list_parts(&**tx, case.id).await? {
+    for mut part in rows::list_parts_in(tx, case.id).await? {
         if part.state().is_final() {
             continue;
         }

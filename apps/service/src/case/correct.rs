@@ -145,7 +145,7 @@ async fn take(
     materials: &[Material],
     who: &Who,
 ) -> Result<Case> {
-    let mut case = rows::get(&**tx, id).await?;
+    let mut case = rows::get_in(tx, id).await?;
     let files = format!("case:{id}");
     if forms::draft::lock(tx, draft, &files).await?.is_some() {
         return Ok(case);

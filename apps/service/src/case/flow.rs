@@ -148,7 +148,7 @@ pub(crate) async fn begin(tx: &Tx, desk: &Desk, case: &mut Case) -> Result<()> {
     // What ran at once may have moved the case.
     *case = rows::get_in(tx, case.id).await?;
     case.instance = Some(instance.to_string());
-    rows::update(tx, case).await
+    rows::update(tx, case)
 }
 
 /// Ends the process of a case that has ended otherwise; one that is over already stays.
@@ -183,7 +183,7 @@ pub(crate) async fn part_ended(tx: &Tx, desk: &Desk, case: &Case) -> Result<()> 
     };
     let parent = rows::get_in(tx, parent).await?;
     let mut ended = vec![case.clone()];
-    let mut parts = rows::list_parts(&**tx, parent.id).await?;
+    let mut parts = rows::list_parts_in(tx, parent.id).await?;
     if joint::must_stop(&seen(&parts), parent.facts.terms.on_reject) {
         for part in parts.iter_mut().filter(|part| !part.state().is_final()) {
             if !matches!(part.state(), State::Accepted | State::Suspended) {
@@ -348,7 +348,7 @@ pub(crate) async fn transfer(
             let (reason, name) = (reason.clone(), name.clone());
             async move {
                 workflow::transfer(&tx, id, &officer, &to.id.to_string(), &reason).await?;
-                let case = rows::get(&*tx, case).await?;
+                let case = rows::get_in(&tx, case).await?;
                 note_transfer(&tx, &actor, &case, &name, &to, &reason).await
             }
         })
@@ -378,7 +378,7 @@ async fn note_transfer(
         // Who in a body does the work is no matter of the applicant's.
         is_public: false,
     };
-    rows::insert_entry(tx, case.id, entry).await?;
+    rows::insert_entry(tx, case.id, entry);
     let args = [
         ("matter", case.matter_name.clone()),
         ("number", case.number.clone()),
@@ -568,7 +568,7 @@ async fn sub_case(
         return Ok(workflow::Outcome::Done(ended(parent, &part)));
     }
     part.call = Some(call.id.to_string());
-    rows::update(tx, &mut part).await?;
+    rows::update(tx, &mut part)?;
     Ok(workflow::Outcome::Wait)
 }
 
@@ -630,7 +630,7 @@ async fn close(tx: &Tx, desk: &Desk, case: &mut Case) -> Result<Map<String, Valu
 }
 
 async fn decision(tx: &Tx, case: &Case) -> Result<Event> {
-    let parts = rows::list_parts(&**tx, case.id).await?;
+    let parts = rows::list_parts_in(tx, case.id).await?;
     let refused = parts.iter().filter(|part| {
         let outcome = act::outcome(&part.facts);
         outcome != Some(Outcome::Approved)
@@ -673,7 +673,7 @@ async fn decision(tx: &Tx, case: &Case) -> Result<Event> {
 }
 
 async fn collect(tx: &Tx, case: &Case) -> Result<Map<String, Value>> {
-    let parts = rows::list_parts(&**tx, case.id).await?;
+    let parts = rows::list_parts_in(tx, case.id).await?;
     let granted = parts
         .iter()
         .filter(|part| act::outcome(&part.facts) == Some(Outcome::Approved));

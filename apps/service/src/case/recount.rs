@@ -88,14 +88,14 @@ pub async fn recount(desk: &Desk, id: CaseId) -> Result<bool> {
 }
 
 async fn recount_in(tx: &Tx, desk: &Desk, id: CaseId) -> Result<bool> {
-    let mut case = rows::get(&**tx, id).await?;
+    let mut case = rows::get_in(tx, id).await?;
     let before = case.facts.clone();
     let Some(mut next) = due::recount(&before, &desk.calendar)? else {
         return Ok(false);
     };
     next.moves += 1;
     case.facts = next;
-    rows::update(tx, &mut case).await?;
+    rows::update(tx, &mut case)?;
     super::react::arrange(tx, id, &case.facts)?;
     let who = Who::system();
     let due = case.facts.due();
@@ -112,7 +112,7 @@ async fn recount_in(tx: &Tx, desk: &Desk, id: CaseId) -> Result<bool> {
         is_public: true,
         ..Entry::default()
     };
-    rows::insert_entry(tx, id, entry).await?;
+    rows::insert_entry(tx, id, entry);
     let mut fact = fact(&case, (&before, &case.facts), None, &who, "");
     fact.at = tx.now();
     tx.emit(format!("case:{id}"), who.trace, &CaseRecounted(fact))?;

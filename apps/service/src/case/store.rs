@@ -1,5 +1,8 @@
 //! Queries on the tables of cases.
 
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::{
     Error, Fault, Result,
@@ -11,7 +14,7 @@ use sea_orm::{
     sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use store::{Tx, fault};
+use store::{Late, Tx, fault};
 
 use super::{CaseId, Channel, Facts, State, schema};
 
@@ -128,13 +131,75 @@ impl Case {
     }
 }
 
-pub async fn insert(tx: &Tx, case: &Case) -> Result<()> {
-    schema::case::Entity::insert(active(case)?)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("write a case", e))?;
-    tx.remember(case.id.to_string(), case.clone());
+/// What a write does to cases, written together at its end: a step of a process changes a case
+/// many times, and the last time counts. Content is what the write remembers of the case.
+#[derive(Default)]
+struct Gathered {
+    /// The version in the table of a case that is there already.
+    cases: BTreeMap<CaseId, Option<i32>>,
+    entries: Vec<schema::entry::ActiveModel>,
+    opinions: Vec<schema::opinion::ActiveModel>,
+    notices: Vec<schema::notice::ActiveModel>,
+}
+
+/// Rows of one statement at the most; engines bound the number of its parameters.
+const ROWS: usize = 200;
+
+impl Gathered {
+    fn new_ids(&self) -> Vec<CaseId> {
+        let new = self.cases.iter().filter(|(_, seen)| seen.is_none());
+        new.map(|(id, _)| *id).collect()
+    }
+}
+
+#[async_trait]
+impl Late for Gathered {
+    async fn write(self, tx: &Tx) -> Result<()> {
+        let mut new = Vec::new();
+        for (id, seen) in self.cases {
+            let Some(case) = tx.recall::<Case>(&id.to_string()) else {
+                return Err(Fault::new("a case was changed and forgotten").into());
+            };
+            match seen {
+                Some(seen) => write_checked(tx, &case, seen).await?,
+                None => new.push(active(&case)?),
+            }
+        }
+        insert_all::<schema::case::Entity, _>(tx, new, "write cases").await?;
+        insert_all::<schema::entry::Entity, _>(tx, self.entries, "write the timeline").await?;
+        insert_all::<schema::opinion::Entity, _>(tx, self.opinions, "write opinions").await?;
+        insert_all::<schema::notice::Entity, _>(tx, self.notices, "write notices").await
+    }
+}
+
+async fn insert_all<E, A>(tx: &Tx, rows: Vec<A>, what: &'static str) -> Result<()>
+where
+    E: EntityTrait,
+    A: sea_orm::ActiveModelTrait<Entity = E> + Send,
+{
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        E::insert_many(rows.by_ref().take(ROWS))
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(|e| fault(what, e))?;
+    }
     Ok(())
+}
+
+/// Writes a new case at the end of this write. A case whose number or key is taken is a fault of
+/// the write.
+pub fn insert(tx: &Tx, case: &Case) {
+    tx.later(|rows: &mut Gathered| rows.cases.insert(case.id, None));
+    tx.remember(case.id.to_string(), case.clone());
+    if let (Some(parent), Some(mut parts)) = (case.parent, parts_known(tx, case)) {
+        parts.0.push(case.id);
+        tx.remember(parent.to_string(), parts);
+    }
+}
+
+fn parts_known(tx: &Tx, case: &Case) -> Option<Parts> {
+    tx.recall(&case.parent?.to_string())
 }
 
 fn active(case: &Case) -> Result<schema::case::ActiveModel> {
@@ -184,9 +249,25 @@ fn active(case: &Case) -> Result<schema::case::ActiveModel> {
     })
 }
 
-/// Writes what moves: state, dates, instance, certificate. Refused when somebody else changed the
-/// case meanwhile; on success the case's version is raised.
-pub async fn update(tx: &Tx, case: &mut Case) -> Result<()> {
+/// Writes what moves, at the end of this write: state, dates, instance, certificate. Refused when
+/// somebody else changed the case meanwhile; the case's version is raised.
+pub fn update(tx: &Tx, case: &mut Case) -> Result<()> {
+    let key = case.id.to_string();
+    let known = tx.recall(&key).map(|known: Case| known.version);
+    if known.is_some_and(|known| known != case.version) {
+        return Err(changed_meanwhile());
+    }
+    tx.later(|rows: &mut Gathered| *rows.cases.entry(case.id).or_insert(Some(case.version)));
+    case.version += 1;
+    tx.remember(key, case.clone());
+    Ok(())
+}
+
+fn changed_meanwhile() -> Error {
+    Error::refused("service-case-changed-meanwhile")
+}
+
+async fn write_checked(tx: &Tx, case: &Case, seen: i32) -> Result<()> {
     let changed = schema::case::ActiveModel {
         state: Set(case.state().code().to_owned()),
         is_open: Set(case.is_open()),
@@ -197,25 +278,19 @@ pub async fn update(tx: &Tx, case: &mut Case) -> Result<()> {
         instance_id: Set(case.instance.clone()),
         call_id: Set(case.call.clone()),
         certificate_id: Set(case.certificate.clone()),
-        version: Set(case.version + 1),
+        version: Set(case.version),
         ..schema::case::ActiveModel::default()
     };
-    write_checked(tx, case, changed).await
-}
-
-async fn write_checked(tx: &Tx, case: &mut Case, changed: schema::case::ActiveModel) -> Result<()> {
     let done = schema::case::Entity::update_many()
         .set(changed)
         .filter(schema::case::Column::Id.eq(case.id.to_string()))
-        .filter(schema::case::Column::Version.eq(case.version))
+        .filter(schema::case::Column::Version.eq(seen))
         .exec(&**tx)
         .await
         .map_err(|e| fault("write a case", e))?;
     if done.rows_affected == 0 {
-        return Err(Error::refused("service-case-changed-meanwhile"));
+        return Err(changed_meanwhile());
     }
-    case.version += 1;
-    tx.remember(case.id.to_string(), case.clone());
     Ok(())
 }
 
@@ -282,6 +357,33 @@ pub async fn list_parts(db: &impl ConnectionTrait, parent: CaseId) -> Result<Vec
         .await
         .map_err(|e| fault("list sub-cases", e))?;
     rows.into_iter().map(case_of).collect()
+}
+
+/// Sub-cases that a write knows of a parent.
+#[derive(Clone)]
+struct Parts(Vec<CaseId>);
+
+/// Sub-cases of a parent in order, as this write knows them.
+pub async fn list_parts_in(tx: &Tx, parent: CaseId) -> Result<Vec<Case>> {
+    let key = parent.to_string();
+    if let Some(Parts(ids)) = tx.recall(&key) {
+        let known = ids.iter().filter_map(|id| tx.recall(&id.to_string()));
+        return Ok(known.collect());
+    }
+    let mut parts = list_parts(&**tx, parent).await?;
+    for part in &mut parts {
+        let key = part.id.to_string();
+        match tx.recall(&key) {
+            Some(known) => *part = known,
+            None => tx.remember(key, part.clone()),
+        }
+    }
+    let new = tx.later(|rows: &mut Gathered| rows.new_ids());
+    let new = new.iter().filter_map(|id| tx.recall(&id.to_string()));
+    parts.extend(new.filter(|case: &Case| case.parent == Some(parent)));
+    parts.sort_by_key(|part| part.part);
+    tx.remember(key, Parts(parts.iter().map(|part| part.id).collect()));
+    Ok(parts)
 }
 
 /// Cases by id, in no particular order.
@@ -572,7 +674,7 @@ pub struct Entry {
     pub is_public: bool,
 }
 
-pub async fn insert_entry(tx: &Tx, case: CaseId, entry: Entry) -> Result<()> {
+pub fn insert_entry(tx: &Tx, case: CaseId, entry: Entry) {
     let row = schema::entry::ActiveModel {
         id: Set(new_id(tx)),
         case_id: Set(case.to_string()),
@@ -587,11 +689,7 @@ pub async fn insert_entry(tx: &Tx, case: CaseId, entry: Entry) -> Result<()> {
         words: Set(entry.words),
         is_public: Set(entry.is_public),
     };
-    schema::entry::Entity::insert(row)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("write the timeline", e))?;
-    Ok(())
+    tx.later(|rows: &mut Gathered| rows.entries.push(row));
 }
 
 /// The timeline of a case, oldest first.
@@ -763,7 +861,7 @@ pub struct Opinion {
     pub org_name: String,
 }
 
-pub async fn insert_opinion(tx: &Tx, case: CaseId, opinion: Opinion) -> Result<()> {
+pub fn insert_opinion(tx: &Tx, case: CaseId, opinion: Opinion) -> Result<()> {
     let row = schema::opinion::ActiveModel {
         id: Set(new_id(tx)),
         case_id: Set(case.to_string()),
@@ -777,10 +875,7 @@ pub async fn insert_opinion(tx: &Tx, case: CaseId, opinion: Opinion) -> Result<(
         post: Set(opinion.post),
         org_name: Set(opinion.org_name),
     };
-    schema::opinion::Entity::insert(row)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("write an opinion", e))?;
+    tx.later(|rows: &mut Gathered| rows.opinions.push(row));
     Ok(())
 }
 
@@ -822,7 +917,7 @@ pub struct Notice {
     pub blob: Option<String>,
 }
 
-pub async fn insert_notice(tx: &Tx, notice: &Notice) -> Result<()> {
+pub fn insert_notice(tx: &Tx, notice: &Notice) -> Result<()> {
     let row = schema::notice::ActiveModel {
         id: Set(notice.id.clone()),
         case_id: Set(notice.case.to_string()),
@@ -832,10 +927,7 @@ pub async fn insert_notice(tx: &Tx, notice: &Notice) -> Result<()> {
         data: Set(json(&notice.data)?),
         blob: Set(notice.blob.clone()),
     };
-    schema::notice::Entity::insert(row)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("write a notice", e))?;
+    tx.later(|rows: &mut Gathered| rows.notices.push(row));
     Ok(())
 }
 

@@ -417,7 +417,7 @@ async fn insert(
     };
     let before = std::mem::take(&mut case.facts);
     case.facts = rules::transition(&before, &event, &at)?;
-    rows::insert(tx, &case).await?;
+    rows::insert(tx, &case);
     rows::insert_materials(tx, case.id, materials).await?;
     super::react::arrange(tx, case.id, &case.facts)?;
     let after = case.facts.clone();
@@ -444,7 +444,7 @@ pub(crate) async fn open_part(tx: &Tx, desk: &Desk, parent: &Case, key: &str) ->
         });
     };
     let number = i32::try_from(index).unwrap_or(i32::MAX - 1) + 1;
-    let existing = rows::list_parts(&**tx, parent.id).await?;
+    let existing = rows::list_parts_in(tx, parent.id).await?;
     if let Some(made) = existing.into_iter().find(|part| part.part == number) {
         return Ok(made);
     }
@@ -456,7 +456,7 @@ pub(crate) async fn open_part(tx: &Tx, desk: &Desk, parent: &Case, key: &str) ->
     let mut case = part_case(tx, parent, planned, number);
     let before = Facts::new(case.facts.terms.clone());
     case.facts = rules::accepted_with(&parent.facts, &before, tx.now(), &desk.calendar)?;
-    rows::insert(tx, &case).await?;
+    rows::insert(tx, &case);
     let after = case.facts.clone();
     let who = Who::system();
     note(

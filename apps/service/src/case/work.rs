@@ -294,7 +294,7 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
                 let Some(meaning) = decided(&tx, &actor, &task, &done, &case).await? else {
                     // Others have to sign: so far there is an opinion and no decision.
                     let opinion = opinion(&tx, &task, &done, &who);
-                    rows::insert_opinion(&tx, id, opinion).await?;
+                    rows::insert_opinion(&tx, id, opinion)?;
                     flow::complete(&tx, &desk, &actor, &task, variables(&done)).await?;
                     return Ok(case);
                 };
@@ -304,7 +304,7 @@ pub async fn complete(desk: &Desk, actor: &Actor, task: &str, done: Done) -> Res
                 let ended_here = was_open && case.state().is_final();
                 if meaning.opinion {
                     let opinion = opinion(&tx, &task, &done, &who);
-                    rows::insert_opinion(&tx, id, opinion).await?;
+                    rows::insert_opinion(&tx, id, opinion)?;
                 }
                 if meaning.completes {
                     flow::complete(&tx, &desk, &actor, &task, variables(&done)).await?;

@@ -92,7 +92,7 @@ pub(crate) async fn write(
         data,
         blob: None,
     };
-    rows::insert_notice(tx, &notice).await?;
+    rows::insert_notice(tx, &notice)?;
     react::order(tx, &notice.id)
 }
 

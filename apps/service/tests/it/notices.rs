@@ -101,7 +101,7 @@ async fn who_comes_before_the_file_is_asked_to_wait(db: Db, clock: Arc<ManualClo
     let path = format!("/notices/{}", old.id);
     db.write(move |tx| {
         let old = old.clone();
-        async move { rows::insert_notice(&tx, &old).await }
+        async move { rows::insert_notice(&tx, &old) }
     })
     .await
     .unwrap();

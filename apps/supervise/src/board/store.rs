@@ -1,21 +1,48 @@
 //! The only queries on `supervise_picture`.
 
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
 use kernel::{Fault, Result};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
     ExprTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, sea_query::OnConflict,
 };
-use store::{Tx, fault};
+use store::{Late, Tx, fault};
 
 use super::{Filter, Line};
 use crate::{light::Light, picture::Picture, schema::picture as table};
 
+/// A picture as this write knows it; none where a case has none yet.
+#[derive(Clone)]
+struct Known(Option<Picture>);
+
 /// The picture as this write knows it: events of one case come together.
 pub async fn lookup(tx: &Tx, case_id: &str) -> Result<Option<Picture>> {
     match tx.recall(case_id) {
-        Some(known) => Ok(Some(known)),
+        Some(Known(known)) => Ok(known),
         None => find(&**tx, case_id).await,
     }
+}
+
+/// Reads the pictures of the cases that this write will look up.
+pub async fn read_ahead(tx: &Tx, cases: BTreeSet<String>) -> Result<()> {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    let rows = table::Entity::find()
+        .filter(table::Column::CaseId.is_in(&cases))
+        .all(&**tx)
+        .await
+        .map_err(|e| fault("read pictures", e))?;
+    for case in cases {
+        tx.remember(case, Known(None));
+    }
+    for row in rows {
+        let known = Known(Some(picture(&row)?));
+        tx.remember(row.case_id, known);
+    }
+    Ok(())
 }
 
 pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Result<Option<Picture>> {
@@ -26,11 +53,34 @@ pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Result<Option<Pic
     row.as_ref().map(picture).transpose()
 }
 
-/// Inserts or replaces the picture.
-pub async fn put(tx: &Tx, case: &Picture) -> Result<()> {
-    use table::Column as C;
+/// Inserts or replaces the picture at the end of this write.
+pub fn put(tx: &Tx, case: &Picture) {
+    tx.later(|changed: &mut Changed| changed.0.insert(case.case_id.clone()));
+    tx.remember(case.case_id.clone(), Known(Some(case.clone())));
+}
+
+/// Cases whose pictures a write changes.
+#[derive(Default)]
+struct Changed(BTreeSet<String>);
+
+#[async_trait]
+impl Late for Changed {
+    async fn write(self, tx: &Tx) -> Result<()> {
+        let known = self.0.iter().filter_map(|case| tx.recall(case));
+        let rows = known.filter_map(|Known(picture)| picture);
+        let rows: Vec<_> = rows.map(|case| row(&case)).collect::<Result<_>>()?;
+        table::Entity::insert_many(rows)
+            .on_conflict(replace())
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(|e| fault("put pictures", e))?;
+        Ok(())
+    }
+}
+
+fn row(case: &Picture) -> Result<table::ActiveModel> {
     let data = serde_json::to_string(case).map_err(|e| Fault::caused_by("write a picture", e))?;
-    let row = table::ActiveModel {
+    Ok(table::ActiveModel {
         case_id: Set(case.case_id.clone()),
         case_no: Set(case.case_no.clone()),
         org: Set(case.org.clone()),
@@ -42,8 +92,12 @@ pub async fn put(tx: &Tx, case: &Picture) -> Result<()> {
         promise_due: Set(case.promise_due.map(|d| d.to_string())),
         next_change: Set(case.next_change.map(|d| d.to_string())),
         data: Set(data),
-    };
-    let replace = OnConflict::column(C::CaseId)
+    })
+}
+
+fn replace() -> OnConflict {
+    use table::Column as C;
+    OnConflict::column(C::CaseId)
         .update_columns([
             C::CaseNo,
             C::Org,
@@ -56,14 +110,7 @@ pub async fn put(tx: &Tx, case: &Picture) -> Result<()> {
             C::NextChange,
             C::Data,
         ])
-        .to_owned();
-    table::Entity::insert(row)
-        .on_conflict(replace)
-        .exec_without_returning(&**tx)
-        .await
-        .map_err(|e| fault("put a picture", e))?;
-    tx.remember(case.case_id.clone(), case.clone());
-    Ok(())
+        .to_owned()
 }
 
 fn within(prefixes: &[&str]) -> Condition {

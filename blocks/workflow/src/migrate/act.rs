@@ -231,7 +231,7 @@ async fn move_one(
     let trail = rename(tx, &new, &mut row, &before, &moved, by).await?;
     tables::update_instance(tx, &row, version).await?;
     post::keep_waits(tx, &row.id, &waits(&new, &moved)).await?;
-    rows::insert_trail(tx, trail).await?;
+    rows::insert_trail(tx, trail);
     tables::update_tasks(tx, &row.id, to).await?;
     move_external(tx, &new, &row, &moved).await?;
     set_timers(tx, engine, id, &row, &moved, effects).await?;

@@ -113,7 +113,7 @@ impl Step<'_> {
         } else {
             tables::update_instance(self.tx, &self.row, before).await?;
         }
-        tables::insert_trail(self.tx, std::mem::take(&mut self.trail)).await?;
+        tables::insert_trail(self.tx, std::mem::take(&mut self.trail));
         self.save_post().await?;
         self.save_gone().await?;
         self.cause.need_chosen()?;

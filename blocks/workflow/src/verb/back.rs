@@ -69,7 +69,7 @@ async fn earlier_of(tx: &Tx, engine: &Engine, row: &task::Model) -> Result<Vec<E
         .map(|id| id.to_string())
         .collect();
     let mut steps: Vec<Earlier> = Vec::new();
-    for line in store::trail(&**tx, &row.instance).await?.into_iter().rev() {
+    for line in store::trail(tx, &row.instance).await?.into_iter().rev() {
         let is_known = steps.iter().any(|step| step.element == line.element);
         if line.what != "left" || is_known || !allowed.contains(&line.element) {
             continue;
@@ -150,7 +150,7 @@ fn not_visited(target: &Target) -> Error {
 
 /// The user task that was entered first of all, if it is among those allowed.
 async fn first_of_all(tx: &Tx, row: &task::Model, steps: Vec<Earlier>) -> Result<Option<Earlier>> {
-    let trail = store::trail(&**tx, &row.instance).await?;
+    let trail = store::trail(tx, &row.instance).await?;
     let order = |step: &Earlier| {
         let entered = trail.iter().position(|line| line.element == step.element);
         entered.unwrap_or(usize::MAX)
@@ -244,7 +244,7 @@ async fn need_untouched(
     let instance = tables::get_instance(&**tx, instance_of(row)?).await?;
     let process = engine.process(&**tx, &instance.definition).await?;
     let done_at = row.done_at.unwrap_or_default();
-    let went_out = store::trail(&**tx, &row.instance)
+    let went_out = store::trail(tx, &row.instance)
         .await?
         .into_iter()
         .any(|line| {

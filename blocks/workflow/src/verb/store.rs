@@ -312,11 +312,12 @@ pub(super) async fn has_worked<C: ConnectionTrait>(
 
 /// Elements of an instance in the order in which they were last entered, and what was left at a
 /// certain moment.
-pub(super) async fn trail<C: ConnectionTrait>(db: &C, instance: &str) -> Result<Vec<trail::Model>> {
+pub(super) async fn trail(tx: &Tx, instance: &str) -> Result<Vec<trail::Model>> {
+    tx.write_gathered().await?;
     let rows = trail::Entity::find()
         .filter(trail::Column::Instance.eq(instance))
         .order_by_asc(trail::Column::Seq)
-        .all(db)
+        .all(&**tx)
         .await;
     Ok(rows.map_err(|e| fault("read the trail", e))?)
 }

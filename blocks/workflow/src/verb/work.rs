@@ -54,7 +54,10 @@ pub async fn complete_choosing(
     expected: Option<i64>,
     done: Completion,
 ) -> Result<Progress> {
-    let row = open_task(tx, id, expected).await?;
+    let row = match tx.recall(&id.to_string()) {
+        Some(Foreseen(row)) => act::need_open(row, expected)?,
+        None => open_task(tx, id, expected).await?,
+    };
     let acting = who::acting(tx, &row, officer, "workflow.task.complete").await?;
     check(&row, &done)?;
     if !row.back_to.is_empty() {
@@ -63,6 +66,11 @@ pub async fn complete_choosing(
     }
     settle(tx, engine, row, &acting, done).await
 }
+
+/// A task as [`foresee`] read it, for the completion that follows in the same write. Whoever changed
+/// it in between is found by its version.
+#[derive(Clone)]
+struct Foreseen(task::Model);
 
 /// What a completion would do, without doing it: the variables with which the process would go
 /// on, or none if others have to answer first. For applications that act on their own rows when
@@ -74,6 +82,7 @@ pub async fn foresee(
     vars: &Map<String, Value>,
 ) -> Result<Option<Map<String, Value>>> {
     let mut row = open_task(tx, id, None).await?;
+    tx.remember(id.to_string(), Foreseen(row.clone()));
     let acting = who::acting(tx, &row, officer, "workflow.task.complete").await?;
     let mut done = Completion {
         vars: vars.clone(),
