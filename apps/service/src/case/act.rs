@@ -312,7 +312,7 @@ pub(crate) async fn note(
         &who.trace,
         fact(case, (before, after), Some(event), who, step),
     )?;
-    crate::notice::write(tx, calendar, case, after, event).await?;
+    crate::notice::write(tx, calendar, case, after, event)?;
     crate::notice::tell(tx, calendar, case, after, event).await
 }
 

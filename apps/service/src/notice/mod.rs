@@ -50,7 +50,7 @@ fn due_words(calendar: &kernel::Calendar, due: Option<chrono::NaiveDate>) -> Opt
 
 /// Notes the document of an event, with everything that it will say, and orders it to be typeset.
 /// What it says was fixed when the event happened.
-pub(crate) async fn write(
+pub(crate) fn write(
     tx: &Tx,
     calendar: &kernel::Calendar,
     case: &Case,
