@@ -238,7 +238,7 @@ impl Run<'_> {
         missing
     }
 
-    fn supply(&mut self, frame: u32, join: NodeIx, flow: FlowIx) {
+    pub(super) fn supply(&mut self, frame: u32, join: NodeIx, flow: FlowIx) {
         self.add_live(frame);
         self.rest(frame, join, State::Join(self.model[flow].id.clone()));
     }

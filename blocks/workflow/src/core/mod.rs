@@ -12,6 +12,7 @@ mod gateway;
 mod import;
 mod run;
 mod start;
+mod starved;
 mod throw;
 pub mod timer;
 mod token;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::back::{Followed, Mode, earlier};
+pub(crate) use self::starved::{arrive, starved};
 use crate::model::{Definition, Gateway, Id, Kind, Model, NodeIx, TimerSource};
 
 /// The form in which instances are written down today.
@@ -330,6 +332,8 @@ pub enum Input {
     Escalate { token: u32, code: String },
     /// A task could not be carried out for technical reasons.
     Fail { token: u32, reason: String },
+    /// Goes on where a new version of the process lets it: at joins for which all has come.
+    Resume,
     /// Variables change from outside.
     Set { vars: Map<String, Value> },
     /// A stopped token tries again.

@@ -108,6 +108,10 @@ impl<'a> Run<'a> {
                 self.stop(token, reason);
                 Ok(())
             }
+            Input::Resume => {
+                self.resume();
+                Ok(())
+            }
             Input::Set { vars } => {
                 self.merge_into_process(vars);
                 Ok(())

@@ -9,13 +9,13 @@ use store::{Db, Tx};
 use super::{Difference, Plan, Problem, Reason, difference, migrate, store as tables};
 use crate::{
     InstanceId,
-    core::{Due, Effect, Instance, Process, waits},
+    core::{Due, Effect, Input, Instance, Process, State, Token, waits},
     deadline::{self, Limit, Terms},
     engine::Engine,
     event, post,
     react::FireTimer,
     schema::{instance, trail},
-    step::{filled, read_state},
+    step::{filled, read_state, step},
     store as rows,
 };
 
@@ -242,6 +242,10 @@ async fn move_one(
         to: to.to_owned(),
     };
     tx.emit(&row.subject, by, &migrated)?;
+    let joins = |token: &Token| matches!(token.state, State::Join(_));
+    if moved.tokens.values().any(joins) {
+        step(tx, engine, id, Input::Resume, by).await?;
+    }
     Ok(Vec::new())
 }
 

@@ -21,7 +21,7 @@ pub use difference::{Change, Difference, Element, difference};
 
 use crate::{
     core::{self, Effect, Frame, FrameKind, Instance, Owner, Process, State, Token, Undo},
-    model::{Definition, Id, Kind, Model, NodeIx, Repeat, ScopeIx},
+    model::{Definition, Id, Kind, Model, Node, NodeIx, Repeat, ScopeIx},
 };
 
 /// Which element of the new version takes the place of which of the old one.
@@ -33,6 +33,10 @@ pub struct Plan {
     /// an event sub-process or a timer that the new version does not have any more.
     #[schema(example = json!({"review": "first_review", "reminder": null}))]
     pub elements: BTreeMap<String, Option<String>>,
+    /// Flows of the new version that lead to joins and count as taken: something is put there
+    /// where nothing has come by them and nothing can.
+    #[schema(example = json!(["notify-join"]))]
+    pub arrived: BTreeSet<String>,
 }
 
 /// Why an instance does not fit.
@@ -60,6 +64,10 @@ pub enum Reason {
     EventLost,
     /// A token has come to a join by a flow that the new version does not have.
     JoinLost,
+    /// The join would wait for ever: by a flow of the new version nothing comes any more.
+    JoinWaits,
+    /// The plan lets something arrive by what is no flow to a join of the new version.
+    NotToJoin,
     /// What compensation would undo has no place.
     UndoLost,
     /// A new timer cannot be set; its time has no value.
@@ -81,6 +89,8 @@ impl Reason {
             Self::TimerLost => "workflow-migrate-timer-lost",
             Self::EventLost => "workflow-migrate-event-lost",
             Self::JoinLost => "workflow-migrate-join-lost",
+            Self::JoinWaits => "workflow-migrate-join-waits",
+            Self::NotToJoin => "workflow-migrate-not-to-join",
             Self::UndoLost => "workflow-migrate-undo-lost",
             Self::TimerWrong => "workflow-migrate-timer-wrong",
             Self::Moved => "workflow-migrate-moved",
@@ -93,7 +103,8 @@ impl Reason {
 #[schema(as = MigrationProblem)]
 pub struct Problem {
     pub reason: Reason,
-    /// Id of the element in the old version.
+    /// Id of the element in the old version; for `join_waits` and `not_to_join`, of the flow in the
+    /// new one.
     pub element: String,
 }
 
@@ -131,6 +142,9 @@ pub fn migrate(
     }
     let effects = fit.timers(instance, &mut moved);
     fit.subscriptions(instance);
+    if fit.problems.is_empty() {
+        moved = fit.joins(old, instance, moved, now);
+    }
     if !fit.problems.is_empty() {
         return Err(fit.problems.into_iter().collect());
     }
@@ -189,6 +203,48 @@ impl<'a> Fit<'a> {
                 self.problem(Reason::UnknownElement, from);
             }
         }
+        for id in &self.plan.arrived {
+            let to = self.new.flow(id).map(|flow| &self.new[self.new[flow].to]);
+            let joins =
+                |node: &&Node| node.incoming.len() > 1 && matches!(node.kind, Kind::Gateway(_));
+            if to.filter(joins).is_none() {
+                self.problem(Reason::NotToJoin, id);
+            }
+        }
+    }
+
+    /// Joins wait for what can come in the new version, or for what the plan lets arrive. One that
+    /// waited in vain before may go on doing so.
+    fn joins(
+        &mut self,
+        old: &Process,
+        before: &Instance,
+        moved: Instance,
+        now: DateTime<Utc>,
+    ) -> Instance {
+        let after = core::starved(self.new_process, &moved, now);
+        if after.is_empty() {
+            return moved;
+        }
+        let before: BTreeSet<(u32, NodeIx)> = core::starved(old, before, now)
+            .into_iter()
+            .filter_map(|one| match self.place(&self.old[one.join].id) {
+                Place::Node(join) => Some((one.frame, join)),
+                _ => None,
+            })
+            .collect();
+        let mut arriving = Vec::new();
+        for one in after {
+            for flow in one.missing {
+                let id = &self.new[flow].id;
+                if self.plan.arrived.contains(&**id) {
+                    arriving.push((one.frame, flow));
+                } else if !before.contains(&(one.frame, one.join)) {
+                    self.problem(Reason::JoinWaits, id);
+                }
+            }
+        }
+        core::arrive(self.new_process, moved, &arriving, now)
     }
 
     fn place(&self, id: &str) -> Place {
@@ -466,7 +522,7 @@ impl<'a> Fit<'a> {
 
     fn same_event(&self, old: NodeIx, new: NodeIx) -> bool {
         let (old, new) = (&self.old[old], &self.new[new]);
-        let host = |model: &Model, node: &crate::model::Node| {
+        let host = |model: &Model, node: &Node| {
             let host = node.event().and_then(|event| event.host)?;
             Some(model[host].id.clone())
         };

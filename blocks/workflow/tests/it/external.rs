@@ -403,6 +403,7 @@ async fn an_open_task_moves_to_the_new_version_with_its_instance(db: Db) {
             let to = workflow::deploy(&tx, "orders", &xml).await?.definition;
             let plan = workflow::migrate::Plan {
                 elements: [("pay".to_owned(), Some("payment".to_owned()))].into(),
+                ..workflow::migrate::Plan::default()
             };
             workflow::migrate::one(&tx, &engine, instance, &to, &plan, "user:op").await?;
             Ok(to)

@@ -24,6 +24,7 @@ fn plan(pairs: &[(&str, Option<&str>)]) -> Plan {
         .map(|(from, to)| ((*from).to_owned(), to.map(str::to_owned)));
     Plan {
         elements: pairs.collect::<BTreeMap<_, _>>(),
+        ..Plan::default()
     }
 }
 
@@ -290,6 +291,114 @@ fn a_branch_at_a_join_needs_its_flow() {
         refusal(&body("j"), &without, &["a"], &Plan::default()),
         [(Reason::JoinLost, "j".to_owned())]
     );
+}
+
+/// Branches after a split, each of one task, that meet again.
+fn branches(names: &[&str]) -> String {
+    let tasks: String = names
+        .iter()
+        .map(|name| format!(r#"<userTask id="{name}" tongban:candidates="examiner"/>"#))
+        .collect();
+    let ways: String = names.iter().map(|n| format!("g>{n}>j;")).collect();
+    process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><userTask id="first" tongban:candidates="examiner"/><parallelGateway id="g"/>{tasks}<parallelGateway id="j"/><userTask id="last" tongban:candidates="examiner"/>{}"#,
+        flows(&format!("s>first>g; {ways} j>last>e"))
+    ))
+}
+
+fn arrived(flows: &[&str]) -> Plan {
+    Plan {
+        arrived: flows.iter().map(|id| (*id).to_owned()).collect(),
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn a_join_that_would_wait_for_ever_refuses() {
+    let (old, new) = (branches(&["a", "b"]), branches(&["a", "b", "c"]));
+    let never = vec![(Reason::JoinWaits, "c-j".to_owned())];
+    // Waiting at the join, or on the way to it.
+    for done in [&["first", "a"][..], &["first"]] {
+        assert_eq!(refusal(&old, &new, done, &Plan::default()), never);
+    }
+    let (from, to) = (compile(&old), compile(&new));
+    let before = run(&from, json!({}), &[]);
+    let (moved, _) = migrate(&from, &to, &before, &arrived(&["c-j"]), at()).unwrap();
+    assert_eq!(moved, before, "before the split nothing counts as arrived");
+    assert!(migrate(&from, &to, &before, &Plan::default(), at()).is_ok());
+    let after = run(&from, json!({}), &["first", "a", "b"]);
+    assert!(migrate(&from, &to, &after, &Plan::default(), at()).is_ok());
+    for wrong in ["nobody", "g-c", "s"] {
+        let found = refusal(&old, &new, &["first"], &arrived(&["c-j", wrong]));
+        assert_eq!(found, [(Reason::NotToJoin, wrong.to_owned())]);
+    }
+    // With the plan it ends as it would have ended.
+    let instance = run(&from, json!({}), &["first", "a"]);
+    let (moved, _) = migrate(&from, &to, &instance, &arrived(&["c-j"]), at()).unwrap();
+    assert!(moved.is_balanced());
+    let (token, _) = moved.waiting().next().unwrap();
+    let done = Input::Complete {
+        token,
+        vars: serde_json::Map::new(),
+    };
+    let (moved, _) = advance(&to, moved, done, at()).unwrap();
+    assert_eq!(waiting(&moved), ["last"]);
+}
+
+#[store::db_test(migrations = workflow::migrations)]
+async fn a_join_for_which_all_has_come_goes_on_with_the_migration(db: Db) {
+    let engine = calendar_engine();
+    let old = deploy(&db, "join", branches(&["a", "b"])).await;
+    start(&db, &engine, "join", json!({"org": ORG}))
+        .await
+        .unwrap();
+    for element in ["first", "a"] {
+        let task = open(&db, element).await;
+        complete(&db, &engine, &task, officer("x"), json!({}))
+            .await
+            .unwrap();
+    }
+    // The second branch leads elsewhere now, and another is new.
+    let other = branches(&["a", "c"]).replace(
+        r#"<endEvent id="e"/>"#,
+        &format!(
+            r#"<endEvent id="e"/><userTask id="b" tongban:candidates="examiner"/><endEvent id="e2"/>{}"#,
+            flows("g>b>e2")
+        ),
+    );
+    let new = deploy(&db, "join", other).await;
+    let mut wanted = Wanted {
+        from: old.definition,
+        to: new.definition,
+        ..Wanted::default()
+    };
+    let report = workflow::migrate::check(&db, &engine, &wanted)
+        .await
+        .unwrap();
+    let problem = &report.instances[0].problems[0];
+    assert_eq!(problem.reason, Reason::JoinWaits);
+    assert_eq!(problem.text().key, "workflow-migrate-join-waits");
+    wanted.plan = arrived(&["c-j"]);
+    let report = workflow::migrate::apply(&db, &engine, &wanted, "user:op")
+        .await
+        .unwrap();
+    assert_eq!(report.instances[0].problems, []);
+    for element in ["b", "last"] {
+        let task = open(&db, element).await;
+        complete(&db, &engine, &task, officer("x"), json!({}))
+            .await
+            .unwrap();
+    }
+    let trail = workflow::trail_of(&db, &engine, report.instances[0].instance)
+        .await
+        .unwrap();
+    assert_eq!(trail.status, "completed");
+}
+
+async fn open(db: &Db, element: &str) -> workflow::Task {
+    let tasks = all(db).await;
+    let found = tasks.into_iter().find(|task| task.facts.element == element);
+    found.unwrap_or_else(|| panic!("no task at {element}"))
 }
 
 #[test]
