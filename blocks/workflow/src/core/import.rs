@@ -10,7 +10,8 @@ use crate::model::{FlowIx, Gateway, Kind, Node, NodeIx, Place, ScopeIx};
 impl Run<'_> {
     /// Puts a token before each of the named activities and waiting events, and on each of the
     /// named sequence flows, inside the sub-processes that they lie in. Several in one sub-process
-    /// share it. A flow tells what has arrived at a join already.
+    /// share it. A flow tells what has arrived at a join already; one that is forgotten refuses the
+    /// import, for the join would wait for ever.
     pub(super) fn import(
         &mut self,
         at: &[String],
@@ -52,7 +53,21 @@ impl Run<'_> {
                 self.send(frame, node, via);
             }
         }
-        Ok(())
+        let Some(starved) = self.starved().into_iter().next() else {
+            return Ok(());
+        };
+        // Nothing was before.
+        (self.instance, self.changed) = (self.process.instance(), false);
+        let id = |flow: &FlowIx| self.model[*flow].id.to_string();
+        Err(Rejection::JoinWaits(
+            self.model[starved.join].id.to_string(),
+            starved
+                .missing
+                .iter()
+                .map(id)
+                .collect::<Vec<_>>()
+                .join("`, `"),
+        ))
     }
 
     /// Whether the one lies inside of the other.

@@ -294,7 +294,8 @@ pub enum Input {
         at: Option<String>,
         vars: Map<String, Value>,
     },
-    /// Goes on with what ran elsewhere until now, at these activities and waiting events.
+    /// Goes on with what ran elsewhere until now, at these activities, waiting events, and flows
+    /// by which something has arrived at a join.
     Import {
         at: Vec<String>,
         vars: Map<String, Value>,
@@ -461,6 +462,10 @@ pub enum Rejection {
         "`{0}` is no place to go on at: name activities, waiting events and flows of the process, outside of sub-processes that repeat, and no sub-process beside what is inside of it"
     )]
     NoPlaceToWait(String),
+    #[error(
+        "the join `{0}` would wait for ever: nothing comes to it by the flow `{1}`; name the flow too if something has arrived by it"
+    )]
+    JoinWaits(String, String),
     #[error("the process does not say where it begins")]
     NoStart,
     #[error("no task {0} waits")]

@@ -62,7 +62,8 @@ struct Import {
     definition: String,
     #[schema(example = "case:01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     subject: String,
-    /// Where it stands: ids of activities and waiting events.
+    /// Where it stands: ids of activities and waiting events, and of the flows by which something
+    /// has arrived at a join.
     #[schema(example = json!(["review"]))]
     at: Vec<String>,
     #[serde(default)]

@@ -204,6 +204,10 @@ fn refusal(rejection: &Rejection) -> Error {
         Rejection::AlreadyStarted => Text::new("workflow-rejected-started"),
         Rejection::NoSuchStart(id) => at("workflow-rejected-no-start", id),
         Rejection::NoPlaceToWait(id) => at("workflow-rejected-no-place", id),
+        Rejection::JoinWaits(join, flows) => {
+            let flows = flows.replace('`', "");
+            at("workflow-rejected-join-waits", join).with("flows", flows)
+        }
         Rejection::NoStart => Text::new("workflow-rejected-no-begin"),
         Rejection::NoSuchTimer(_) => Text::new("workflow-rejected-timer-gone"),
         Rejection::NotWaiting(id) => at("workflow-rejected-not-waiting", id),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::{Db, Worker, schema::event};
 use workflow::{
     Engine, InstanceId,
-    core::{Due, Effect, Input, Instance, Process, Status, advance},
+    core::{Due, Effect, Input, Instance, Process, Rejection, Status, advance, step},
     migrate::{Plan, Problem, Reason, Wanted, difference, migrate},
 };
 
@@ -512,7 +512,7 @@ fn an_instance_begins_where_it_stood_elsewhere() {
         };
         advance(&process, process.instance(), input, at())
     };
-    let (instance, effects) = import(&["plain", "inner", "many", "catch"]).unwrap();
+    let (instance, effects) = import(&["plain", "inner", "many", "catch", "quick-j"]).unwrap();
     assert!(instance.is_balanced());
     let mut stands = waiting(&instance);
     stands.sort_unstable();
@@ -564,6 +564,54 @@ fn what_has_arrived_at_a_join_is_told_by_its_flow() {
         assert!(import(wrong).is_err(), "{wrong:?}");
     }
     assert_eq!(waiting(&import(&["sub"]).unwrap().0), ["in"]);
+}
+
+#[test]
+fn an_import_without_what_arrived_at_a_join_is_refused() {
+    let body = |join: &str, rest: &str| {
+        compile(&process(&format!(
+            r#"<startEvent id="s"/><endEvent id="e"/><parallelGateway id="g"/><userTask id="a"/><userTask id="b"/><userTask id="c"/><exclusiveGateway id="m"/>{join}{}"#,
+            flows(&format!("s>m>g; g>a>j; g>b>j; g>c>j; j>{rest}"))
+        )))
+    };
+    let import = |process: &Process, at_elements: &[&str]| {
+        let input = Input::Import {
+            at: at_elements.iter().map(|id| (*id).to_owned()).collect(),
+            vars: vars(json!({"ready": 2})),
+        };
+        let mut instance = process.instance();
+        let stepped = step(process, &mut instance, input, at());
+        if stepped.is_err() {
+            assert_eq!(instance, process.instance(), "changed by a rejected input");
+        }
+        stepped.map(|_| instance)
+    };
+    let all = body(r#"<parallelGateway id="j"/>"#, "e");
+    let waits = |flows: &str| Some(Rejection::JoinWaits("j".into(), flows.into()));
+    assert_eq!(import(&all, &["a"]).err(), waits("b-j`, `c-j"));
+    assert_eq!(import(&all, &["a", "b-j"]).err(), waits("c-j"));
+    assert_eq!(import(&all, &["a-j", "b-j"]).err(), waits("c-j"));
+    assert!(import(&all, &["a", "b-j", "c"]).is_ok());
+    let done = import(&all, &["a-j", "b-j", "c-j"]).unwrap();
+    assert_eq!(done.status, Status::Completed);
+    // In a circle the first passage counts: nothing after the join comes before it.
+    let circle = r#"<parallelGateway id="j"/><exclusiveGateway id="x" default="x-m"/>"#;
+    let circle = body(circle, "x>m; x>e[ready > 9]");
+    assert_eq!(import(&circle, &["a", "c"]).err(), waits("b-j"));
+    // An inclusive join waits for what can come; a complex one for as many as it says.
+    let inclusive = body(r#"<inclusiveGateway id="j"/>"#, "e");
+    assert!(import(&inclusive, &["a"]).is_ok());
+    let complex = |condition: &str| {
+        let gateway = r#"<complexGateway id="j"><activationCondition>"#;
+        body(
+            &format!("{gateway}{condition}</activationCondition></complexGateway>"),
+            "e",
+        )
+    };
+    let two = complex("activationCount &gt;= 2");
+    assert_eq!(import(&two, &["a"]).err(), waits("b-j`, `c-j"));
+    assert!(import(&two, &["a", "b-j"]).is_ok());
+    assert!(import(&complex("ready &gt; 3"), &["a"]).is_ok());
 }
 
 fn first() -> String {
