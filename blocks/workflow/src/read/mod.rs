@@ -164,13 +164,16 @@ fn text_of(element: &Element) -> String {
     element.text.trim().to_owned()
 }
 
+/// Tokens that an activity takes or gives at the most: a scope holds some two thousand.
+const MAX_QUANTITY: u32 = 1_000;
+
 /// A number of tokens; one where nothing or nonsense is written.
 fn count(element: &Element, name: &str) -> u32 {
     element
         .get(name)
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(1)
-        .clamp(1, 1_000)
+        .clamp(1, MAX_QUANTITY)
 }
 
 /// The local part of a reference, which may be a qualified name.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{BPMN, Reader, local, text_of};
+use super::{BPMN, MAX_QUANTITY, Reader, local, text_of};
 use crate::{
     ignored::is_flow_node,
     model::{Model, Problem},
@@ -397,6 +397,11 @@ impl<'a> Walk<'a> {
                     &text,
                     "give a whole number from one on",
                 );
+            }
+            if number(attribute).is_some_and(|count| count > i64::from(MAX_QUANTITY)) {
+                let text = format!("`{attribute}` is more than {MAX_QUANTITY}");
+                let remedy = "give a whole number up to 1000, or let the activity repeat instead";
+                self.tell(true, "quantity-too-large", element, &text, remedy);
             }
         }
         if element.name == "participantMultiplicity" {

@@ -1068,6 +1068,18 @@ fn structure() -> Vec<Case> {
             &between(r#"<task id="t" completionQuantity="2"/>"#, "s>t>e"),
         ),
         case(
+            "quantity-too-large",
+            "t",
+            &between(r#"<task id="t" startQuantity="1001"/>"#, "s>t>e"),
+            &between(r#"<task id="t" startQuantity="1000"/>"#, "s>t>e"),
+        ),
+        case(
+            "quantity-too-large",
+            "t",
+            &between(r#"<task id="t" completionQuantity="4294967297"/>"#, "s>t>e"),
+            &between(r#"<task id="t" completionQuantity="1000"/>"#, "s>t>e"),
+        ),
+        case(
             "flow-not-immediate",
             "f",
             r#"<startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e" isImmediate="false"/>"#,
