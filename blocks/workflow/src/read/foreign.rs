@@ -80,7 +80,7 @@ pub(super) fn mappings(element: &Element, side: Side) -> Vec<Mapping> {
             }
         } else if child.name == "inputOutput" {
             for inner in child.children_named(parameter) {
-                if let Some(name) = inner.get("name") {
+                if let Some(name) = inner.get("name").filter(|_| script_in(inner).is_none()) {
                     add(name, Source::new(&parameter_value(inner), inner.line));
                 }
             }
@@ -99,8 +99,49 @@ pub(super) fn mappings(element: &Element, side: Side) -> Vec<Mapping> {
     found
 }
 
-/// A parameter as an expression: text, `${…}`, a list or a map.
+/// The script of a parameter, itself or in a list or map, that is in another language than FEEL and
+/// runs nowhere: such a parameter is not set.
+fn script_in(parameter: &Element) -> Option<&Element> {
+    let inside = parameter.children.iter();
+    let mut found = inside.filter_map(|child| match child.name.as_str() {
+        "script" if is_feel(child) => None,
+        "script" => Some(child),
+        _ => script_in(child),
+    });
+    found.next()
+}
+
+fn is_feel(script: &Element) -> bool {
+    script
+        .get("scriptFormat")
+        .is_some_and(|format| format.eq_ignore_ascii_case("feel"))
+}
+
+/// Lists the parameters that a script was to set.
+fn note_scripts(parameters: &Element, engine: &str, id: &str, ignored: &mut Vec<Ignored>) {
+    for parameter in &parameters.children {
+        if let Some(script) = script_in(parameter) {
+            let given = |name: &str, from: &Element| from.get(name).unwrap_or_default().to_owned();
+            let what = format!(
+                "<{engine}:{} name=\"{}\"><{engine}:script scriptFormat=\"{}\">",
+                parameter.name,
+                given("name", parameter),
+                given("scriptFormat", script)
+            );
+            ignored.push(Ignored {
+                element: id.to_owned(),
+                line: script.line,
+                what,
+            });
+        }
+    }
+}
+
+/// A parameter as an expression: text, `${…}`, a list, a map, or a script in FEEL.
 fn parameter_value(element: &Element) -> String {
+    if element.name == "script" {
+        return text_of(element);
+    }
     let join = |parts: Vec<String>| parts.join(", ");
     if let Some(list) = element.children.iter().find(|child| child.name == "list") {
         return format!(
@@ -117,6 +158,9 @@ fn parameter_value(element: &Element) -> String {
             "{{{}}}",
             join(map.children_named("entry").map(entry).collect())
         );
+    }
+    if let Some(script) = element.child("script") {
+        return text_of(script);
     }
     let text = text_of(element);
     match text
@@ -236,7 +280,9 @@ pub(super) fn foreign(
             }
         } else if child.name == "failedJobRetryTimeCycle" {
             found.insert("retries".to_owned(), text_of(child));
-        } else if !matches!(child.name.as_str(), "in" | "out" | "inputOutput") {
+        } else if child.name == "inputOutput" {
+            note_scripts(child, engine, id, ignored);
+        } else if !matches!(child.name.as_str(), "in" | "out") {
             ignored.push(Ignored {
                 element: id.to_owned(),
                 line: child.line,

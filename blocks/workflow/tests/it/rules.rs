@@ -520,3 +520,36 @@ fn everything_of_other_engines_without_effect_is_listed() {
     let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(report["ignored"].as_array().unwrap().len(), 6);
 }
+
+#[test]
+fn a_script_in_a_parameter_is_listed_or_evaluated() {
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><userTask id="t"><extensionElements><camunda:inputOutput>
+        <camunda:inputParameter name="a"><camunda:script scriptFormat="groovy">x + 1</camunda:script></camunda:inputParameter>
+        <camunda:inputParameter name="b"><camunda:script scriptFormat="feel">1 + 1</camunda:script></camunda:inputParameter>
+        <camunda:inputParameter name="c"><camunda:list><camunda:value>1</camunda:value><camunda:script scriptFormat="groovy">2</camunda:script></camunda:list></camunda:inputParameter>
+        <camunda:inputParameter name="d">plain</camunda:inputParameter>
+        <camunda:outputParameter name="f"><camunda:script resource="f.js"/></camunda:outputParameter>
+        </camunda:inputOutput></extensionElements></userTask><endEvent id="e"/>{}"#,
+        flows("s>t>e")
+    ));
+    let (model, findings) = read_and_check(xml.as_bytes());
+    let model = model.unwrap_or_else(|| panic!("{findings:?}"));
+    let node = &model[model.lookup("t").unwrap()];
+    let said = |mappings: &[workflow::model::Mapping]| -> Vec<String> {
+        let each = mappings.iter();
+        each.map(|one| format!("{}={}", one.target, one.source.text))
+            .collect()
+    };
+    assert_eq!(said(&node.inputs), ["b=1 + 1", "d=\"plain\""]);
+    assert!(node.outputs.is_empty());
+    let ignored: Vec<&str> = model.ignored.iter().map(|one| one.what.as_str()).collect();
+    assert_eq!(
+        ignored,
+        [
+            r#"<camunda:inputParameter name="a"><camunda:script scriptFormat="groovy">"#,
+            r#"<camunda:inputParameter name="c"><camunda:script scriptFormat="groovy">"#,
+            r#"<camunda:outputParameter name="f"><camunda:script scriptFormat="">"#,
+        ]
+    );
+}
