@@ -8,6 +8,7 @@ mod data;
 mod event;
 mod foreign;
 mod place;
+mod required;
 mod roles;
 mod rules;
 mod schema;

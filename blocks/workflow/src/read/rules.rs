@@ -260,6 +260,7 @@ impl<'a> Walk<'a> {
             _ => place,
         };
         self.schema(element, place);
+        self.required(element, place);
         self.references(element, place);
         self.lane(element, place);
         self.numbers(element);
@@ -577,7 +578,9 @@ impl<'a> Walk<'a> {
                 .flat_map(|set| set.children_named(references))
                 .map(|r| local(&r.text))
                 .collect();
-            for item in element.children_named(data) {
+            // Modelers leave the sets out, and nothing runs otherwise for it: told elsewhere.
+            let has_sets = element.child(set).is_some();
+            for item in element.children_named(data).filter(|_| has_sets) {
                 if !item.get("id").is_some_and(|id| listed.contains(id)) {
                     let text = format!("no `{set}` lists it");
                     self.tell(

@@ -1480,6 +1480,7 @@ fn all() -> Vec<Case> {
         structure(),
         references(),
         data(),
+        crate::required::cases(),
         crate::schema::cases(),
     ]
     .into_iter()

@@ -57,6 +57,8 @@ mod post;
 #[cfg(test)]
 mod prune;
 #[cfg(test)]
+mod required;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod schema;
