@@ -119,6 +119,41 @@ async fn pools_talk_along_their_message_flows(db: Db) {
     );
 }
 
+/// A customer whose one order goes to two pools.
+fn three_pools() -> String {
+    let pool = |id: &str, start: &str| {
+        format!(
+            r#"<process id="{id}" isExecutable="true"><startEvent id="{start}"><messageEventDefinition messageRef="m"/></startEvent>
+            <scriptTask id="{id}-t" scriptFormat="feel"><script>{{heard: goods}}</script></scriptTask><endEvent id="{id}-e"/>{}</process>"#,
+            flows(&format!("{start}>{id}-t>{id}-e"))
+        )
+    };
+    file(&format!(
+        r#"<message id="m" name="order"/>
+        <collaboration id="c"><participant id="p1" processRef="customer"/><participant id="p2" processRef="shop"/><participant id="p3" processRef="bank"/>
+        <messageFlow id="mf1" sourceRef="ask" targetRef="asked"/><messageFlow id="mf2" sourceRef="ask" targetRef="told"/></collaboration>
+        <process id="customer" isExecutable="true"><startEvent id="s1"/>
+        <intermediateThrowEvent id="ask"><messageEventDefinition messageRef="m"/></intermediateThrowEvent><endEvent id="e1"/>{}</process>{}{}"#,
+        flows("s1>ask>e1"),
+        pool("shop", "asked"),
+        pool("bank", "told"),
+    ))
+}
+
+#[store::db_test(migrations = workflow::migrations)]
+async fn both_pools_get_what_one_event_throws(db: Db) {
+    let engine = Arc::new(Engine::default());
+    deploy(&db, "trade", three_pools()).await;
+    let given = json!({"goods": "茶"});
+    engine_start(&db, &engine, "trade", "business:1", given).await;
+    work(&db, &engine).await;
+    let all = ["bank completed", "customer completed", "shop completed"];
+    assert_eq!(standing(&db).await, all);
+    let taken = told(&db, "workflow.message_taken.v1").await;
+    assert_eq!(taken.len(), 2, "{taken:?}");
+    assert_eq!(count(&db, "workflow_mail").await, 0);
+}
+
 async fn engine_start(
     db: &Db,
     engine: &Arc<Engine>,
