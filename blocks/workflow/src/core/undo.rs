@@ -225,21 +225,76 @@ impl Run<'_> {
         }
     }
 
-    /// A cancel end event undoes the transaction around it, then leaves it by its cancel event.
+    /// A cancel end event undoes the transaction around it, then leaves it by its cancel event. Of a
+    /// transaction with several instances that event ends all, so what those still open had
+    /// completed is undone too; it could not be later, for nobody would know of it any more.
     pub(super) fn cancel_transaction(&mut self, frame: u32, node: NodeIx) {
         let frame = self.transaction_frame(frame);
         let mut undo = Vec::new();
-        for one in self.frames_below(frame) {
-            if let Some(inner) = self.instance.frames.get_mut(&one) {
-                undo.append(&mut inner.undo);
-            }
+        for (sibling, around) in self.open_siblings(frame) {
+            undo.append(&mut self.completed_in(sibling, around));
+            self.empty(sibling, None);
+            self.drop_frame(sibling);
         }
+        undo.append(&mut self.completed_in(frame, frame));
         self.empty(frame, None);
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.undo = undo;
             inner.live = 1;
         }
         self.compensate(frame, node, None, true);
+    }
+
+    /// The other instances that are open of an activity of which the frame is one instance's, each
+    /// with the frame around the activity.
+    fn open_siblings(&self, frame: u32) -> Vec<(u32, u32)> {
+        let frames = &self.instance.frames;
+        let own = frames.get(&frame).and_then(|inner| inner.parent);
+        let Some((own, iteration)) = own.and_then(|id| Some((id, frames.get(&id)?))) else {
+            return Vec::new();
+        };
+        let Some(around) = iteration
+            .parent
+            .filter(|_| iteration.kind == FrameKind::Iteration)
+        else {
+            return Vec::new();
+        };
+        let beside = frames.iter().filter(|(id, other)| {
+            **id != own && other.kind == FrameKind::Iteration && other.owner == iteration.owner
+        });
+        beside.map(|(id, _)| (*id, around)).collect()
+    }
+
+    /// Takes what was completed in a frame and in those that run inside of it. Each knows the
+    /// variables that it saw inside of `around`.
+    fn completed_in(&mut self, frame: u32, around: u32) -> Vec<Undo> {
+        let mut all = Vec::new();
+        for one in self.frames_below(frame) {
+            let known = self.known_inside(one, around);
+            if let Some(inner) = self.instance.frames.get_mut(&one) {
+                let taken = inner.undo.drain(..);
+                all.extend(taken.map(|mut undo| {
+                    undo.know(&known);
+                    undo
+                }));
+            }
+        }
+        all
+    }
+
+    /// The variables of a frame and of those around it, as far as `around`.
+    fn known_inside(&self, frame: u32, around: u32) -> Map<String, Value> {
+        let mut known = Map::new();
+        let mut next = Some(frame).filter(|id| *id != around);
+        while let Some(inner) = next.and_then(|id| self.instance.frames.get(&id)) {
+            for (name, value) in &inner.vars {
+                known.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            // A called process does not see its caller's.
+            let is_seen = inner.kind != FrameKind::Call;
+            next = inner.parent.filter(|id| is_seen && *id != around);
+        }
+        known
     }
 
     /// The frame, and those that run inside of it, the outer ones first.

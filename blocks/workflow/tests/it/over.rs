@@ -141,6 +141,44 @@ fn a_cancelled_transaction_undoes_what_open_scopes_inside_did() {
 }
 
 #[test]
+fn cancelling_one_instance_undoes_the_open_ones_beside_it() {
+    let sub = format!(
+        r#"<transaction id="tx"><multiInstanceLoopCharacteristics tongban:collection="list" tongban:elementVariable="one"/><startEvent id="s1"/>{}<userTask id="t"/>
+        <exclusiveGateway id="g" default="g-x"/><endEvent id="e1"/><endEvent id="x"><cancelEventDefinition/></endEvent>{}</transaction>
+        <boundaryEvent id="c" attachedToRef="tx"><cancelEventDefinition/></boundaryEvent><userTask id="after"/>"#,
+        undone_by("a", "{undone: append(undone, one)}"),
+        flows("s1>a>t>g; g>e1[well]; g>x")
+    );
+    let xml = declared(&sub, "s>tx>e; c>after>e");
+    let given = json!({"list": [1, 2, 3, 4], "undone": []});
+    // The first is done well and stays; the second is cancelled while two are open.
+    let script =
+        r#"[{"complete":"t","vars":{"well":true}},{"complete":"t","vars":{"well":false}}]"#;
+    let ran = run(&xml, given, script).ends("waiting");
+    assert_eq!(ran.waiting(), ["after"]);
+    assert_eq!(ran.var("undone"), &json!([2, 4, 3]));
+    assert!(ran.last["variables"].get("one").is_none());
+}
+
+#[test]
+fn a_cancelled_scope_is_undone_with_what_it_knew() {
+    let inner = format!(
+        r#"<subProcess id="n"><extensionElements><tongban:input target="own" source="6 * 7"/></extensionElements><startEvent id="s2"/>{}<userTask id="t"/><endEvent id="e2"/>{}</subProcess>"#,
+        undone_by("a", "{seen: own}"),
+        flows("s2>a>t>e2")
+    );
+    let sub = format!(
+        r#"<transaction id="tx"><startEvent id="s1"/><parallelGateway id="g"/>{inner}<userTask id="stop"/><endEvent id="e1"/>
+        <endEvent id="x"><cancelEventDefinition/></endEvent>{}</transaction>
+        <boundaryEvent id="c" attachedToRef="tx"><cancelEventDefinition/></boundaryEvent>"#,
+        flows("s1>g; g>n>e1; g>stop>x")
+    );
+    let xml = declared(&sub, "s>tx>e; c>e");
+    let ran = run(&xml, json!({}), r#"[{"complete":"stop"}]"#).ends("completed");
+    assert_eq!(ran.var("seen"), &json!(42));
+}
+
+#[test]
 fn a_call_with_a_mapping_shares_nothing_else() {
     let call = |mapping: &str| {
         file(&format!(
