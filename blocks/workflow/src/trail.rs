@@ -8,7 +8,14 @@ use serde::Serialize;
 use store::Db;
 use utoipa::ToSchema;
 
-use crate::{InstanceId, engine::Engine, model::Kind, step::read_state, store as tables};
+use crate::{
+    InstanceId,
+    engine::Engine,
+    model::{Kind, Model},
+    schema::trail,
+    step::read_state,
+    store as tables,
+};
 
 /// One stay at a step.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -79,12 +86,41 @@ pub async fn trail_of(db: &Db, engine: &Engine, id: InstanceId) -> Result<Trail>
     let process = engine.process(db.read(), &row.definition).await?;
     let state = read_state(&row)?;
     let model = &process.model;
+    let (steps, passed) = stays(model, tables::trail_of(db, &row.id).await?);
+    let is_told = |id: &str| {
+        model
+            .lookup(id)
+            .is_none_or(|ix| !matches!(model[ix].kind, Kind::Gateway(_)))
+    };
+    let mut live: Vec<String> = Vec::new();
+    for token in state.tokens.values() {
+        if is_told(&token.at) && !live.contains(&token.at.to_string()) {
+            live.push(token.at.to_string());
+        }
+    }
+    Ok(Trail {
+        instance: id,
+        definition: row.definition,
+        process: row.process,
+        subject: row.subject,
+        status: row.status,
+        started_at: from_micros(row.started_at),
+        ended_at: row.ended_at.map(from_micros),
+        trail: passed,
+        live,
+        steps,
+    })
+}
+
+/// What stood where and how long, and the elements that were left, in the order in which that
+/// first happened.
+fn stays(model: &Model, lines: Vec<trail::Model>) -> (Vec<Stay>, Vec<String>) {
     let mut steps: Vec<Stay> = Vec::new();
     // Places in `steps` of the stays at each element that have not ended, the oldest first: many
     // instances of one activity may be open at once.
     let mut open: HashMap<String, VecDeque<usize>> = HashMap::new();
     let mut passed: Vec<String> = Vec::new();
-    for line in tables::trail_of(db, &row.id).await? {
+    for line in lines {
         let waiting = open.entry(line.element.clone()).or_default();
         let oldest = waiting.front().and_then(|&at| steps.get_mut(at));
         match (line.what.as_str(), oldest) {
@@ -113,29 +149,7 @@ pub async fn trail_of(db: &Db, engine: &Engine, id: InstanceId) -> Result<Trail>
             _ => {}
         }
     }
-    let is_told = |id: &str| {
-        model
-            .lookup(id)
-            .is_none_or(|ix| !matches!(model[ix].kind, Kind::Gateway(_)))
-    };
-    let mut live: Vec<String> = Vec::new();
-    for token in state.tokens.values() {
-        if is_told(&token.at) && !live.contains(&token.at.to_string()) {
-            live.push(token.at.to_string());
-        }
-    }
-    Ok(Trail {
-        instance: id,
-        definition: row.definition,
-        process: row.process,
-        subject: row.subject,
-        status: row.status,
-        started_at: from_micros(row.started_at),
-        ended_at: row.ended_at.map(from_micros),
-        trail: passed,
-        live,
-        steps,
-    })
+    (steps, passed)
 }
 
 /// The file that an instance runs by, as its author sent it.

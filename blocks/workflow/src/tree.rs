@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use quick_xml::{
     NsReader, XmlVersion,
-    events::{BytesStart, Event},
+    events::{BytesRef, BytesStart, Event},
     name::ResolveResult,
 };
 
@@ -205,12 +205,10 @@ pub fn parse(bytes: &[u8]) -> Result<Element, Unreadable> {
             Event::Text(text) => tree.append(&text.xml10_content(), line)?,
             Event::CData(text) => tree.append(&text.xml10_content(), line)?,
             Event::GeneralRef(reference) => {
-                let known = match reference.resolve_char_ref() {
-                    Ok(Some(character)) => Some(character).filter(|c| is_character(*c)),
-                    _ => predefined(&reference.xml10_content()),
-                };
-                let text = "the file uses an entity that XML does not define";
-                let character = known.ok_or_else(|| refuse("xml-entity", line, text))?;
+                let character = character(&reference).ok_or_else(|| {
+                    let text = "the file uses an entity that XML does not define";
+                    refuse("xml-entity", line, text)
+                })?;
                 tree.append(character.encode_utf8(&mut [0; 4]), line)?;
             }
             Event::DocType(_) => {
@@ -230,6 +228,14 @@ pub fn parse(bytes: &[u8]) -> Result<Element, Unreadable> {
     }
     tree.root
         .ok_or_else(|| refuse("xml-malformed", 1, "the file has no element"))
+}
+
+/// The character for which a reference stands.
+fn character(reference: &BytesRef<'_>) -> Option<char> {
+    match reference.resolve_char_ref() {
+        Ok(Some(character)) => Some(character).filter(|c| is_character(*c)),
+        _ => predefined(&reference.xml10_content()),
+    }
 }
 
 /// What has been read so far.

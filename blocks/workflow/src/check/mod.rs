@@ -85,21 +85,7 @@ pub fn check(model: &Model) -> Vec<Finding> {
         model,
         findings: Vec::new(),
     };
-    for problem in &model.problems {
-        let severity = if problem.is_error {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
-        check.push(
-            severity,
-            problem.rule,
-            &problem.element,
-            problem.line,
-            &problem.text,
-            problem.remedy,
-        );
-    }
+    check.read();
     if model.processes.is_empty() {
         // A file of pools, conversations or interfaces only is a drawing like others.
         let severity = if model.draws_other {
@@ -148,6 +134,25 @@ pub(crate) struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// What was found while reading.
+    fn read(&mut self) {
+        for problem in &self.model.problems {
+            let severity = if problem.is_error {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            self.push(
+                severity,
+                problem.rule,
+                &problem.element,
+                problem.line,
+                &problem.text,
+                problem.remedy,
+            );
+        }
+    }
+
     fn push(
         &mut self,
         severity: Severity,

@@ -340,7 +340,6 @@ impl Check<'_> {
     }
 
     fn event_gateway(&mut self, node: &Node, instantiate: bool, is_parallel: bool) {
-        let model = self.model;
         self.no_conditions(
             node,
             "the flows of an event-based gateway have no conditions",
@@ -369,33 +368,21 @@ impl Check<'_> {
                 "make it exclusive",
             );
         }
+        self.event_gateway_targets(node);
+    }
+
+    /// What an event-based gateway leads to waits for something, and for nobody else.
+    fn event_gateway_targets(&mut self, node: &Node) {
+        let model = self.model;
         let (mut receives, mut messages) = (false, false);
         for &flow in &node.outgoing {
             let target = &model[model[flow].to];
-            let fits = match &target.kind {
-                Kind::Task(Task::Receive { .. }) => {
-                    receives = true;
-                    target.boundary.is_empty()
-                }
-                Kind::Event(event) if event.is_catch() => {
-                    messages |= event
-                        .definitions
-                        .iter()
-                        .any(|d| matches!(d, Definition::Message { .. }));
-                    let waits_well = |definition: &Definition| {
-                        matches!(
-                            definition,
-                            Definition::Message { .. }
-                                | Definition::Timer(_)
-                                | Definition::Signal { .. }
-                                | Definition::Conditional { .. }
-                        )
-                    };
-                    !event.definitions.is_empty() && event.definitions.iter().all(waits_well)
-                }
-                _ => false,
-            };
-            if !fits {
+            receives |= matches!(target.kind, Kind::Task(Task::Receive { .. }));
+            messages |= target.event().is_some_and(|event| {
+                let is_message = |d: &Definition| matches!(d, Definition::Message { .. });
+                event.is_catch() && event.definitions.iter().any(is_message)
+            });
+            if !waits_after_gateway(target) {
                 let text = format!(
                     "it leads to `{}`, which is no message, timer, signal or conditional event and no receive task",
                     target.id
@@ -470,6 +457,11 @@ impl Check<'_> {
             }
             _ => {}
         }
+        self.leaving(ix, node);
+    }
+
+    /// Conditions of the flows by which an activity is left.
+    fn leaving(&mut self, ix: NodeIx, node: &Node) {
         if let [only] = node.outgoing.as_slice()
             && self.model[*only].condition.is_some()
         {
@@ -639,5 +631,25 @@ impl Check<'_> {
         {
             self.not_understood("expression-syntax", ix, &node.id, until);
         }
+    }
+}
+
+/// A receive task without border events, or an event that waits for what may come from outside.
+fn waits_after_gateway(target: &Node) -> bool {
+    let waits = |definition: &Definition| {
+        matches!(
+            definition,
+            Definition::Message { .. }
+                | Definition::Timer(_)
+                | Definition::Signal { .. }
+                | Definition::Conditional { .. }
+        )
+    };
+    match &target.kind {
+        Kind::Task(Task::Receive { .. }) => target.boundary.is_empty(),
+        Kind::Event(event) if event.is_catch() => {
+            !event.definitions.is_empty() && event.definitions.iter().all(waits)
+        }
+        _ => false,
     }
 }

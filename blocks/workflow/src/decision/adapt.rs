@@ -298,6 +298,11 @@ fn require_what_is_used(root: &mut Element) {
             }
         }
     }
+    declare_inputs(root, inputs);
+}
+
+/// Adds inputs by name, with their types where these are known.
+fn declare_inputs(root: &mut Element, inputs: Vec<(String, Option<String>)>) {
     let namespace = root.namespace.clone();
     for (name, given) in inputs {
         let mut input = element(

@@ -14,7 +14,7 @@ mod unary;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use dsntk_feel::{FeelScope, Name, context::FeelContext, values::Value as Feel};
-use dsntk_model::{DecisionTable, ExpressionInstance, NamedElement};
+use dsntk_model::{DecisionTable, Definitions, ExpressionInstance, NamedElement};
 use dsntk_model_evaluator::ModelEvaluator;
 use serde_json::{Map, Value};
 
@@ -81,47 +81,16 @@ pub struct Answer {
 impl Decisions {
     /// Reads a DMN file (1.1 to 1.5, and later ones as 1.5).
     pub fn read(xml: &str) -> Result<Self, String> {
-        // The library's reader would follow entities; ours refuses them.
-        let mut root =
-            tree::parse(xml.as_bytes()).map_err(|e| format!("line {}: {}", e.line, e.text))?;
-        if root.name != "definitions" || !root.namespace.contains("/DMN/") {
-            return Err(format!(
-                "line {}: a DMN file begins with `definitions` in the namespace of DMN",
-                root.line
-            ));
-        }
-        if calls_outside(&root) {
-            return Err(
-                "functions outside of this server (Java, PMML) are not supported".to_owned(),
-            );
-        }
+        let mut root = parse(xml)?;
         let renamed = adapt::adapt(&mut root);
         // The library would follow a circle until the stack is full, and end the server.
         if let Some(circle) = check::circles(&root).first() {
             return Err(format!("line {}: {}", circle.line, circle.text));
         }
-        let adapted = adapt::to_xml(&root);
-        let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let definitions = dsntk_model::parse(&adapted).map_err(|e| e.to_string())?;
-            let evaluator = ModelEvaluator::new(std::slice::from_ref(&definitions))
-                .map_err(|e| e.to_string())?;
-            Ok::<_, String>((definitions, evaluator))
-        }));
-        let (definitions, evaluator) =
-            built.map_err(|_| "the decision model is broken".to_owned())??;
+        let (definitions, evaluator) = build(&root)?;
         let (source, is_heavy) = (Arc::<str>::from(xml), is_heavy(&root));
         let mut decisions = BTreeMap::new();
         for (namespace, model, name) in evaluator.invocables().list() {
-            let found = definitions
-                .decisions()
-                .into_iter()
-                .find(|decision| decision.name() == name);
-            let table = found
-                .as_ref()
-                .and_then(|decision| match decision.decision_logic() {
-                    Some(ExpressionInstance::DecisionTable(table)) => Some((**table).clone()),
-                    _ => None,
-                });
             let element = root
                 .children
                 .iter()
@@ -135,7 +104,7 @@ impl Decisions {
                 model,
                 label: old.unwrap_or_else(|| name.clone()),
                 evaluator: evaluator.clone(),
-                table,
+                table: table(&definitions, &name),
                 inputs: element.map(|e| types::inputs(&root, e)).unwrap_or_default(),
                 requires: element
                     .map(|e| required_names(&root, e))
@@ -197,21 +166,54 @@ impl Decisions {
     }
 }
 
+/// Reads the file; the library's reader would follow entities, ours refuses them.
+fn parse(xml: &str) -> Result<Element, String> {
+    let root = tree::parse(xml.as_bytes()).map_err(|e| format!("line {}: {}", e.line, e.text))?;
+    if root.name != "definitions" || !root.namespace.contains("/DMN/") {
+        return Err(format!(
+            "line {}: a DMN file begins with `definitions` in the namespace of DMN",
+            root.line
+        ));
+    }
+    if calls_outside(&root) {
+        return Err("functions outside of this server (Java, PMML) are not supported".to_owned());
+    }
+    Ok(root)
+}
+
+/// Has the library build what it evaluates; some files make it panic.
+fn build(root: &Element) -> Result<(Definitions, Arc<ModelEvaluator>), String> {
+    let adapted = adapt::to_xml(root);
+    let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let definitions = dsntk_model::parse(&adapted).map_err(|e| e.to_string())?;
+        let evaluator =
+            ModelEvaluator::new(std::slice::from_ref(&definitions)).map_err(|e| e.to_string())?;
+        Ok((definitions, evaluator))
+    }));
+    built.map_err(|_| "the decision model is broken".to_owned())?
+}
+
+/// The table of the decision with that name, if it is one.
+fn table(definitions: &Definitions, name: &str) -> Option<DecisionTable> {
+    let mut decisions = definitions.decisions().into_iter();
+    let found = decisions.find(|decision| decision.name() == name)?;
+    match found.decision_logic() {
+        Some(ExpressionInstance::DecisionTable(table)) => Some((**table).clone()),
+        _ => None,
+    }
+}
+
 impl Decision {
     fn answer(&self, input: &Map<String, Value>) -> Answer {
         let is_known = |name: &String| self.inputs.iter().any(|known| known.name == *name);
         let mut answer = Answer {
             decision: self.label.clone(),
-            value: Value::Null,
-            rules: None,
-            matched: None,
-            reason: None,
-            missing: Vec::new(),
             unknown: input
                 .keys()
                 .filter(|name| !is_known(name))
                 .cloned()
                 .collect(),
+            ..Answer::default()
         };
         let context = match self.context(input) {
             Ok(context) => context,
@@ -244,16 +246,11 @@ impl Decision {
         let traced = scope.and_then(|scope| self.trace(&scope, &value));
         let broken = traced.as_ref().zip(self.table.as_ref());
         let broken = broken.and_then(|(trace, table)| violation(table, trace));
-        answer.reason = match (why, answer.missing.as_slice()) {
-            (_, [first, rest @ ..]) if answer.value.is_null() => {
-                let all: Vec<_> = std::iter::once(first)
-                    .chain(rest)
-                    .map(|n| format!("`{n}`"))
-                    .collect();
-                Some(format!("the input {} is missing", all.join(", ")))
-            }
-            (None, _) => None,
-            (Some(why), _) => Some(broken.unwrap_or(why)),
+        answer.reason = if answer.value.is_null() && !answer.missing.is_empty() {
+            let all: Vec<_> = answer.missing.iter().map(|n| format!("`{n}`")).collect();
+            Some(format!("the input {} is missing", all.join(", ")))
+        } else {
+            why.map(|why| broken.unwrap_or(why))
         };
         if let Some(Trace { matched, fired }) = traced {
             answer.matched = (matched != fired).then_some(matched);

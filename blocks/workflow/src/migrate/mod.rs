@@ -205,9 +205,9 @@ impl<'a> Fit<'a> {
         }
         for id in &self.plan.arrived {
             let to = self.new.flow(id).map(|flow| &self.new[self.new[flow].to]);
-            let joins =
-                |node: &&Node| node.incoming.len() > 1 && matches!(node.kind, Kind::Gateway(_));
-            if to.filter(joins).is_none() {
+            let passes =
+                |node: &Node| node.incoming.len() < 2 || !matches!(node.kind, Kind::Gateway(_));
+            if to.is_none_or(passes) {
                 self.problem(Reason::NotToJoin, id);
             }
         }

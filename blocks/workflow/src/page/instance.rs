@@ -96,16 +96,7 @@ pub(super) async fn list(
             version_of(&definition)
         );
         crumbs.push(Crumb::new(key, href));
-        tabs = STATUSES
-            .map(|one| {
-                let words = p.t(format!("workflow-status-{one}"));
-                Tab::new(
-                    words,
-                    format!("{}&status={one}", address(&definition)),
-                    one == *status,
-                )
-            })
-            .to_vec();
+        tabs = tabs_of(&p, &definition, status);
     }
     crumbs.push(Crumb::new(p.t("workflow-instances"), ""));
     let has_more = lines.len() as u64 > PAGE_SIZE;
@@ -130,6 +121,16 @@ pub(super) async fn list(
         tabs,
         pager,
     })
+}
+
+/// One tab for each status of a definition's instances.
+fn tabs_of(p: &Page, definition: &str, status: &str) -> Vec<Tab> {
+    let tab = |one: &str| {
+        let words = p.t(format!("workflow-status-{one}"));
+        let href = format!("{}&status={one}", address(definition));
+        Tab::new(words, href, one == status)
+    };
+    STATUSES.map(tab).to_vec()
 }
 
 fn address(definition: &str) -> String {

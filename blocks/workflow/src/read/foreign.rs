@@ -213,12 +213,24 @@ pub(super) fn foreign(
     found: &mut BTreeMap<String, String>,
     ignored: &mut Vec<Ignored>,
 ) {
-    let engine = |namespace: &str| {
-        FOREIGN
-            .iter()
-            .find(|(known, _)| *known == namespace)
-            .map(|(_, name)| *name)
-    };
+    attributes(element, id, found, ignored);
+    extensions(element, id, found, ignored);
+}
+
+/// The engine whose namespace it is.
+fn engine(namespace: &str) -> Option<&'static str> {
+    let mut known = FOREIGN.iter();
+    known
+        .find(|(known, _)| *known == namespace)
+        .map(|(_, name)| *name)
+}
+
+fn attributes(
+    element: &Element,
+    id: &str,
+    found: &mut BTreeMap<String, String>,
+    ignored: &mut Vec<Ignored>,
+) {
     let is_called = matches!(
         element.name.as_str(),
         "serviceTask" | "sendTask" | "businessRuleTask"
@@ -261,11 +273,16 @@ pub(super) fn foreign(
             .filter(|_| ours == "call");
         found.insert(ours.to_owned(), bean.unwrap_or(value).to_owned());
     }
-    for child in element
-        .child("extensionElements")
-        .iter()
-        .flat_map(|e| &e.children)
-    {
+}
+
+fn extensions(
+    element: &Element,
+    id: &str,
+    found: &mut BTreeMap<String, String>,
+    ignored: &mut Vec<Ignored>,
+) {
+    let extensions = element.child("extensionElements");
+    for child in extensions.iter().flat_map(|e| &e.children) {
         let Some(engine) = engine(&child.namespace) else {
             continue;
         };

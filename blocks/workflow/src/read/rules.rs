@@ -265,6 +265,7 @@ impl<'a> Walk<'a> {
         self.lane(element, place);
         self.numbers(element);
         self.processes(element, place);
+        self.parts(element, place);
         self.expressions(element, place);
         self.data(element, place);
         self.services(element, place);
@@ -449,6 +450,21 @@ impl<'a> Walk<'a> {
                 "make it private, or not executable",
             );
         }
+        if matches!(element.name.as_str(), "choreography" | "globalConversation")
+            && element.child("choreographyRef").is_some()
+        {
+            self.tell(
+                true,
+                "choreography-reference",
+                element,
+                "it names a choreography, which only a collaboration does",
+                "remove `choreographyRef`",
+            );
+        }
+    }
+
+    /// Flows and properties of what runs.
+    fn parts(&mut self, element: &'a Element, place: Place<'a>) {
         if element.name == "sequenceFlow"
             && element.flag("isImmediate") == Some(false)
             && place.is_executable
@@ -459,17 +475,6 @@ impl<'a> Walk<'a> {
                 element,
                 "in an executable process every flow is immediate",
                 "remove `isImmediate`",
-            );
-        }
-        if matches!(element.name.as_str(), "choreography" | "globalConversation")
-            && element.child("choreographyRef").is_some()
-        {
-            self.tell(
-                true,
-                "choreography-reference",
-                element,
-                "it names a choreography, which only a collaboration does",
-                "remove `choreographyRef`",
             );
         }
         if element.name == "property" {

@@ -73,28 +73,40 @@ pub async fn add_signers(
     if part_state.is_empty() {
         told(tx, &added_rows, &acting)?;
     }
-    let count = i64::try_from(added.len()).unwrap_or(i64::MAX);
     tables::insert_tasks(tx, added_rows).await?;
-    let state = match role.as_str() {
+    waits_for(tx, &mut parent, &role, added.len(), &acting).await?;
+    let other = format!("{role}:{}", added.join(","));
+    record(tx, &row, "add_signer", &acting, &other, reason).await
+}
+
+/// The task has so many more signers; where they come before it, it waits for them.
+async fn waits_for(
+    tx: &Tx,
+    parent: &mut task::Model,
+    role: &str,
+    more: usize,
+    acting: &Acting,
+) -> Result<()> {
+    let count = i64::try_from(more).unwrap_or(i64::MAX);
+    let state = match role {
         "before" => "pending".to_owned(),
         _ => parent.state.clone(),
     };
     let change = task::ActiveModel {
         state: Set(state),
         parts: Set(parent.parts + count),
-        assignee: Set(parent.assignee.take().or_else(|| match role.as_str() {
+        assignee: Set(parent.assignee.take().or_else(|| match role {
             "sign" => None,
             _ => Some(acting.id.clone()),
         })),
         ..touched(tx)
     };
     let unlisted = role == "before";
-    act::change(tx, &parent, change).await?;
+    act::change(tx, parent, change).await?;
     if unlisted {
         tables::remove_candidates(tx, std::slice::from_ref(&parent.id)).await?;
     }
-    let other = format!("{role}:{}", added.join(","));
-    record(tx, &row, "add_signer", &acting, &other, reason).await
+    Ok(())
 }
 
 fn told(tx: &Tx, rows: &[task::Model], acting: &Acting) -> Result<()> {
