@@ -135,14 +135,19 @@ pub fn plans(declaration: &Declaration, query: &str, field: Option<&str>) -> Opt
     Some(plans)
 }
 
-/// By key. One with a sensitive part is found by whole parts only: from its beginning somebody
-/// would come to the masked rest, one character after the other.
-fn of_key(declaration: &Declaration, query: &str) -> Vec<Plan> {
+/// Whether a part of the key is sensitive.
+pub(crate) fn is_key_sensitive(declaration: &Declaration) -> bool {
     let mut parts = declaration
         .key
         .iter()
         .filter_map(|id| declaration.field(id));
-    if !parts.any(Field::is_sensitive) {
+    parts.any(Field::is_sensitive)
+}
+
+/// By key. One with a sensitive part is found by whole parts only: from its beginning somebody
+/// would come to the masked rest, one character after the other.
+fn of_key(declaration: &Declaration, query: &str) -> Vec<Plan> {
+    if !is_key_sensitive(declaration) {
         return vec![Plan::prefix(KEY, query)];
     }
     let whole = Plan::exact(KEY, query).look();

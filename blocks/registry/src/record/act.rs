@@ -265,12 +265,19 @@ pub async fn view_by_key(
     .await
 }
 
-/// The id of a record whose key somebody typed.
+/// The id of a record whose key somebody typed. That there is one is told, so it is kept as a search
+/// is, and as a look at the record where the key is sensitive.
 pub async fn id_of_key(app: &App, actor: &Actor, registry_id: &str, key: &str) -> Result<String> {
     let declaration = may_view(app, actor, registry_id, "", false).await?;
     let row = store::find_by_key(app.db().read(), &declaration, key.trim()).await?;
+    let id = row.map(|row| row.id);
+    if declaration.is_sensitive() {
+        let found = id.iter().cloned().collect();
+        let is_look = crate::search::is_key_sensitive(&declaration);
+        log::note_search(app, actor, &declaration, found, is_look).await?;
+    }
     let missing = || Error::invalid("into", Text::new("registry-key-unknown"));
-    row.map(|row| row.id).ok_or_else(missing)
+    id.ok_or_else(missing)
 }
 
 async fn may_view(

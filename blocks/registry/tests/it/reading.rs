@@ -334,6 +334,26 @@ async fn a_sensitive_number_is_found_whole_only_and_that_is_a_look(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
+async fn a_number_that_is_asked_for_leaves_a_look(db: Db) {
+    let house = house(db).await;
+    let fields = json!({"gmsfhm": PERSON, "xm": "张小明"});
+    let record = house.state("police", "2026-01-01", fields).await.unwrap();
+    let clerk = officer("clerk", CIVIL);
+    let asked = async |key: &str| act::id_of_key(&house.app, &clerk, "people", key).await;
+    assert_eq!(asked(PERSON).await.unwrap(), record.record);
+    let unknown = asked(&number(1)).await.unwrap_err();
+    assert_eq!(findings(&unknown), [("into".to_owned(), "registry-key-unknown")]);
+    let (me, page) = (citizen(PERSON), PageRequest::default());
+    let looks = log::of_own(&house.app, &me, &page).await.unwrap().items;
+    assert_eq!(looks.len(), 1);
+    assert_eq!(looks[0].reader_org, CIVIL);
+    // That a number is not there was asked as well.
+    let searched = events(&house, "registry.searched.v1").await;
+    let rows: Vec<_> = searched.iter().map(|one| one["rows"].as_u64()).collect();
+    assert_eq!(rows, [Some(1), Some(0)]);
+}
+
+#[db_test(migrations = migrations)]
 async fn a_key_with_a_sensitive_part_is_found_by_whole_parts(db: Db) {
     let house = house(db).await;
     let aid = aid().to_string();
