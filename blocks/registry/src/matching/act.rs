@@ -377,8 +377,8 @@ pub(crate) async fn join(
     reason: &str,
     who: &str,
 ) -> Result<Option<String>> {
-    let from = apply::shown_by(tx, declaration, goes).await?;
-    let into = apply::shown_by(tx, declaration, stays).await?;
+    let from = apply::shown_by(&**tx, declaration, goes).await?;
+    let into = apply::shown_by(&**tx, declaration, stays).await?;
     if from == into {
         return Ok(None);
     }

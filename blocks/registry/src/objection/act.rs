@@ -378,7 +378,7 @@ async fn must_fit(
     let Some(value) = Value::of_json(field, &proposed_value(row)?) else {
         return Ok(());
     };
-    let shown = apply::shown_by(tx, declaration, &row.record).await?;
+    let shown = apply::shown_by(&**tx, declaration, &row.record).await?;
     let shown = record::store::lookup(&**tx, declaration, &shown).await?;
     let shown = shown.ok_or(Error::NotFound { what: "record" })?;
     let value = (field, value);
@@ -439,7 +439,7 @@ async fn correct(
     if step != Move::Approve {
         return Ok(row);
     }
-    let shown = apply::shown_by(tx, declaration, &row.record).await?;
+    let shown = apply::shown_by(&**tx, declaration, &row.record).await?;
     let before = apply::refold(tx, declaration, &shown, &[]).await?;
     let wrong = before.fields.get(&row.field).map(|decided| &decided.told);
     let since = wrong.map(|told| told.valid_from);

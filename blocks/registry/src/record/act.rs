@@ -587,7 +587,7 @@ pub(crate) async fn unmerge_in(
         .ok_or(Error::NotFound { what: "record" })?;
     back.merged_into = None;
     // The other first: what is unique must be free again.
-    let shown = apply::shown_by(tx, declaration, &row.into_record).await?;
+    let shown = apply::shown_by(&**tx, declaration, &row.into_record).await?;
     for other in [&row.into_record, &shown] {
         let folded = apply::refold(tx, declaration, other, &[]).await?;
         apply::write_folded(tx, declaration, other, &folded).await?;

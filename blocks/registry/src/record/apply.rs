@@ -136,12 +136,13 @@ pub async fn apply(
     let keys: Vec<String> = drafts.iter().map(|(_, draft)| draft.key.clone()).collect();
     let heads = store::heads(&**tx, declaration, &keys).await?;
     let mut outcome = Outcome::default();
+    let shown = shown_of(&**tx, declaration, &heads).await?;
     let drafts = check_tables(
         &**tx,
         registries,
         declaration,
         drafts,
-        &heads,
+        &shown,
         None,
         &mut outcome.refused,
     )
@@ -159,56 +160,85 @@ pub async fn apply(
     Ok(outcome)
 }
 
+/// The record that shows what a row of some key states: that of the key, or the one that it was
+/// merged into.
+type Shown = HashMap<String, String>;
+
+async fn shown_of(
+    db: &impl ConnectionTrait,
+    declaration: &Declaration,
+    heads: &HashMap<String, store::Head>,
+) -> Result<Shown> {
+    let mut shown = Shown::new();
+    for (key, head) in heads {
+        let record = match head.merged_into {
+            Some(_) => shown_by(db, declaration, &head.id).await?,
+            None => head.id.clone(),
+        };
+        shown.insert(key.clone(), record);
+    }
+    Ok(shown)
+}
+
+/// What a row states of one field.
+struct Stated<'a> {
+    place: usize,
+    value: String,
+    key: &'a str,
+}
+
 /// References lead to records, and what is unique is nobody else's.
 async fn check_tables(
     db: &impl ConnectionTrait,
     registries: &Registries,
     declaration: &Declaration,
     drafts: Vec<(usize, Draft)>,
-    heads: &HashMap<String, store::Head>,
+    shown: &Shown,
     earlier: Option<&Earlier>,
     refused: &mut Vec<(usize, Vec<Wrong>)>,
 ) -> Result<Vec<(usize, Draft)>> {
     let mut wrong: HashMap<usize, Vec<Wrong>> = HashMap::new();
-    let text_of = |draft: &Draft, field: &Field| match draft.values.get(&field.id) {
-        Some(Some(Value::Text(text))) => Some(text.clone()),
-        _ => None,
-    };
     for field in &declaration.fields {
-        let stated: Vec<(usize, String, &str)> = drafts
+        let stated: Vec<_> = drafts
             .iter()
-            .filter_map(|(place, d)| Some((*place, text_of(d, field)?, d.key.as_str())))
+            .filter_map(|(place, draft)| match draft.values.get(&field.id) {
+                Some(Some(Value::Text(text))) => Some(Stated {
+                    place: *place,
+                    value: text.clone(),
+                    key: &draft.key,
+                }),
+                _ => None,
+            })
             .collect();
-        let values: HashSet<&str> = stated.iter().map(|(_, value, _)| value.as_str()).collect();
+        let values: HashSet<&str> = stated.iter().map(|one| one.value.as_str()).collect();
         if values.is_empty() {
             continue;
         }
+        let mut found = |place: usize, text: Text| {
+            let of_row = wrong.entry(place).or_default();
+            of_row.push((field.id.clone(), text));
+        };
         if let Some(target) = &field.reference {
             let target = registries.declaration(db, target).await?;
             let there = store::holders(db, &target, crate::table::KEY, &values).await?;
-            for (place, value, _) in &stated {
-                let comes = target.id == declaration.id && earlier.is_some_and(|e| e.has(value));
-                if !comes && !there.contains_key(value) {
-                    let text = Text::new("registry-value-reference").with("registry", &target.id);
-                    wrong
-                        .entry(*place)
-                        .or_default()
-                        .push((field.id.clone(), text));
+            for one in &stated {
+                let is_own = target.id == declaration.id;
+                let comes = is_own && earlier.is_some_and(|e| e.has(&one.value));
+                if !comes && !there.contains_key(&one.value) {
+                    let text = Text::new("registry-value-reference");
+                    found(one.place, text.with("registry", &target.id));
                 }
             }
         }
         if field.is_unique {
             let mut there = store::holders(db, declaration, &field.id, &values).await?;
-            for (place, value, key) in &stated {
-                let own = heads.get(*key).map_or(*key, |head| head.id.as_str());
-                let holder = there.entry(value.clone()).or_insert_with(|| own.to_owned());
-                let is_taken = earlier.is_some_and(|e| e.is_taken(&field.id, value, key));
+            for one in &stated {
+                let own = shown.get(one.key).map_or(one.key, String::as_str);
+                let holder = there.entry(one.value.clone());
+                let holder = holder.or_insert_with(|| own.to_owned());
+                let is_taken = earlier.is_some_and(|e| e.is_taken(&field.id, &one.value, own));
                 if holder != own || is_taken {
-                    let text = Text::new("registry-value-unique");
-                    wrong
-                        .entry(*place)
-                        .or_default()
-                        .push((field.id.clone(), text));
+                    found(one.place, Text::new("registry-value-unique"));
                 }
             }
         }
@@ -238,12 +268,7 @@ pub(crate) async fn check_value(
         key: shown.key.clone(),
         values: BTreeMap::from([(field.id.clone(), Some(value))]),
     };
-    let head = store::Head {
-        id: shown.id.clone(),
-        key: shown.key.clone(),
-        merged_into: None,
-    };
-    let heads = HashMap::from([(shown.key.clone(), head)]);
+    let shown = Shown::from([(shown.key.clone(), shown.id.clone())]);
     let mut refused = Vec::new();
     let drafts = vec![(0, draft)];
     check_tables(
@@ -251,7 +276,7 @@ pub(crate) async fn check_value(
         registries,
         declaration,
         drafts,
-        &heads,
+        &shown,
         None,
         &mut refused,
     )
@@ -267,7 +292,7 @@ pub(crate) async fn check_value(
 pub(crate) struct Earlier {
     by: RandomState,
     keys: HashSet<u64>,
-    /// Who states a unique value, by field and value.
+    /// The record that shows a unique value, by field and value.
     unique: HashMap<u64, u64>,
 }
 
@@ -276,18 +301,20 @@ impl Earlier {
         self.keys.contains(&self.by.hash_one(key))
     }
 
-    fn is_taken(&self, field: &str, value: &str, key: &str) -> bool {
+    /// `record` as [`Shown`] says it, or the key of one that is new.
+    fn is_taken(&self, field: &str, value: &str, record: &str) -> bool {
         let holder = self.unique.get(&self.by.hash_one((field, value)));
-        holder.is_some_and(|holder| *holder != self.by.hash_one(key))
+        holder.is_some_and(|holder| *holder != self.by.hash_one(record))
     }
 
-    fn take(&mut self, declaration: &Declaration, draft: &Draft) {
-        let key = self.by.hash_one(draft.key.as_str());
-        self.keys.insert(key);
+    fn take(&mut self, declaration: &Declaration, draft: &Draft, shown: &Shown) {
+        self.keys.insert(self.by.hash_one(draft.key.as_str()));
+        let record = shown.get(&draft.key).unwrap_or(&draft.key);
+        let record = self.by.hash_one(record.as_str());
         for field in declaration.fields.iter().filter(|f| f.is_unique) {
             if let Some(Some(Value::Text(text))) = draft.values.get(&field.id) {
                 let value = self.by.hash_one((field.id.as_str(), text.as_str()));
-                self.unique.insert(value, key);
+                self.unique.insert(value, record);
             }
         }
     }
@@ -303,20 +330,21 @@ pub(crate) async fn would_refuse(
 ) -> Result<Vec<(usize, Vec<Wrong>)>> {
     let keys: Vec<String> = drafts.iter().map(|(_, draft)| draft.key.clone()).collect();
     let heads = store::heads(db, declaration, &keys).await?;
+    let shown = shown_of(db, declaration, &heads).await?;
     let mut refused = Vec::new();
     let good = check_tables(
         db,
         registries,
         declaration,
         drafts,
-        &heads,
+        &shown,
         Some(earlier),
         &mut refused,
     )
     .await?;
     for (place, draft) in good {
         let is_new = !heads.contains_key(&draft.key) && !earlier.has(&draft.key);
-        earlier.take(declaration, &draft);
+        earlier.take(declaration, &draft, &shown);
         if !is_new {
             continue;
         }
@@ -445,7 +473,7 @@ async fn change_old(
             continue;
         }
         let shown = match head.merged_into {
-            Some(_) => shown_by(tx, declaration, &head.id).await?,
+            Some(_) => shown_by(&**tx, declaration, &head.id).await?,
             None => head.id.clone(),
         };
         let of_shown = said.entry(shown.clone()).or_default();
@@ -497,10 +525,14 @@ fn says_nothing_new(before: &[&Statement], statement: &Statement) -> bool {
 }
 
 /// The record that shows what is stated of this one: itself, or the one it was merged into.
-pub async fn shown_by(tx: &Tx, declaration: &Declaration, record: &str) -> Result<String> {
+pub async fn shown_by(
+    db: &impl ConnectionTrait,
+    declaration: &Declaration,
+    record: &str,
+) -> Result<String> {
     let mut id = record.to_owned();
     loop {
-        let row = store::lookup(&**tx, declaration, &id).await?;
+        let row = store::lookup(db, declaration, &id).await?;
         let row = row.ok_or_else(|| Fault::new("a record was merged into nothing"))?;
         match row.merged_into {
             Some(into) => id = into,

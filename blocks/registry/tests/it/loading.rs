@@ -212,6 +212,51 @@ async fn rows_of_merged_records_in_one_file_are_all_shown(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
+async fn a_merged_record_states_its_unique_value_again(db: Db) {
+    let house = house(db).await;
+    let file = format!(
+        "gmsfhm,xm,sbh\n{},张一,S-1\n{},张一,\n{},张一,\n",
+        number(1),
+        number(2),
+        number(3)
+    );
+    load(&house, "p-1", Mode::KeepGood, &file).await.unwrap();
+    let steward = officer("steward", POLICE);
+    let id = async |n: u16| {
+        let key = number(n);
+        let found = registry::record::act::id_of_key(&house.app, &steward, "people", &key);
+        found.await.unwrap()
+    };
+    // 1 counts for 2, and both for 3, which shows the number.
+    for (from, into) in [(1, 2), (2, 3)] {
+        let (from, into) = (id(from).await, id(into).await);
+        registry::record::act::merge(&house.app, &steward, "people", &from, &into, "同一人")
+            .await
+            .unwrap();
+    }
+    let shown = id(3).await;
+    assert_eq!(house.values(&shown).await["sbh"], "S-1");
+    // As its source sends it every day, with one thing that is new; whichever of the keys it has.
+    let row = |n: u16, phone: &str| format!("{},S-1,{phone}\n", number(n));
+    let head = "gmsfhm,sbh,dh\n";
+    for (batch, mode) in [("p-2", Mode::KeepGood), ("p-3", Mode::AllOrNothing)] {
+        let file = format!("{head}{}{}", row(1, &format!("{batch}-1")), row(3, batch));
+        let loaded = load(&house, batch, mode, &file).await.unwrap();
+        assert_eq!(counts(&loaded), [2, 0, 2, 0, 0], "{batch}");
+        assert_eq!(house.values(&shown).await["sbh"], "S-1");
+    }
+    let stated = json!({"gmsfhm": number(1), "sbh": "S-1", "dh": "13800138000"});
+    house.state("police", "2026-01-02", stated).await.unwrap();
+    // Anybody else's it is not.
+    for mode in [Mode::KeepGood, Mode::AllOrNothing] {
+        let batch = format!("p-4-{mode:?}");
+        let file = format!("gmsfhm,xm,sbh\n{},张四,S-1\n", number(4));
+        let loaded = load(&house, &batch, mode, &file).await.unwrap();
+        assert_eq!(loaded.refused, 1, "{batch}");
+    }
+}
+
+#[db_test(migrations = migrations)]
 async fn a_load_that_was_cut_off_goes_on_where_it_stopped(db: Db, clock: Arc<ManualClock>) {
     let house = house(db).await;
     let mut file = "gmsfhm,xm\n".to_owned();
