@@ -7,6 +7,7 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use identity::{Actor, Gate, Resource};
 use kernel::{
     Error, Finding, Result, Text,
+    calendar::Calendar,
     clock::{local_date, micros},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -71,69 +72,83 @@ pub async fn state(app: &App, actor: &Actor, stating: &Stating) -> Result<Stated
     let today = app.clock().today();
     let valid_from = must_not_be_later(stating.valid_from.unwrap_or(today), today)?;
     let codes = registries.codes_of(db, &declaration).await?;
-    let draft = draft_of_json(&declaration, &codes, &stating.fields, today)?;
-    let delivery = Delivery {
-        source: stating.source.clone(),
-        act: Act::State,
-        valid_from,
-        batch: None,
-        actor: actor.trace(),
-        reason: stating.reason.trim().to_owned(),
+    let told = Told {
+        draft: draft_of_json(&declaration, &codes, &stating.fields, today)?,
+        delivery: Delivery {
+            source: stating.source.clone(),
+            act: Act::State,
+            valid_from,
+            batch: None,
+            actor: actor.trace(),
+            reason: stating.reason.trim().to_owned(),
+        },
+        org: actor
+            .posts
+            .first()
+            .map_or_else(String::new, |post| post.org.clone()),
+        calendar: registries.calendar()?,
     };
-    let actor_org = actor.posts.first().map(|p| p.org.clone());
-    let calendar = registries.calendar()?;
     db.write(move |tx| {
-        let (registries, declaration) = (registries.clone(), declaration.clone());
-        let (delivery, draft) = (delivery.clone(), draft.clone());
-        let actor_org = actor_org.clone().unwrap_or_default();
-        let calendar = calendar.clone();
-        async move {
-            let drafts = vec![(0, draft)];
-            let outcome =
-                apply::apply(&tx, &registries, &declaration, &delivery, drafts.clone()).await?;
-            if let Some((_, wrong)) = outcome.refused.into_iter().next() {
-                return Err(invalid(wrong));
-            }
-            let Some(written) = outcome.written.into_iter().next() else {
-                let key = drafts
-                    .into_iter()
-                    .map(|(_, d)| d.key)
-                    .next()
-                    .unwrap_or_default();
-                let row = store::find_by_key(&*tx, &declaration, &key).await?;
-                return Ok(Stated {
-                    record: row.map(|row| row.id).unwrap_or_default(),
-                    statement: None,
-                    is_new: false,
-                    objections: Vec::new(),
-                });
-            };
-            emit_stated(
-                &tx,
-                &declaration,
-                &delivery,
-                &written.record,
-                &written.statement,
-                written.stated.clone(),
-            )?;
-            let objections = objection::act::of_conflicts(
-                &tx,
-                &declaration,
-                &delivery,
-                &written,
-                &actor_org,
-                &calendar,
-            )
-            .await?;
-            Ok(Stated {
-                record: written.record,
-                statement: Some(written.statement),
-                is_new: outcome.inserted > 0,
-                objections,
-            })
-        }
+        let (registries, declaration, told) =
+            (registries.clone(), declaration.clone(), told.clone());
+        async move { state_in(&tx, &registries, &declaration, told).await }
     })
     .await
+}
+
+/// A statement that was read and may be made.
+#[derive(Clone)]
+struct Told {
+    draft: Draft,
+    delivery: Delivery,
+    /// The organisation of who states it.
+    org: String,
+    calendar: Arc<Calendar>,
+}
+
+async fn state_in(
+    tx: &Tx,
+    registries: &Registries,
+    declaration: &Arc<Declaration>,
+    told: Told,
+) -> Result<Stated> {
+    let Told {
+        draft,
+        delivery,
+        org,
+        calendar,
+    } = told;
+    let key = draft.key.clone();
+    let outcome = apply::apply(tx, registries, declaration, &delivery, vec![(0, draft)]).await?;
+    if let Some((_, wrong)) = outcome.refused.into_iter().next() {
+        return Err(invalid(wrong));
+    }
+    let Some(written) = outcome.written.into_iter().next() else {
+        let row = store::find_by_key(&**tx, declaration, &key).await?;
+        return Ok(Stated {
+            record: row.map(|row| row.id).unwrap_or_default(),
+            statement: None,
+            is_new: false,
+            objections: Vec::new(),
+        });
+    };
+    let stated = written.stated.clone();
+    emit_stated(
+        tx,
+        declaration,
+        &delivery,
+        &written.record,
+        &written.statement,
+        stated,
+    )?;
+    let objections =
+        objection::act::of_conflicts(tx, declaration, &delivery, &written, &org, &calendar).await?;
+    Ok(Stated {
+        record: written.record,
+        statement: Some(written.statement),
+        is_new: outcome.inserted > 0,
+        objections,
+    })
 }
 
 pub(crate) fn emit_stated(

@@ -342,7 +342,10 @@ async fn a_number_that_is_asked_for_leaves_a_look(db: Db) {
     let asked = async |key: &str| act::id_of_key(&house.app, &clerk, "people", key).await;
     assert_eq!(asked(PERSON).await.unwrap(), record.record);
     let unknown = asked(&number(1)).await.unwrap_err();
-    assert_eq!(findings(&unknown), [("into".to_owned(), "registry-key-unknown")]);
+    assert_eq!(
+        findings(&unknown),
+        [("into".to_owned(), "registry-key-unknown")]
+    );
     let (me, page) = (citizen(PERSON), PageRequest::default());
     let looks = log::of_own(&house.app, &me, &page).await.unwrap().items;
     assert_eq!(looks.len(), 1);
