@@ -21,6 +21,7 @@ use crate::{
     grant::{self, Grant, Granting},
     overview::{self, Call, Evidence, Filter},
     refusal::Refusal,
+    refused::{self, Refused},
     resource::{self, Registering, Resource},
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(resources, register))
         .routes(routes!(move_resource))
+        .routes(routes!(refused_calls))
         .routes(routes!(grants, add_grant))
         .routes(routes!(move_grant))
         .routes(routes!(calls))
@@ -81,6 +83,38 @@ async fn move_resource(
     Ok(Json(
         resource::set_state(&app, &actor, &code, body.state).await?,
     ))
+}
+
+#[derive(Deserialize, IntoParams)]
+struct RefusedQuery {
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct GatewayRefusedList {
+    items: Vec<Refused>,
+    /// Give it as `after` for older ones.
+    next: Option<String>,
+}
+
+/// Refused calls of an interface, counted by day, caller and rule, the newest day first: all of
+/// them for its provider, their own for callers.
+#[utoipa::path(get, path = "/api/sharing/resources/{code}/refused", tag = "gateway",
+    params(("code" = String, Path, example = "hukou-api"), RefusedQuery),
+    responses((status = 200, body = GatewayRefusedList), (status = 403), (status = 404)))]
+async fn refused_calls(
+    State(app): State<App>,
+    actor: Actor,
+    Path(code): Path<String>,
+    Query(query): Query<RefusedQuery>,
+) -> Answer<GatewayRefusedList> {
+    let page = PageRequest::new(query.after, None);
+    let found = refused::list(&app, &actor, &code, &page).await?;
+    Ok(Json(GatewayRefusedList {
+        items: found.items,
+        next: found.next,
+    }))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -12,7 +12,10 @@ use axum::{
 use bytes::Bytes;
 use futures::StreamExt;
 use identity::Actor;
-use kernel::{Error, Fault, Text, clock::micros};
+use kernel::{
+    Error, Fault, Text,
+    clock::{local_date, micros},
+};
 use tokio::sync::oneshot;
 use web::App;
 
@@ -67,7 +70,7 @@ pub const GRANT_HEADER: &str = "tongban-grant";
 pub const CALL_HEADER: &str = "tongban-call";
 
 /// Makes a call. The answer's body may still flow when this returns; its last piece comes when the
-/// call's record is durable.
+/// call's record is durable. What is not let in is counted.
 pub async fn call(app: &App, actor: &Actor, asked: Asked) -> Result<Response<Body>, Refusal> {
     let begun = Instant::now();
     may(app, actor, "gateway.call", None)?;
@@ -77,13 +80,52 @@ pub async fn call(app: &App, actor: &Actor, asked: Asked) -> Result<Response<Bod
     orgs.dedup();
     let known = gateway.known(&asked.resource, &orgs).await?;
     let wanted = asked.header(GRANT_HEADER);
-    let today = app.clock().today();
-    let method = asked.method.as_str();
-    let Admitted { operation, grant } = admit(&known, method, &asked.path, wanted, today)?;
-    must_fit(&known, &asked)?;
+    let now = app.clock().now();
+    let today = local_date(now);
+    let admitted = admit(&known, asked.method.as_str(), &asked.path, wanted, today);
+    let consumer = match &admitted {
+        Ok(admitted) => admitted.grant.org.clone(),
+        Err(_) => caller(&known, actor),
+    };
+    let started = match admitted {
+        Ok(admitted) => start(app, actor, &known, admitted, asked, begun).await,
+        Err(refusal) => Err(refusal),
+    };
+    let (started, line, asked) = started.inspect_err(|refusal| {
+        let resource = &known.resource.code;
+        gateway.refused.note(resource, &consumer, refusal, now);
+    })?;
+    match (&known.resource.query, line) {
+        (Some(query), _) => started.query(app, query, asked).await,
+        (None, Some(line)) => started.forward(line, asked).await,
+        (None, None) => Err(Refusal::Broken),
+    }
+}
+
+/// The organisation of a caller whom no grant let in: that of a grant that did not help, or that of
+/// his first post.
+fn caller(known: &Known, actor: &Actor) -> String {
+    let granted = known.grants.first().map(|grant| &grant.org);
+    let own = actor.posts.first().map(|post| &post.org);
+    granted.or(own).cloned().unwrap_or_default()
+}
+
+/// Looks at what a grant alone does not decide, and counts the call. Answers it with the line that it
+/// goes by, where the hub does not answer itself.
+async fn start(
+    app: &App,
+    actor: &Actor,
+    known: &Arc<Known>,
+    admitted: Admitted<'_>,
+    asked: Asked,
+    begun: Instant,
+) -> Result<(Started, Option<Line>, Asked), Refusal> {
+    let gateway = app.part::<Gateway>()?;
+    let Admitted { operation, grant } = admitted;
+    must_fit(known, &asked)?;
     let line = match &known.resource.query {
         Some(_) => None,
-        None => Some(line_of(&gateway, &known)?),
+        None => Some(line_of(&gateway, known)?),
     };
     let number = number(&gateway, asked.headers.get(CALL_HEADER)).await?;
     if let Err(refusal) = count(&gateway, grant).await {
@@ -91,31 +133,28 @@ pub async fn call(app: &App, actor: &Actor, asked: Asked) -> Result<Response<Bod
         gateway.seen.forget(&number);
         return Err(refusal);
     }
+    let head = RequestHead {
+        call: number,
+        resource: asked.resource.clone(),
+        operation: operation.name(),
+        grant: grant.id.clone(),
+        consumer: grant.org.clone(),
+        purpose: grant.purpose.clone(),
+        method: asked.method.to_string(),
+        target: message::digest(gateway.signer.suite(), asked.target().as_bytes()),
+        headers: message::asked(&asked.headers),
+        suite: gateway.settings.suite.clone(),
+        at: micros(app.clock().now()),
+    };
     let started = Started {
-        head: RequestHead {
-            call: number,
-            resource: asked.resource.clone(),
-            operation: operation.name(),
-            grant: grant.id.clone(),
-            consumer: grant.org.clone(),
-            purpose: grant.purpose.clone(),
-            method: asked.method.to_string(),
-            target: message::digest(gateway.signer.suite(), asked.target().as_bytes()),
-            headers: message::asked(&asked.headers),
-            suite: gateway.settings.suite.clone(),
-            at: micros(app.clock().now()),
-        },
+        head,
         grant: grant.clone(),
         known: known.clone(),
         begun,
         gateway,
         actor: actor.clone(),
     };
-    match (&known.resource.query, line) {
-        (Some(query), _) => started.query(app, query, asked).await,
-        (None, Some(line)) => started.forward(line, asked).await,
-        (None, None) => Err(Refusal::Broken),
-    }
+    Ok((started, line, asked))
 }
 
 fn line_of(gateway: &Gateway, known: &Known) -> Result<Line, Refusal> {
@@ -213,6 +252,14 @@ impl Started {
             batch: String::new(),
         };
         Recording::begin(self.gateway.log.clone(), row, self.begun)
+    }
+
+    /// Counts a call that was refused before it had a record.
+    fn refused(&self, app: &App, refusal: Refusal) -> Refusal {
+        let (resource, consumer) = (&self.known.resource.code, &self.grant.org);
+        let now = app.clock().now();
+        self.gateway.refused.note(resource, consumer, &refusal, now);
+        refusal
     }
 
     fn seal(&self, side: Side, head: String) -> Seal {
@@ -405,7 +452,7 @@ impl Started {
     ) -> Result<Response<Body>, Refusal> {
         let most = query::LARGEST;
         let question = axum::body::to_bytes(asked.body, usize::try_from(most).unwrap_or(0)).await;
-        let question = question.map_err(|_| Refusal::TooLarge(most))?;
+        let question = question.map_err(|_| self.refused(app, Refusal::TooLarge(most)))?;
         let text = serde_json::to_string(&self.head)
             .map_err(|e| Fault::caused_by("write a message's head", e))?;
         let mut recording = self.recording(&text, &self.gateway.signer_id);

@@ -4,7 +4,8 @@
 //! them. Promises: no port is opened at a department; nobody calls without a grant that names
 //! purpose, basis and end, and a suspension counts from the next call; every message is signed by
 //! who sends it, and no answer goes out before its record is durable; a body that was tampered with
-//! is never whole at the other end. Keeps digests, never bodies.
+//! is never whole at the other end. Refused calls are counted, never rows of their own. Keeps digests,
+//! never bodies.
 
 pub mod admit;
 pub mod api;
@@ -25,6 +26,7 @@ pub mod proof;
 pub mod query;
 pub mod record;
 pub mod refusal;
+pub mod refused;
 pub mod resource;
 mod schema;
 mod store;

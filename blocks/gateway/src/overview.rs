@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use identity::Actor;
 use kernel::{
     Fault, Result,
-    clock::{from_micros, micros},
+    clock::{from_micros, local_date, micros},
     crypto::{PublicKey, suite},
 };
 use serde::Serialize;
@@ -372,13 +372,17 @@ pub fn lines(app: &App, actor: &Actor) -> Result<Vec<String>> {
     Ok(app.part::<Gateway>()?.lines.nodes())
 }
 
-/// Removes calls that are older than the settings keep; tells whether there are more.
+/// Removes calls that are older than the settings keep, refused ones as well; tells whether there
+/// are more.
 pub(crate) async fn prune(gateway: &Gateway) -> Result<bool> {
     const AT_ONCE: u64 = 5000;
     let before = gateway.db.clock().now() - Duration::days(gateway.settings.keep_days);
-    let before = micros(before);
+    let (day, before) = (local_date(before), micros(before));
     gateway
         .db
-        .write(move |tx| async move { store::forget_calls(&tx, before, AT_ONCE).await })
+        .write(move |tx| async move {
+            store::forget_refused(&tx, day).await?;
+            store::forget_calls(&tx, before, AT_ONCE).await
+        })
         .await
 }

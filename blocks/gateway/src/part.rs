@@ -29,6 +29,7 @@ use crate::{
     message::Seen,
     proof::Signer,
     record::Log,
+    refused::Counter,
     resource::Resource,
     schema::signer,
     store,
@@ -77,6 +78,7 @@ pub struct Gateway {
     pub(crate) signer_id: String,
     pub(crate) public_key: PublicKey,
     pub(crate) log: Log,
+    pub(crate) refused: Counter,
     pub(crate) seen: Seen,
     memory: RwLock<Memory>,
     /// Rises with every act; what was read before an act is not remembered after it.
@@ -93,6 +95,7 @@ impl Gateway {
             signer: Arc::new(Signer::start(key)?),
             public_key,
             log: Log::start(db.clone()),
+            refused: Counter::start(db.clone()),
             db: db.clone(),
             settings,
             lines: Lines::default(),

@@ -96,6 +96,16 @@ impl Refusal {
         }
     }
 
+    /// The rule that refused calls are counted under; none for errors that every act may have.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            // A call's own number that is none.
+            Self::Act(Error::Invalid(findings)) => findings.first().map(|one| one.text.key),
+            Self::Act(_) => None,
+            own => Some(own.text().key),
+        }
+    }
+
     /// Seconds after which it may be tried again.
     pub fn retry_after(&self) -> Option<u64> {
         match self {

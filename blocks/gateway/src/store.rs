@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{Expr, Func, OnConflict},
 };
 
-use crate::schema::{call, grant, resource, signer, used};
+use crate::schema::{call, grant, refused, resource, signer, used};
 
 /// A row by its key.
 pub async fn lookup<E>(
@@ -106,6 +106,74 @@ pub async fn add_used(tx: &Tx, grant: &str, day: NaiveDate, calls: i64) -> Resul
         .exec_without_returning(&**tx)
         .await
         .map_err(|e| fault("count calls", e))?;
+    Ok(())
+}
+
+/// Adds refused calls to those of their day, caller and rule.
+pub async fn add_refused(tx: &Tx, row: refused::Model) -> Result<()> {
+    use refused::{Column, Entity};
+    let own = |column| Expr::col((Entity, column));
+    let (calls, first, last) = (row.calls, row.first_at, row.last_at);
+    // Another process may have written later ones already.
+    let first = Expr::case(own(Column::FirstAt).gt(first), first).finally(own(Column::FirstAt));
+    let last = Expr::case(own(Column::LastAt).lt(last), last).finally(own(Column::LastAt));
+    let key = [
+        Column::Resource,
+        Column::Day,
+        Column::Consumer,
+        Column::Rule,
+    ];
+    let again = OnConflict::columns(key)
+        .value(Column::Calls, own(Column::Calls).add(calls))
+        .value(Column::FirstAt, first)
+        .value(Column::LastAt, last)
+        .to_owned();
+    Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(again)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("count refused calls", e))?;
+    Ok(())
+}
+
+/// Refused calls of a resource, the newest day first; of some callers where they are named.
+pub async fn refused(
+    db: &impl ConnectionTrait,
+    resource: &str,
+    consumers: Option<&[String]>,
+    page: &PageRequest,
+) -> Result<PageOf<refused::Model>> {
+    use refused::{Column, Entity};
+    let mut query = Entity::find().filter(Column::Resource.eq(resource));
+    if let Some(consumers) = consumers {
+        query = query.filter(Column::Consumer.is_in(consumers.iter().map(String::as_str)));
+    }
+    if page.after.is_some() {
+        let foreign = || Error::invalid("after", Text::new("gateway-after-foreign"));
+        let [day, consumer, rule] = page.after_parts::<3>().ok_or_else(foreign)?;
+        let day: NaiveDate = day.parse().map_err(|_| foreign())?;
+        let same_caller = Column::Consumer.eq(consumer).and(Column::Rule.gt(rule));
+        let same_day = Column::Consumer.gt(consumer).or(same_caller);
+        query = query.filter(Column::Day.lt(day).or(Column::Day.eq(day).and(same_day)));
+    }
+    let rows = query
+        .order_by_desc(Column::Day)
+        .order_by_asc(Column::Consumer)
+        .order_by_asc(Column::Rule)
+        .limit(page.fetch())
+        .all(db)
+        .await
+        .map_err(|e| fault("list refused calls", e))?;
+    Ok(page.cut(rows, |row| key_of([&row.day, &row.consumer, &row.rule])))
+}
+
+/// Removes refused calls of the days before one.
+pub async fn forget_refused(tx: &Tx, before: NaiveDate) -> Result<()> {
+    refused::Entity::delete_many()
+        .filter(refused::Column::Day.lt(before))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("forget refused calls", e))?;
     Ok(())
 }
 

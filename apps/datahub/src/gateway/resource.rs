@@ -2,18 +2,21 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     response::Redirect,
 };
 use gateway::{
     grant::{self, Grant},
     overview::{self, Hop},
+    refused::{self, Refused},
     resource::{self, Resource},
 };
 use identity::Actor;
+use serde::Deserialize;
+use store::page::PageRequest;
 use web::{
     App, Html, Page, WebError,
-    component::{Crumb, Fact, Fields, Tone},
+    component::{Crumb, Fact, Fields, Pager, Tone},
 };
 
 use super::resources::{Chart, standing};
@@ -29,6 +32,8 @@ struct ApiPage<'a> {
     grants: Vec<Grant>,
     chart: Option<Chart>,
     hops: Vec<Hop>,
+    refused: Vec<Refused>,
+    pager: Pager,
 }
 
 impl ApiPage<'_> {
@@ -68,6 +73,10 @@ impl ApiPage<'_> {
     fn masks(grant: &Grant) -> String {
         let all: Vec<_> = grant.masks.iter().map(|mask| mask.field.as_str()).collect();
         all.join(", ")
+    }
+
+    fn rule(&self, refused: &Refused) -> String {
+        self.p.t(format!("datahub-api-refused-{}", refused.rule))
     }
 
     fn hop(&self, hop: &Hop) -> String {
@@ -112,15 +121,25 @@ fn facts(p: &Page, resource: &Resource) -> Vec<Fact> {
     facts
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct RefusedQuery {
+    /// Where the list of refused calls goes on.
+    after: Option<String>,
+}
+
 pub(super) async fn show(
     State(app): State<App>,
     p: Page,
     actor: Actor,
     Path(code): Path<String>,
+    Query(query): Query<RefusedQuery>,
 ) -> Result<Html, WebError> {
     let resource = resource::get(&app, &actor, &code).await?;
     let lines = overview::lines(&app, &actor)?.into_iter().collect();
     let hours = overview::hours(&app, &actor, Some(&code)).await.ok();
+    let request = PageRequest::new(query.after.clone(), None);
+    let refused = refused::list(&app, &actor, &code, &request).await?;
+    let here = format!("/work/apis/{code}");
     Html::page(&ApiPage {
         crumbs: vec![
             Crumb::new(p.t("datahub-menu-apis"), "/work/apis"),
@@ -133,6 +152,8 @@ pub(super) async fn show(
         hops: overview::hops(&app, &actor, &code)
             .await
             .unwrap_or_default(),
+        pager: Pager::new(&here, "", query.after.as_deref(), refused.next.as_deref()),
+        refused: refused.items,
         resource,
         p: &p,
     })

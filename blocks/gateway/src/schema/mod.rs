@@ -1,12 +1,16 @@
 //! Entities and migrations of the tables `gateway_*`. Moments are microseconds.
 
 mod m20261125_20_gateway_create;
+mod m20261126_20_gateway_refused;
 
 use sea_orm_migration::MigrationTrait;
 
 /// All migrations of this crate.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261125_20_gateway_create::Migration)]
+    vec![
+        Box::new(m20261125_20_gateway_create::Migration),
+        Box::new(m20261126_20_gateway_refused::Migration),
+    ]
 }
 
 macro_rules! entity {
@@ -133,6 +137,24 @@ entity!(
     pub total_us: i64,
     /// The write that it was kept in; an event tells that write's digest.
     pub batch: String,
+});
+
+entity!(
+    /// Calls of a day that were refused by one rule.
+    refused, "gateway_refused", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub resource: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub day: Date,
+    /// Unified social credit code of the caller's organisation.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub consumer: String,
+    /// Key of the rule's text.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub rule: String,
+    pub calls: i64,
+    pub first_at: i64,
+    pub last_at: i64,
 });
 
 entity!(

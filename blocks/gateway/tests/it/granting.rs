@@ -12,7 +12,7 @@ use kernel::ManualClock;
 use serde_json::json;
 use store::{Db, db_test};
 
-use crate::house::{CIVIL, House, POLICE, granting, migrations, officer, registering};
+use crate::house::{CITY, CIVIL, House, POLICE, granting, migrations, officer, registering};
 
 const PATH: &str = "/api/gateway/persons/persons/7";
 
@@ -242,4 +242,112 @@ async fn bad_input_is_told_field_by_field(db: Db, clock: Arc<ManualClock>) {
     assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
     let refused = resource::register(&house.app, &clerk, &registering()).await;
     assert!(matches!(refused, Err(kernel::Error::Forbidden { .. })));
+}
+
+/// Waits until a resource has so many rows of refused calls: they are counted after the answers.
+async fn refused(
+    house: &House,
+    actor: &identity::Actor,
+    rows: usize,
+) -> Vec<(String, String, i64)> {
+    let page = store::page::PageRequest::new(None, None);
+    let mut found = Vec::new();
+    for _ in 0..300 {
+        let all = gateway::refused::list(&house.app, actor, "persons", &page);
+        found = all.await.unwrap().items;
+        if found.len() == rows {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(found.iter().all(|one| one.first_at <= one.last_at));
+    let line = |one: gateway::refused::Refused| (one.consumer, one.rule, one.calls);
+    found.into_iter().map(line).collect()
+}
+
+#[db_test(migrations = migrations)]
+async fn refused_calls_are_counted_by_caller_and_rule(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db.clone(), &clock).await;
+    let _provider = house.provider().await;
+    house.register(|asked| asked.request_limit = 1 << 20).await;
+    let police = officer("examiner", POLICE);
+    let row = |org: &str, rule: &str, calls| (org.to_owned(), rule.to_owned(), calls);
+    for _ in 0..30 {
+        assert_eq!(house.get(PATH).await.status, 403);
+    }
+    let found = refused(&house, &police, 1).await;
+    assert_eq!(found[0].1, "gateway-grant-none");
+    house.grant(|asked| asked.quota_per_day = 1).await;
+    assert_eq!(house.get(PATH).await.status, 200);
+    for (path, rule) in [
+        (PATH, "gateway-over-quota"),
+        ("/api/gateway/persons/nothing", "gateway-path-unknown"),
+        ("/api/gateway/persons/echo", "gateway-method-other"),
+    ] {
+        assert_eq!(house.get(path).await.rule(), rule);
+    }
+    let caller = officer("examiner", CIVIL);
+    let large = Request::post("/api/gateway/persons/echo").header("content-length", (1 << 20) + 1);
+    let large = large.body(Body::from(vec![0; (1 << 20) + 1])).unwrap();
+    assert_eq!(house.ask(&caller, large).await.rule(), "gateway-too-large");
+    // A number that is none, an interface that is none, and a citizen: only the first is a refusal
+    // of somebody's call here.
+    let request = Request::get(PATH).header("tongban-call", "seven");
+    let answer = house
+        .ask(&caller, request.body(Body::empty()).unwrap())
+        .await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(house.get("/api/gateway/nothing/x").await.status, 404);
+    let mut citizen = caller.clone();
+    citizen.posts.clear();
+    let request = Request::get(PATH).body(Body::empty()).unwrap();
+    assert_eq!(house.ask(&citizen, request).await.status, 403);
+
+    let all = [
+        row(CIVIL, "gateway-call-number", 1),
+        row(CIVIL, "gateway-grant-none", 30),
+        row(CIVIL, "gateway-method-other", 1),
+        row(CIVIL, "gateway-over-quota", 1),
+        row(CIVIL, "gateway-path-unknown", 1),
+        row(CIVIL, "gateway-too-large", 1),
+    ];
+    assert_eq!(refused(&house, &police, 6).await, all);
+    assert_eq!(refused(&house, &caller, 6).await, all);
+    // What was let in is in the log of calls, and nothing else is.
+    assert_eq!(house.log().await, [("answered".to_owned(), 200)]);
+    // Other callers see their own, which are none yet; the provider sees theirs as well.
+    let other = officer("examiner", CITY);
+    assert_eq!(refused(&house, &other, 0).await, []);
+    let request = Request::get(PATH).body(Body::empty()).unwrap();
+    assert_eq!(house.ask(&other, request).await.status, 403);
+    let own = row(CITY, "gateway-grant-none", 1);
+    assert_eq!(refused(&house, &other, 1).await, [own.clone()]);
+    assert!(refused(&house, &police, 7).await.contains(&own));
+    // By the door for programs, page by page; another day's are rows of their own.
+    clock.advance(Duration::days(1));
+    house
+        .ask(&other, Request::get(PATH).body(Body::empty()).unwrap())
+        .await;
+    refused(&house, &police, 8).await;
+    let page = store::page::PageRequest::new(None, Some(5));
+    let first = gateway::refused::list(&house.app, &police, "persons", &page);
+    let first = first.await.unwrap();
+    assert_eq!(first.items[0].consumer, CITY);
+    let path = "/api/sharing/resources/persons/refused";
+    let after = percent_encoding::utf8_percent_encode(
+        first.next.as_deref().unwrap(),
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    let request = Request::get(format!("{path}?after={after}"));
+    let rest = house
+        .ask(&police, request.body(Body::empty()).unwrap())
+        .await
+        .json();
+    assert_eq!(rest["items"].as_array().unwrap().len(), 3, "{rest}");
+    // They are kept as long as the log.
+    clock.advance(Duration::days(366));
+    let prune: Arc<dyn store::Handler> = Arc::new(gateway::job::PruneHandler(house.app.clone()));
+    let worker = store::Worker::new(&[prune]);
+    assert_eq!(worker.run_due(&db).await.unwrap(), 1);
+    assert_eq!(refused(&house, &police, 0).await, []);
 }
