@@ -33,6 +33,9 @@ pub fn admit<'a>(
     if known.resource.state != resource::State::Open {
         return Err(Refusal::ResourceClosed);
     }
+    if !known.resource.foreign.is_empty() {
+        return Err(Refusal::Foreign(known.resource.foreign.clone()));
+    }
     let operation = match find(&known.resource.operations, method, path) {
         Match::Operation(operation) => operation,
         Match::OtherMethods(methods) => {

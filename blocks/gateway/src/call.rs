@@ -78,7 +78,7 @@ pub async fn call(app: &App, actor: &Actor, asked: Asked) -> Result<Response<Bod
     let mut orgs: Vec<String> = actor.posts.iter().map(|post| post.org.clone()).collect();
     orgs.sort_unstable();
     orgs.dedup();
-    let known = gateway.known(&asked.resource, &orgs).await?;
+    let known = gateway.known(app, &asked.resource, &orgs).await?;
     let wanted = asked.header(GRANT_HEADER);
     let now = app.clock().now();
     let today = local_date(now);

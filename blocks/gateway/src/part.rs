@@ -21,6 +21,7 @@ use kernel::{
     crypto::{PublicKey, sm3},
 };
 use serde::{Deserialize, Serialize};
+use web::App;
 
 use crate::{
     grant::Grant,
@@ -30,7 +31,7 @@ use crate::{
     proof::Signer,
     record::Log,
     refused::Counter,
-    resource::Resource,
+    resource::{self, Resource},
     schema::signer,
     store,
 };
@@ -67,7 +68,7 @@ pub struct Known {
 /// By resource and consumers.
 type Memory = HashMap<(String, Vec<String>), (Instant, Arc<Known>)>;
 
-/// The gateway; an [`App`](web::App) part.
+/// The gateway; an [`App`] part.
 pub struct Gateway {
     pub(crate) db: Db,
     pub settings: Settings,
@@ -107,7 +108,12 @@ impl Gateway {
     }
 
     /// A resource, and what those consumers may do with it.
-    pub(crate) async fn known(&self, resource: &str, orgs: &[String]) -> Result<Arc<Known>> {
+    pub(crate) async fn known(
+        &self,
+        app: &App,
+        resource: &str,
+        orgs: &[String],
+    ) -> Result<Arc<Known>> {
         let key = (resource.to_owned(), orgs.to_vec());
         {
             let memory = self.memory.read().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +129,7 @@ impl Gateway {
         let row = store::get::<crate::schema::resource::Entity>(db, "resource", resource).await?;
         let grants = store::grants(db, resource, Some(orgs)).await?;
         let known = Arc::new(Known {
-            resource: row.try_into()?,
+            resource: resource::read(app, row).await?,
             grants: grants
                 .into_iter()
                 .map(TryInto::try_into)

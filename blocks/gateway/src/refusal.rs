@@ -16,6 +16,8 @@ pub enum Refusal {
     Expired(NaiveDate),
     Suspended,
     ResourceClosed,
+    /// Another department answers for these fields of the question now.
+    Foreign(Vec<String>),
     /// Seconds until it may be called again.
     OverQuota(u64),
     OverRate(u64),
@@ -58,7 +60,7 @@ impl Refusal {
             Self::OverQuota(_) | Self::OverRate(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Replayed => StatusCode::CONFLICT,
-            Self::ResourceClosed | Self::Away(_) | Self::NotOffered(_) => {
+            Self::ResourceClosed | Self::Foreign(_) | Self::Away(_) | Self::NotOffered(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Late(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -81,6 +83,9 @@ impl Refusal {
             Self::Expired(last) => Text::new("gateway-grant-expired").with("last", last),
             Self::Suspended => Text::new("gateway-grant-suspended"),
             Self::ResourceClosed => Text::new("gateway-resource-closed"),
+            Self::Foreign(fields) => {
+                Text::new("gateway-query-not-own").with("fields", fields.join(", "))
+            }
             Self::OverQuota(_) => Text::new("gateway-over-quota"),
             Self::OverRate(_) => Text::new("gateway-over-rate"),
             Self::TooLarge(most) => Text::new("gateway-too-large").with("most", most),

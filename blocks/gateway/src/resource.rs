@@ -65,6 +65,9 @@ pub struct Resource {
     pub catalog: String,
     pub operations: Vec<Operation>,
     pub query: Option<Query>,
+    /// What of the query another department answers for now; while there is any, calls are refused.
+    #[schema(example = json!([]))]
+    pub foreign: Vec<String>,
     /// Bytes of a request's body at the most.
     pub request_limit: i64,
     /// Bytes of an answer's body at the most.
@@ -88,6 +91,7 @@ impl TryFrom<table::Model> for Resource {
         Ok(Self {
             operations: parse(&row.operations)?,
             query: row.query.as_deref().map(parse).transpose()?,
+            foreign: Vec::new(),
             state: State::of_name(&row.state),
             code: row.code,
             title: row.title,
@@ -99,6 +103,16 @@ impl TryFrom<table::Model> for Resource {
             timeout_seconds: row.timeout_seconds,
         })
     }
+}
+
+/// An interface as it stands now: who answers for a registry's fields may change after it was
+/// registered.
+pub(crate) async fn read(app: &App, row: table::Model) -> Result<Resource> {
+    let mut resource = Resource::try_from(row)?;
+    if let Some(query) = &resource.query {
+        resource.foreign = query.foreign(app, &resource.org).await?;
+    }
+    Ok(resource)
 }
 
 /// What is to be offered.
@@ -359,12 +373,15 @@ pub async fn set_state(app: &App, actor: &Actor, code: &str, state: State) -> Re
 /// All interfaces.
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Resource>> {
     may(app, actor, "gateway.list", None)?;
-    let rows = store::resources(app.db().read()).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let mut all = Vec::new();
+    for row in store::resources(app.db().read()).await? {
+        all.push(read(app, row).await?);
+    }
+    Ok(all)
 }
 
 pub async fn get(app: &App, actor: &Actor, code: &str) -> Result<Resource> {
     may(app, actor, "gateway.list", None)?;
     let row = store::get::<table::Entity>(app.db().read(), "resource", code).await?;
-    row.try_into()
+    read(app, row).await
 }

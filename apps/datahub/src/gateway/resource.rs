@@ -79,6 +79,11 @@ impl ApiPage<'_> {
         self.p.t(format!("datahub-api-refused-{}", refused.rule))
     }
 
+    fn foreign(&self) -> String {
+        let fields = self.resource.foreign.join(", ");
+        self.p.t1("datahub-api-foreign", "fields", fields)
+    }
+
     fn hop(&self, hop: &Hop) -> String {
         self.p.t(format!("datahub-api-hop-{}", hop.name))
     }

@@ -75,6 +75,9 @@ fn local_hour(at: DateTime<Utc>) -> String {
 pub(super) fn standing(p: &Page, resource: &Resource, lines: &HashSet<String>) -> (Tone, String) {
     let is_there = resource.query.is_some() || lines.contains(&resource.node);
     let (tone, key) = match resource.state {
+        resource::State::Open if !resource.foreign.is_empty() => {
+            (Tone::Danger, "datahub-api-not-own")
+        }
         resource::State::Open if is_there => (Tone::Good, "datahub-api-open"),
         resource::State::Open => (Tone::Warning, "datahub-api-away"),
         resource::State::Suspended => (Tone::Warning, "datahub-api-suspended"),

@@ -61,3 +61,4 @@ gateway-query-granted = Grants rest on what this question answers now; withdraw 
 gateway-grant-own = The department's own people ask by their posts and need no grant; choose another department.
 gateway-grant-alone = You registered this question yourself; another person of the department, or above it, says who may ask it.
 gateway-resource-changed = The interface was described anew in the meantime; look at it again.
+gateway-query-not-own = Another department answers for { $fields } of this question now, so it is answered no more; ask its provider, or the data authority.

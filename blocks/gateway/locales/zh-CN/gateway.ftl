@@ -61,3 +61,4 @@ gateway-query-granted = 已有授权以现在的查询内容为准；请先撤�
 gateway-grant-own = 本部门人员凭岗位即可查询，不需要授权；请另选部门。
 gateway-grant-alone = 这个查询由您本人登记；请本部门或上级的其他人员来授权。
 gateway-resource-changed = 接口在此期间重新登记过；请重新查看后再办。
+gateway-query-not-own = 该查询的字段 { $fields } 现由其他部门负责，已停止作答；请联系提供部门或数据主管部门。

@@ -74,6 +74,15 @@ impl Query {
         Ok(findings.into_iter().map(finding).collect())
     }
 
+    /// What it compares or gives, as far as that organisation does not answer for it now.
+    pub(crate) async fn foreign(&self, app: &App, org: &str) -> Result<Vec<String>> {
+        if self.lake.is_empty() {
+            record::foreign(app, self, org).await
+        } else {
+            table::foreign(app, self, org).await
+        }
+    }
+
     /// Names that it does not know.
     fn unknown(&self, is_known: impl Fn(&str) -> bool) -> Vec<Text> {
         let names = self.key.iter().chain(&self.compare).chain(&self.fields);

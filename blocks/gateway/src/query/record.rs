@@ -25,14 +25,26 @@ pub(super) async fn findings(app: &App, query: &Query, org: &str) -> Result<Vec<
     if !query.key.is_empty() {
         findings.push(Text::new("gateway-query-key-own"));
     }
-    let own = sources_of(app, org).await?;
-    for field in query.compare.iter().chain(&query.fields) {
-        let field = declaration.field(field);
-        if let Some(field) = field.filter(|field| !answers(&declaration, field, &own)) {
-            findings.push(Text::new("gateway-query-foreign").with("name", &field.id));
-        }
+    for name in foreign(app, query, org).await? {
+        findings.push(Text::new("gateway-query-foreign").with("name", name));
     }
     Ok(findings)
+}
+
+/// Fields that others have authority for. What is not declared any more is told when it is asked.
+pub(super) async fn foreign(app: &App, query: &Query, org: &str) -> Result<Vec<String>> {
+    let db = app.db().read();
+    let registries = app.part::<Registries>()?;
+    let declaration = match registries.declaration(db, &query.registry).await {
+        Ok(declaration) => declaration,
+        Err(Error::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let own = sources_of(app, org).await?;
+    let wanted = query.compare.iter().chain(&query.fields);
+    let fields = wanted.filter_map(|name| declaration.field(name));
+    let foreign = fields.filter(|field| !answers(&declaration, field, &own));
+    Ok(foreign.map(|field| field.id.clone()).collect())
 }
 
 /// Sources of an organisation's own, and of those below it.

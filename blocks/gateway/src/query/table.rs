@@ -30,6 +30,17 @@ pub(super) async fn findings(app: &App, query: &Query, org: &str) -> Result<Vec<
     Ok(findings)
 }
 
+/// All of it, where the table is another department's now.
+pub(super) async fn foreign(app: &App, query: &Query, org: &str) -> Result<Vec<String>> {
+    let table = lake::change::declared(app.db().read(), &query.lake).await?;
+    Ok(match table {
+        Some(table) if table.org != org => {
+            query.compare.iter().chain(&query.fields).cloned().collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
 /// No row and rows that say otherwise answer a comparison the same: no.
 pub(super) async fn answer(
     app: &App,

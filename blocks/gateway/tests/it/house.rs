@@ -270,6 +270,30 @@ impl House {
         assert_eq!(answer.json()["good"], json!(3), "{}", answer.json());
     }
 
+    /// Declares the registry of people, whose address that source of an organisation answers for.
+    pub async fn people_by(&self, source: &'static str, org: &'static str) {
+        let people = people_of(source).to_string();
+        self.db
+            .write(move |tx| {
+                let people = people.clone();
+                async move {
+                    for (id, org) in [("police", POLICE), (source, org)] {
+                        let source = Source {
+                            id: id.into(),
+                            title_zh: "来源".into(),
+                            title_en: id.into(),
+                            org: org.into(),
+                        };
+                        registry::source::install(&tx, &source).await?;
+                    }
+                    registry::install(&tx, &people).await?;
+                    Ok(())
+                }
+            })
+            .await
+            .unwrap();
+    }
+
     /// People in a registry.
     pub async fn people(&self) {
         let registries = self.app.part::<Registries>().unwrap();
@@ -285,42 +309,7 @@ impl House {
         }
         let calendar = Arc::new(calendar);
         registries.use_calendar(Arc::new(move || Ok(calendar.clone())));
-        let field = |title: &str, more: Value| {
-            let mut field = json!({"type": "string", "title": title, "maxLength": 50});
-            let mut own = json!({"title_en": title, "sensitivity": 3, "authority": ["police"]});
-            for (name, value) in more.as_object().unwrap() {
-                own[name] = value.clone();
-            }
-            field["x-tongban"] = own;
-            field
-        };
-        let people = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": "people", "title": "人口", "type": "object", "required": ["gmsfhm", "xm"],
-            "x-tongban": {"title_en": "People", "key": ["gmsfhm"], "subject": "gmsfhm", "name": "xm"},
-            "properties": {
-                "gmsfhm": field("公民身份号码", json!({"code": "citizen", "sensitivity": 4, "mask": "id", "search": "exact"})),
-                "xm": field("姓名", json!({"mask": "name"})),
-                "dz": field("地址", json!({"mask": "address"})),
-            }
-        });
-        self.db
-            .write(move |tx| {
-                let people = people.to_string();
-                async move {
-                    let police = Source {
-                        id: "police".into(),
-                        title_zh: "公安".into(),
-                        title_en: "police".into(),
-                        org: POLICE.into(),
-                    };
-                    registry::source::install(&tx, &police).await?;
-                    registry::install(&tx, &people).await?;
-                    Ok(())
-                }
-            })
-            .await
-            .unwrap();
+        self.people_by("police", POLICE).await;
         let stating = Stating {
             registry: "people".into(),
             source: "police".into(),
@@ -394,6 +383,29 @@ pub fn officer(post: &str, org: &str) -> Actor {
         posts: vec![post],
         ..Actor::system()
     }
+}
+
+/// A registry of people; the address is said by a source of its own.
+fn people_of(source: &str) -> Value {
+    let field = |title: &str, more: Value| {
+        let mut field = json!({"type": "string", "title": title, "maxLength": 50});
+        let mut own = json!({"title_en": title, "sensitivity": 3, "authority": ["police"]});
+        for (name, value) in more.as_object().unwrap() {
+            own[name] = value.clone();
+        }
+        field["x-tongban"] = own;
+        field
+    };
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "people", "title": "人口", "type": "object", "required": ["gmsfhm", "xm"],
+        "x-tongban": {"title_en": "People", "key": ["gmsfhm"], "subject": "gmsfhm", "name": "xm"},
+        "properties": {
+            "gmsfhm": field("公民身份号码", json!({"code": "citizen", "sensitivity": 4, "mask": "id", "search": "exact"})),
+            "xm": field("姓名", json!({"mask": "name"})),
+            "dz": field("地址", json!({"mask": "address", "authority": [source]})),
+        }
+    })
 }
 
 /// A department's side.

@@ -317,3 +317,57 @@ async fn a_question_is_opened_by_a_second_person_for_others(db: Db, clock: Arc<M
         .unwrap();
     offer(&house, &first, POLICE, more).await.unwrap();
 }
+
+#[db_test(migrations = migrations)]
+async fn a_question_ends_with_the_authority_for_its_fields(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    house.people().await;
+    register(
+        &house,
+        "verify",
+        json!({"registry": "people", "compare": ["xm", "dz"]}),
+    )
+    .await;
+    let question = json!({"gmsfhm": PERSON, "xm": "张小明", "dz": "示范路1号（合成）"});
+    let answer = ask(&house, "verify", question.clone()).await;
+    assert_eq!(answer.json(), json!({"matches": true}));
+    let shown = async || {
+        let steward = officer("steward", POLICE);
+        resource::get(&house.app, &steward, "verify").await.unwrap()
+    };
+    assert!(shown().await.foreign.is_empty());
+
+    // The address becomes civil affairs' to say; what is known of a resource holds for a second.
+    house.people_by("civil", CIVIL).await;
+    assert_eq!(shown().await.foreign, ["dz"]);
+    let mut answer = ask(&house, "verify", question.clone()).await;
+    for _ in 0..100 {
+        if answer.status != 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        answer = ask(&house, "verify", question.clone()).await;
+    }
+    assert_eq!(
+        (answer.status, answer.rule().as_str()),
+        (503, "gateway-query-not-own")
+    );
+    assert!(answer.json()["title"].as_str().unwrap().contains("dz"));
+    // Above both departments one may go on offering it, and the other fields stay the police's.
+    let city = officer("steward", CITY);
+    let query = json!({"registry": "people", "compare": ["xm", "dz"]});
+    offer(&house, &city, CITY, query).await.unwrap();
+    register(
+        &house,
+        "verify-name",
+        json!({"registry": "people", "compare": ["xm"]}),
+    )
+    .await;
+    let answer = ask(
+        &house,
+        "verify-name",
+        json!({"gmsfhm": PERSON, "xm": "张小明"}),
+    )
+    .await;
+    assert_eq!(answer.json(), json!({"matches": true}));
+}
