@@ -5,9 +5,11 @@
 //! the process, and honest zstd unpacks to a thousand times its size. A [`Guard`] reads the same
 //! bytes first, in pieces of any size, adds up what they say, and refuses what is beyond a bound.
 //! It decodes nothing and holds one message's metadata at the most. Of the two ways to pack buffers
-//! it lets zstd pass only.
+//! zstd keeps to what was claimed; LZ4 writes whatever its blocks hold, so these are counted.
 
-use std::collections::VecDeque;
+mod lz4;
+
+use std::{collections::VecDeque, ops::Range};
 
 use arrow_ipc::{CompressionType, Message, MessageHeader, RecordBatch, root_as_message};
 
@@ -36,6 +38,8 @@ pub enum Unfit {
 #[derive(Debug)]
 pub struct Guard {
     most: u64,
+    /// Whether the bound is each message's, and not that of all together.
+    is_of_each: bool,
     unpacked: u64,
     state: State,
     /// The beginning of a length, metadata or prefix whose end has not come yet.
@@ -59,8 +63,20 @@ struct Body {
     length: u64,
     /// How far it came.
     at: u64,
-    /// Where compressed buffers begin that are still to come.
-    packed: VecDeque<u64>,
+    /// Compressed buffers that are still to come.
+    packed: VecDeque<Range<u64>>,
+    is_lz4: bool,
+    /// The one that is coming.
+    frames: Option<Open>,
+}
+
+/// A buffer of LZ4 frames on its way.
+#[derive(Debug)]
+struct Open {
+    frames: lz4::Frames,
+    /// Bytes that are counted of it: what it claimed, or what its blocks come to.
+    counted: u64,
+    end: u64,
 }
 
 /// Refuses a whole stream that is broken off, or unpacks to more than `most` bytes.
@@ -76,9 +92,19 @@ impl Guard {
     pub fn new(most: u64) -> Self {
         Self {
             most,
+            is_of_each: false,
             unpacked: 0,
             state: State::default(),
             held: Vec::new(),
+        }
+    }
+
+    /// `most` bytes, unpacked, of each message: for streams that are taken message by message, and
+    /// may be as long as they like.
+    pub fn of_each(most: u64) -> Self {
+        Self {
+            is_of_each: true,
+            ..Self::new(most)
         }
     }
 
@@ -144,7 +170,12 @@ impl Guard {
             length: u64::try_from(message.bodyLength()).map_err(|_| Unfit::Malformed)?,
             at: 0,
             packed: VecDeque::new(),
+            is_lz4: false,
+            frames: None,
         };
+        if self.is_of_each {
+            self.unpacked = 0;
+        }
         if body.length > self.most {
             return Err(Unfit::TooLarge);
         }
@@ -168,10 +199,7 @@ impl Guard {
             self.add(not_negative(node.length())?)?;
         }
         let packing = rows.compression().map(|packing| packing.codec());
-        // Its blocks unpack to whatever they hold; zstd keeps to what was claimed.
-        if packing == Some(CompressionType::LZ4_FRAME) {
-            return Err(Unfit::Malformed);
-        }
+        body.is_lz4 = packing == Some(CompressionType::LZ4_FRAME);
         let is_packed = packing.is_some();
         let mut end = 0;
         for buffer in rows.buffers().into_iter().flatten() {
@@ -193,7 +221,7 @@ impl Guard {
                 }
                 // What the buffer has packed counts, too: not compressed, it is what is kept.
                 self.add(length)?;
-                body.packed.push_back(from);
+                body.packed.push_back(from..until);
                 end = until;
             }
         }
@@ -201,26 +229,63 @@ impl Guard {
     }
 
     fn body<'a>(&mut self, bytes: &'a [u8], mut body: Body) -> Result<&'a [u8], Unfit> {
-        let until = body.packed.front().map_or(body.length, |from| *from);
-        let rest = if body.at < until {
-            let skipped = usize::try_from(until - body.at).unwrap_or(usize::MAX);
-            let rest = bytes.split_at_checked(skipped).map_or(&[][..], |(_, r)| r);
-            body.at += (bytes.len() - rest.len()) as u64;
-            rest
+        let next = body
+            .packed
+            .front()
+            .map_or(body.length, |buffer| buffer.start);
+        let rest = if body.frames.is_some() {
+            self.frames(bytes, &mut body)?
+        } else if body.at < next {
+            split(bytes, next - body.at).1
         } else {
             let (rest, prefix) = self.hold(bytes, PREFIX);
-            body.at += (bytes.len() - rest.len()) as u64;
             if let Some(prefix) = prefix.and_then(|prefix| <[u8; PREFIX]>::try_from(prefix).ok()) {
-                body.packed.pop_front();
-                match i64::from_le_bytes(prefix) {
-                    NOT_PACKED => {}
-                    length => self.add(u64::try_from(length).map_err(|_| Unfit::Malformed)?)?,
-                }
+                self.claim(i64::from_le_bytes(prefix), &mut body)?;
             }
             rest
         };
+        body.at += (bytes.len() - rest.len()) as u64;
         if body.at < body.length || !body.packed.is_empty() {
             self.state = State::Body(body);
+        }
+        Ok(rest)
+    }
+
+    /// What stands before a compressed buffer.
+    fn claim(&mut self, length: i64, body: &mut Body) -> Result<(), Unfit> {
+        let Some(buffer) = body.packed.pop_front() else {
+            return Err(Unfit::Malformed);
+        };
+        if length == NOT_PACKED {
+            return Ok(());
+        }
+        let length = u64::try_from(length).map_err(|_| Unfit::Malformed)?;
+        self.add(length)?;
+        // Of what claims to be nothing nothing is unpacked.
+        if body.is_lz4 && length > 0 && buffer.start + (PREFIX as u64) < buffer.end {
+            body.frames = Some(Open {
+                frames: lz4::Frames::default(),
+                counted: length,
+                end: buffer.end,
+            });
+        }
+        Ok(())
+    }
+
+    /// The next of a buffer of LZ4 frames.
+    fn frames<'a>(&mut self, bytes: &'a [u8], body: &mut Body) -> Result<&'a [u8], Unfit> {
+        let Some(mut open) = body.frames.take() else {
+            return Ok(bytes);
+        };
+        let left = open.end - body.at;
+        let (own, rest) = split(bytes, left);
+        let unpacked = open.frames.feed(own)?.max(open.counted);
+        self.add(unpacked - open.counted)?;
+        open.counted = unpacked;
+        if own.len() as u64 == left {
+            open.frames.finish()?;
+        } else {
+            body.frames = Some(open);
         }
         Ok(rest)
     }
@@ -233,6 +298,12 @@ impl Guard {
             Ok(())
         }
     }
+}
+
+/// So many of the bytes, or all that there are; and the rest.
+fn split(bytes: &[u8], length: u64) -> (&[u8], &[u8]) {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    bytes.split_at_checked(length).unwrap_or((bytes, &[]))
 }
 
 /// The rows of a message that has some, be they a dictionary's.
@@ -345,13 +416,64 @@ mod tests {
         assert_eq!(outcome(&bytes, 1 << 28), Err(Unfit::TooLarge));
     }
 
-    #[test]
-    fn buffers_that_keep_to_no_claim_are_refused() {
-        let bytes = packed(
-            vec![("text", texts(4000))],
+    fn by_lz4(count: usize) -> Vec<u8> {
+        packed(
+            vec![("text", texts(count))],
             Some(CompressionType::LZ4_FRAME),
+        )
+    }
+
+    /// Where the first LZ4 frame begins.
+    fn frame(bytes: &[u8]) -> usize {
+        let magic = [0x04, 0x22, 0x4d, 0x18];
+        bytes.windows(4).position(|window| window == magic).unwrap()
+    }
+
+    #[test]
+    fn what_blocks_hold_counts_whatever_their_buffer_claims() {
+        let bytes = by_lz4(40_000);
+        let unpacked = 2 * 40_000 * 304;
+        assert_eq!(outcome(&bytes, 2 * unpacked), Ok(()));
+        assert_eq!(outcome(&bytes, unpacked), Err(Unfit::TooLarge));
+        let read = StreamReader::try_new(&bytes[..], None).unwrap();
+        assert_eq!(
+            read.map(|rows| rows.unwrap().num_rows()).sum::<usize>(),
+            80_000
         );
-        assert_eq!(outcome(&bytes, 1 << 28), Err(Unfit::Malformed));
+        // Every buffer claims a byte, and unpacks to as much as before.
+        let mut small = bytes.clone();
+        let mut at = 0;
+        while let Some(next) = small.get(at..).filter(|rest| rest.len() > 8) {
+            let magic = [0x04, 0x22, 0x4d, 0x18];
+            let Some(found) = next.windows(4).position(|window| window == magic) else {
+                break;
+            };
+            at += found;
+            small[at - 8..at].copy_from_slice(&1_i64.to_le_bytes());
+            at += 4;
+        }
+        assert_eq!(outcome(&small, unpacked), Err(Unfit::TooLarge));
+        // A frame that is none, and one whose end is missing.
+        let mut other = bytes.clone();
+        other[frame(&bytes)] ^= 1;
+        assert_eq!(outcome(&other, 1 << 28), Err(Unfit::Malformed));
+        let mut endless = bytes.clone();
+        let first = frame(&bytes) + 7;
+        endless[first..first + 4].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
+        assert_eq!(outcome(&endless, 1 << 28), Err(Unfit::Malformed));
+    }
+
+    #[test]
+    fn a_bound_of_each_message_does_not_add_up() {
+        let bytes = by_lz4(40_000);
+        let most = 2 * 40_000 * 304;
+        let mut guard = Guard::of_each(most);
+        for piece in bytes.chunks(1000) {
+            guard.feed(piece).unwrap();
+        }
+        assert_eq!(guard.finish(), Ok(()));
+        let fed = Guard::of_each(40_000 * 304).feed(&bytes);
+        assert_eq!(fed, Err(Unfit::TooLarge));
     }
 
     #[test]

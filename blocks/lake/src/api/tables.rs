@@ -209,7 +209,7 @@ impl Reading {
                 return Ok(Some(batch));
             }
             match self.pieces.next().await {
-                Some(Ok(piece)) => self.arriving.push(&piece),
+                Some(Ok(piece)) => self.arriving.push(&piece)?,
                 Some(Err(_)) => return Err(unreadable()),
                 None => {
                     self.arriving.finish()?;
