@@ -1,6 +1,11 @@
 //! Delta tables: opening, writing, keeping small. Knows no rules and no readers.
 
-use std::{collections::HashMap, num::NonZeroU64, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU64,
+    path::Path,
+    sync::Arc,
+};
 
 use datafusion::{
     arrow::datatypes::SchemaRef,
@@ -404,12 +409,27 @@ fn named(relation: Option<&str>, id: &str) -> Expr {
     }
 }
 
-/// What a table gives to a plan.
-pub(crate) async fn provider(table: &DeltaTable) -> Result<Arc<dyn TableProvider>, Fault> {
-    table
-        .table_provider()
+/// What a table gives to a plan; only what is in these files where some are named.
+pub(crate) async fn provider(
+    table: &DeltaTable,
+    files: Option<Vec<String>>,
+) -> Result<Arc<dyn TableProvider>, Fault> {
+    let provider = match files {
+        Some(files) => table.table_provider().with_file_paths(files),
+        None => table.table_provider(),
+    };
+    provider
         .await
         .map_err(|e| Fault::caused_by("read a lake table", e))
+}
+
+/// The data files of a table's version, as its log names them.
+pub(crate) fn files(table: &DeltaTable) -> Result<HashSet<String>, Fault> {
+    let state = table
+        .snapshot()
+        .map_err(failed("list files of a lake table"))?;
+    let files = state.log_data().into_iter();
+    Ok(files.map(|file| file.path().into_owned()).collect())
 }
 
 /// Puts small files together and removes those that no kept version needs. Answers how many of

@@ -433,7 +433,7 @@ async fn values(
         .filter_map(|id| Some(table.column(id)?.data_type()))
         .collect();
     let stream = context
-        .read_table(delta::provider(&open).await?)
+        .read_table(delta::provider(&open, None).await?)
         .and_then(|frame| frame.select(columns.iter().map(ident).collect::<Vec<_>>()))
         .map_err(broken)?
         .execute_stream()

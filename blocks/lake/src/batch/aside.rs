@@ -82,7 +82,7 @@ pub(crate) async fn list(
     let broken = |e| Fault::caused_by("read rows that are set aside", e);
     let context = SessionContext::new();
     let frame = context
-        .read_table(delta::provider(&table).await?)
+        .read_table(delta::provider(&table, None).await?)
         .and_then(|frame| frame.filter(col("batch").eq(lit(batch)).and(col("row").gt(lit(after)))))
         .and_then(|frame| {
             let order = ["row", "rule", "column"].map(|name| col(name).sort(true, false));

@@ -278,7 +278,7 @@ async fn guarded(
         Some(open) => {
             open.update_datafusion_session(&context.state())
                 .map_err(delta::failed("read a lake table"))?;
-            delta::provider(&open).await?
+            delta::provider(&open, None).await?
         }
         None => Arc::new(EmptyTable::new(view.table.schema())),
     };

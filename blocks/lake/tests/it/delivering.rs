@@ -392,3 +392,92 @@ fn every_mistake_of_a_declaration_is_told() {
         ]
     );
 }
+
+/// What changed between two versions: `key|name` of rows, and the keys of those that are gone.
+async fn changes(house: &House, span: (Option<u64>, u64)) -> (Vec<String>, Vec<String>) {
+    let columns = ["xm".to_owned()];
+    let actor = Actor::system();
+    let changes = lake::change::changes(&house.app, &actor, "insured", &columns, span).await;
+    let changes = changes.unwrap();
+    let lines = async |mut rows: futures::stream::BoxStream<'static, kernel::Result<_>>| {
+        let mut all = Vec::new();
+        while let Some(batch) = rows.next().await {
+            for cells in lake::cell::rows(&batch.unwrap()).unwrap() {
+                let texts: Vec<_> = cells.iter().filter_map(|cell| cell.as_str()).collect();
+                all.push(texts.join("|"));
+            }
+        }
+        all
+    };
+    (lines(changes.rows).await, lines(changes.gone).await)
+}
+
+#[db_test(migrations = migrations)]
+async fn what_changed_is_found_in_the_files_that_changed(db: Db) {
+    let house = house(db).await;
+    let first = three(&house).await;
+    let key = |place: u16| number(place);
+    let (four, five) = (key(4), key(5));
+    let more = rows(
+        HEADS,
+        &[
+            [&four, "赵四", "1", "321002", "1", ""],
+            [&five, "周五", "1", "321002", "1", ""],
+        ],
+    );
+    let announced = delivery("insured", "b-2", Mode::Append);
+    let second = house.take(&announced, vec![more]).await.unwrap();
+    let version = |outcome: &lake::BatchOutcome| u64::try_from(outcome.version).unwrap();
+    let name = |number: &str, name: &str| format!("{number}|{name}");
+    let span = (Some(version(&first)), version(&second));
+    let added = vec![name(&four, "赵四"), name(&five, "周五")];
+    assert_eq!(changes(&house, span).await, (added, vec![]));
+
+    // One is another, one is gone, one is new, and one says the same again: all in the second file.
+    let six = key(6);
+    let other = rows(
+        HEADS,
+        &[
+            [&four, "赵四（改）", "1", "321002", "1", ""],
+            [&five, "", "", "", "", ""],
+            [&six, "孙六", "1", "321002", "1", ""],
+        ],
+    );
+    let other = with_gone(&other, &[false, true, false]);
+    let announced = delivery("insured", "m-3", Mode::Merge);
+    let third = house.take(&announced, vec![other]).await.unwrap();
+    assert_eq!((third.good, third.bad), (3, 0), "{third:?}");
+    // The file of the first batch is not looked at: it could as well not be there.
+    let mut files: Vec<_> = std::fs::read_dir(house.path("insured"))
+        .unwrap()
+        .map(|file| file.unwrap())
+        .filter(|file| file.path().extension().is_some_and(|ext| ext == "parquet"))
+        .collect();
+    files.sort_by_key(|file| file.metadata().unwrap().modified().unwrap());
+    let (kept, aside) = (files[0].path(), files[0].path().with_extension("aside"));
+    std::fs::rename(&kept, &aside).unwrap();
+    let span = (Some(version(&second)), version(&third));
+    let (found, gone) = changes(&house, span).await;
+    assert_eq!(found, [name(&four, "赵四（改）"), name(&six, "孙六")]);
+    assert_eq!(gone, [name(&five, "周五")]);
+    std::fs::rename(&aside, &kept).unwrap();
+    // Over both, and from the beginning.
+    let span = (Some(version(&first)), version(&third));
+    let (found, gone) = changes(&house, span).await;
+    assert_eq!((found.len(), gone.len()), (2, 0));
+    let (all, gone) = changes(&house, (None, version(&third))).await;
+    assert_eq!((all.len(), gone.len()), (5, 0));
+
+    // Files that are put together hold what they held.
+    let (compacted, _) = lake::maintain(&house.app, &Actor::system(), "insured")
+        .await
+        .unwrap();
+    assert!(compacted > 1, "{compacted}");
+    let seven = key(7);
+    let last = rows(HEADS, &[[&seven, "吴七", "1", "321002", "1", ""]]);
+    let announced = delivery("insured", "b-4", Mode::Append);
+    let fourth = house.take(&announced, vec![last]).await.unwrap();
+    let span = (Some(version(&third)), version(&fourth));
+    let found = changes(&house, span).await;
+    assert_eq!(found, (vec![name(&seven, "吴七")], vec![]));
+}
