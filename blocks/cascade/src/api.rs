@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{App, WebError};
 
-use crate::join::{self, Joining, Superior};
+use crate::{
+    inferior::{self, Inferior},
+    join::{self, Joining, Superior},
+};
 
 type Answer<T> = Result<Json<T>, WebError>;
 
@@ -15,6 +18,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show, join))
         .routes(routes!(leave))
+        .routes(routes!(inferiors))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -38,9 +42,17 @@ async fn join(State(app): State<App>, actor: Actor, Json(body): Json<Joining>) -
     Ok(Json(join::join(&app, &actor, &body).await?))
 }
 
-/// Leaves the superior: nothing goes up or comes down from now on.
+/// Leaves the superior: nothing goes up or comes down from now on, and its certificate is revoked
+/// there as soon as the superior hears of it.
 #[utoipa::path(post, path = "/api/cascade/superior/leave", tag = "exchange",
     responses((status = 200), (status = 403), (status = 409)))]
 async fn leave(State(app): State<App>, actor: Actor) -> Answer<()> {
     Ok(Json(join::leave(&app, &actor).await?))
+}
+
+/// Hubs that came as inferior ones, and how they stand. One is struck off by revoking its node.
+#[utoipa::path(get, path = "/api/cascade/inferiors", tag = "exchange",
+    responses((status = 200, body = Vec<Inferior>), (status = 403)))]
+async fn inferiors(State(app): State<App>, actor: Actor) -> Answer<Vec<Inferior>> {
+    Ok(Json(inferior::list(&app, &actor).await?))
 }

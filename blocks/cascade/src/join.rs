@@ -6,7 +6,10 @@ use ::store::fault;
 use chrono::{DateTime, Utc};
 use exchange::{
     Hub,
-    hub::enrolment::{self, Invitation},
+    hub::{
+        above,
+        enrolment::{self, Invitation},
+    },
     node::{Folder, client::Trouble, enrol},
 };
 use identity::{Actor, Gate, Resource};
@@ -21,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::App;
 
-use crate::{event, schema::superior};
+use crate::{event, schema::superior, words};
 
 /// Where the two nodes of the cascade keep their keys and memory; an [`App`] part.
 #[derive(Clone, Debug)]
@@ -62,6 +65,39 @@ pub struct Joining {
     pub title: String,
 }
 
+/// How this hub stands to its superior.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CascadeSuperiorStanding)]
+pub enum Standing {
+    Joined,
+    /// Left here; the superior does not know it yet.
+    Leaving,
+    Left,
+    /// The superior shut this hub out.
+    Struck,
+}
+
+impl Standing {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Leaving => "leaving",
+            Self::Left => "left",
+            Self::Struck => "struck",
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        match name {
+            "joined" => Self::Joined,
+            "leaving" => Self::Leaving,
+            "struck" => Self::Struck,
+            _ => Self::Left,
+        }
+    }
+}
+
 /// The superior hub as people see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = CascadeSuperior)]
@@ -72,6 +108,7 @@ pub struct Superior {
     #[schema(example = "yungang")]
     pub node: String,
     pub is_joined: bool,
+    pub standing: Standing,
     pub joined_at: DateTime<Utc>,
     pub seen_at: Option<DateTime<Utc>>,
     pub reported_at: Option<DateTime<Utc>>,
@@ -82,7 +119,8 @@ pub struct Superior {
 impl From<superior::Model> for Superior {
     fn from(row: superior::Model) -> Self {
         Self {
-            is_joined: row.state == "joined",
+            is_joined: row.state == Standing::Joined.name(),
+            standing: Standing::of_name(&row.state),
             joined_at: from_micros(row.joined_at),
             seen_at: row.seen_at.map(from_micros),
             reported_at: row.reported_at.map(from_micros),
@@ -171,7 +209,7 @@ pub async fn join(app: &App, actor: &Actor, asked: &Joining) -> Result<Superior>
         id: ONLY.into(),
         hub: membership.hub,
         node: membership.node,
-        state: "joined".into(),
+        state: Standing::Joined.name().into(),
         joined_by: who.clone(),
         joined_at: 0,
         seen_at: None,
@@ -223,24 +261,58 @@ fn moved(tx: &::store::Tx, who: &str, row: &superior::Model) -> Result<()> {
     tx.emit("cascade", who, &body)
 }
 
-/// Leaves the superior: nothing goes up or comes down from now on. What it sent stays.
+/// Leaves the superior: nothing goes up or comes down from now on. What it sent stays. The
+/// superior hears of it by the cascade's loop, which tries until it knows.
 pub async fn leave(app: &App, actor: &Actor) -> Result<()> {
     may(app, actor, "cascade.join")?;
-    let who = actor.trace();
+    let reason = words(app, "cascade-own-left");
+    end(app, Standing::Leaving, reason, actor.trace()).await
+}
+
+/// Ends at this hub what flowed to and from the superior: the node that brought its rows, its
+/// publications here, and what was subscribed upward.
+pub(crate) async fn end(app: &App, to: Standing, reason: String, who: String) -> Result<()> {
+    let hub = app.part::<Hub>()?;
+    let own = hub.clone();
     app.db()
         .write(move |tx| {
-            let who = who.clone();
+            let (hub, who, reason) = (own.clone(), who.clone(), reason.clone());
             async move {
-                let known = row(&*tx).await?.filter(|row| row.state == "joined");
+                let known = row(&*tx).await?;
+                let known = known.filter(|row| row.state == Standing::Joined.name());
                 let known = known.ok_or_else(|| Error::refused("cascade-not-joined"))?;
-                let left = superior::Model {
-                    state: "left".into(),
+                let ended = superior::Model {
+                    state: to.name().into(),
                     problem: String::new(),
                     ..known
                 };
-                put(&tx, left.clone()).await?;
-                moved(&tx, &who, &left)
+                put(&tx, ended.clone()).await?;
+                above::close_node(&tx, NODE, &who).await?;
+                enrolment::revoke_in(&hub, &tx, NODE, &reason, &who).await?;
+                moved(&tx, &who, &ended)
             }
+        })
+        .await?;
+    enrolment::shut_out(&hub, NODE);
+    Ok(())
+}
+
+/// Notes that the superior knows that this hub left.
+pub(crate) async fn left(app: &App) -> Result<()> {
+    app.db()
+        .write(move |tx| async move {
+            let known = row(&*tx).await?;
+            let known = known.filter(|row| row.state == Standing::Leaving.name());
+            let Some(known) = known else {
+                return Ok(());
+            };
+            let left = superior::Model {
+                state: Standing::Left.name().into(),
+                problem: String::new(),
+                ..known
+            };
+            put(&tx, left.clone()).await?;
+            moved(&tx, &Actor::system().trace(), &left)
         })
         .await
 }

@@ -1,12 +1,13 @@
 //! The cascade: this hub as a node of a superior hub.
 //!
-//! Owns the table `cascade_superior` and two nodes, one at each hub. Promises: what goes from hub to
-//! hub is what a steward subscribed and a steward opened; it arrives once, whatever is killed
-//! between, and both hubs' receipts are kept; the catalog goes up signed. Never knows what a row
-//! means.
+//! Owns the tables `cascade_*` and two nodes, one at each hub. Promises: what goes from hub to hub is
+//! what a steward subscribed and a steward opened; it arrives once, whatever is killed between, and
+//! both hubs' receipts are kept; the catalog goes up signed; when a hub leaves or is struck off,
+//! its certificate and all that flowed end at both. Never knows what a row means.
 
 pub mod api;
 pub mod event;
+pub mod inferior;
 pub mod join;
 pub mod relay;
 pub mod report;
@@ -16,7 +17,7 @@ pub mod work;
 use std::sync::Arc;
 
 use exchange::Hub;
-use web::App;
+use web::{App, Language};
 
 pub use join::{Place, Superior};
 pub use schema::migrations;
@@ -37,10 +38,18 @@ pub fn foundation() -> web::module::Foundation {
 pub fn module(app: &App) -> kernel::Result<web::Module> {
     let hub = app.part::<Hub>()?;
     hub.extend(Arc::new(report::Door(app.clone())));
+    hub.extend(Arc::new(inferior::Door(app.clone())));
     Ok(web::Module {
         name: "cascade",
         routes: api::routes(),
         policies: vec![("cascade.cedar", include_str!("../policies/cascade.cedar"))],
         ..web::Module::default()
     })
+}
+
+/// Words that are kept as a reason, for readers of either language.
+fn words(app: &App, key: &str) -> String {
+    let texts = app.texts();
+    let say = |language| texts.text(language, key, &[]);
+    format!("{} / {}", say(Language::ZhCn), say(Language::En))
 }

@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use web::App;
 
 use crate::{
-    join::{Place, put, row},
+    inferior,
+    join::{self, Place, Standing, put, row},
     relay::{Clients, End, Relay},
     report,
     schema::superior,
+    words,
 };
 
 const USUAL_PAUSE: Duration = Duration::from_secs(5);
@@ -67,6 +69,8 @@ pub struct Round {
 /// Does the cascade's work, round by round.
 pub struct Worker {
     app: App,
+    /// Whether the superior heard that this is a hub.
+    is_announced: bool,
     /// When it last looked for changes of the catalog, microseconds.
     reported: Option<i64>,
     /// What was in the way of the last report; it stands until the next one.
@@ -77,6 +81,7 @@ impl Worker {
     pub fn of(app: App) -> Self {
         Self {
             app,
+            is_announced: false,
             reported: None,
             unreported: String::new(),
         }
@@ -84,13 +89,21 @@ impl Worker {
 
     /// Does all that is due once, and notes how it went.
     pub async fn round(&mut self) -> Result<Round> {
-        let known = row(self.app.db().read()).await?;
-        let Some(known) = known.filter(|row| row.state == "joined") else {
-            return Ok(Round {
-                carried: 0,
-                is_well: true,
-            });
+        let idle = Round {
+            carried: 0,
+            is_well: true,
         };
+        let Some(known) = row(self.app.db().read()).await? else {
+            return Ok(idle);
+        };
+        if known.state == Standing::Leaving.name() {
+            self.is_announced = false;
+            return self.leave(known).await;
+        }
+        if known.state != Standing::Joined.name() {
+            self.is_announced = false;
+            return Ok(idle);
+        }
         let now = micros(self.app.clock().now());
         let mut fresh = known.clone();
         let done = self.both_ways(&mut fresh, now).await;
@@ -98,6 +111,13 @@ impl Worker {
             Ok(done) => done,
             Err(trouble) => (0, Some(trouble)),
         };
+        if matches!(trouble, Some(Trouble::Refused(_))) && self.is_struck().await {
+            self.is_announced = false;
+            let reason = words(&self.app, "cascade-own-struck");
+            let who = identity::Actor::system().trace();
+            join::end(&self.app, Standing::Struck, reason, who).await?;
+            return Ok(idle);
+        }
         if let Some(trouble) = &trouble {
             fresh.problem = trouble.to_string();
         }
@@ -114,12 +134,67 @@ impl Worker {
         })
     }
 
+    /// Whether the superior shut this hub out. Only its own word for that ends anything.
+    async fn is_struck(&self) -> bool {
+        match self.above().await {
+            Ok(mut up) => up.is_shut_out().await,
+            Err(_) => false,
+        }
+    }
+
+    async fn above(&self) -> std::result::Result<Client, Trouble> {
+        let place = self.app.part::<Place>()?;
+        End::open(place.superior()).await?.client().await
+    }
+
+    /// Tells the superior that this hub left, until it knows.
+    async fn leave(&self, known: superior::Model) -> Result<Round> {
+        let told = match self.above().await {
+            Ok(mut up) => match up.act::<()>(inferior::LEAVING, &()).await {
+                // The answer was lost, or it was struck off meanwhile.
+                Err(Trouble::Refused(_)) if up.is_shut_out().await => Ok(()),
+                told => told,
+            },
+            Err(trouble) => Err(trouble),
+        };
+        let is_well = told.is_ok();
+        match told {
+            Ok(()) => join::left(&self.app).await?,
+            Err(trouble) => {
+                let problem = trouble.to_string();
+                if problem != known.problem {
+                    note(&self.app, superior::Model { problem, ..known }).await?;
+                }
+            }
+        }
+        Ok(Round {
+            carried: 0,
+            is_well,
+        })
+    }
+
+    /// Says once that this is a hub. An older superior does not know the order, and needs not.
+    async fn announce(&mut self, up: &mut Client) -> std::result::Result<(), Trouble> {
+        if self.is_announced {
+            return Ok(());
+        }
+        match up.act::<()>(inferior::JOINED, &()).await {
+            Err(Trouble::Refused(why)) => {
+                tracing::info!(%why, "the superior does not know of hubs");
+            }
+            told => told?,
+        }
+        self.is_announced = true;
+        Ok(())
+    }
+
     /// Rows up, rows down; the last trouble of the two stands beside what went through.
     async fn both_ways(&mut self, fresh: &mut superior::Model, now: i64) -> Outcome {
         let place = self.app.part::<Place>()?;
         let mut above = End::open(place.superior()).await?;
         let mut own = End::open(place.own()).await?;
         let (mut up, mut here) = (above.client().await?, own.client().await?);
+        self.announce(&mut up).await?;
         let going = Relay {
             from: &own,
             to: &above,

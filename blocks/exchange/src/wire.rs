@@ -17,6 +17,9 @@ use crate::data::{
     chunk::{self, Mark},
 };
 
+/// Where a refusal names its rule, for programs: its words are for people.
+pub const RULE: &str = "tongban-rule";
+
 /// Names of the Flight actions.
 pub mod action {
     pub const ENROL: &str = "tongban.enrol.v1";

@@ -5,7 +5,10 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Redirect, Response},
 };
-use cascade::join::{self, Joining, NODE, Superior};
+use cascade::{
+    inferior::{self, Inferior},
+    join::{self, Joining, NODE, Standing, Superior},
+};
 use exchange::hub::{
     publication::{self, Publication},
     subscription::{self, Subscription},
@@ -14,7 +17,7 @@ use identity::Actor;
 use kernel::Error;
 use web::{
     App, Html, Page, WebError,
-    component::{Crumb, Fact, Fields},
+    component::{Crumb, Fact, Fields, Tone},
 };
 
 const HOME: &str = "/work/cascade";
@@ -25,6 +28,9 @@ struct CascadePage<'a> {
     p: &'a Page,
     crumbs: Vec<Crumb>,
     superior: Option<Superior>,
+    /// What became of one that there was.
+    parted: Option<(Tone, String)>,
+    inferiors: Vec<Inferior>,
     facts: Vec<Fact>,
     /// What goes up.
     up: Vec<Subscription>,
@@ -48,6 +54,32 @@ fn facts(p: &Page, superior: &Superior) -> Vec<Fact> {
     ]
 }
 
+impl CascadePage<'_> {
+    fn inferior(&self, inferior: &Inferior) -> (Tone, String) {
+        let tone = match inferior.state {
+            inferior::State::Joined => Tone::Good,
+            inferior::State::Left => Tone::Plain,
+            inferior::State::Struck => Tone::Danger,
+        };
+        let key = format!("datahub-cascade-inferior-{}", inferior.state.name());
+        (tone, self.p.t(key))
+    }
+}
+
+fn parted(p: &Page, superior: &Superior) -> Option<(Tone, String)> {
+    let (tone, key) = match superior.standing {
+        Standing::Joined => return None,
+        Standing::Leaving => (Tone::Warning, "datahub-cascade-leaving"),
+        Standing::Left => (Tone::Plain, "datahub-cascade-left"),
+        Standing::Struck => (Tone::Danger, "datahub-cascade-struck"),
+    };
+    let mut words = p.t1(key, "hub", &superior.hub);
+    if !superior.problem.is_empty() {
+        words = format!("{words} {}", superior.problem);
+    }
+    Some((tone, words))
+}
+
 async fn page<'a>(
     app: &App,
     p: &'a Page,
@@ -68,6 +100,8 @@ async fn page<'a>(
             .as_ref()
             .map(|own| facts(p, own))
             .unwrap_or_default(),
+        parted: superior.as_ref().and_then(|own| parted(p, own)),
+        inferiors: inferior::list(app, actor).await?,
         superior: superior.filter(|own| own.is_joined),
         up,
         down,

@@ -6,3 +6,6 @@ cascade-unreachable = The superior hub cannot be reached: { $why }; check its ad
 cascade-hub = The address begins with https://, as https://hub.example.gov.cn:8444; write it so.
 cascade-code-missing = Enter the one-time code that the superior hub gave.
 cascade-not-joined = This hub has no superior now.
+cascade-left-by-itself = The inferior hub left.
+cascade-own-left = This hub left its superior.
+cascade-own-struck = The superior struck this hub off.

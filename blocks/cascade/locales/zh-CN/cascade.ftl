@@ -6,3 +6,6 @@ cascade-unreachable = 连不上上级中心：{ $why }；请核对地址和防�
 cascade-hub = 地址须以 https:// 开头，例如 https://hub.example.gov.cn:8444；请改正。
 cascade-code-missing = 请填写上级中心给的一次性编码。
 cascade-not-joined = 本中心现在没有上级中心。
+cascade-left-by-itself = 下级中心已退出。
+cascade-own-left = 本中心已退出上级中心。
+cascade-own-struck = 上级中心已将本中心除名。

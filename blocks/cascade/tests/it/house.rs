@@ -169,6 +169,39 @@ impl Centre {
         all
     }
 
+    /// State of a publication and of its subscriptions for a node.
+    pub async fn flow(&self, code: &str, node: &str) -> (&'static str, Vec<subscription::State>) {
+        let all = publication::list(&self.app, &steward()).await.unwrap();
+        let own = all.into_iter().find(|one| one.code == code).unwrap();
+        let subscriptions = subscription::list(&self.app, &steward()).await.unwrap();
+        let subscriptions = subscriptions.into_iter();
+        let of_node = subscriptions.filter(|one| one.publication == code && one.node == node);
+        (own.state.name(), of_node.map(|one| one.state).collect())
+    }
+
+    /// Whether a node was shut out, and why.
+    pub async fn revoked(&self, node: &str) -> Option<String> {
+        let hub = self.app.part::<Hub>().unwrap();
+        let row = exchange::hub::enrolment::lookup(&hub, node).await.unwrap();
+        let row = row.unwrap();
+        row.is_revoked.then_some(row.revoked_reason)
+    }
+
+    /// How this hub stands to its superior.
+    pub async fn standing(&self) -> cascade::Superior {
+        let standing = cascade::join::standing(&self.app, &steward()).await;
+        standing.unwrap().unwrap()
+    }
+
+    /// The one hub below this one.
+    pub async fn inferior(&self) -> cascade::inferior::Inferior {
+        let mut all = cascade::inferior::list(&self.app, &steward())
+            .await
+            .unwrap();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
     /// Batches of a publication: sequence, rows, and whether the receipt is genuine.
     pub async fn batches(&self, code: &str) -> Vec<(i64, i64, bool)> {
         let page = PageRequest::new(None, None);

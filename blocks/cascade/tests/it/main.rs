@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod house;
+mod parting;
 mod relaying;
 mod reporting;
 mod texts;

@@ -7,7 +7,7 @@ use store::{Db, db_test};
 
 use crate::house::{CIVIL, Centre, POLICE, migrations, rows, source, steward, target};
 
-fn put(folder: &std::path::Path, name: &str, content: &str) {
+pub fn put(folder: &std::path::Path, name: &str, content: &str) {
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join(name), content).unwrap();
 }

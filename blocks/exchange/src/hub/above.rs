@@ -95,6 +95,28 @@ pub async fn move_subscription(tx: &Tx, id: &str, state: State, who: &str) -> Re
     subscription::move_in(tx, id, state, who).await.map(drop)
 }
 
+/// Ends what flows from a node and to it: its publications are suspended, its subscriptions are
+/// withdrawn, and what waits for it is given no more.
+pub async fn close_node(tx: &Tx, node: &str, who: &str) -> Result<()> {
+    for row in store::publications(&**tx, Some(node)).await? {
+        publication::suspend_in(tx, &row.code, who).await?;
+    }
+    let own: Vec<String> = subscription_table::Entity::find()
+        .select_only()
+        .column(subscription_table::Column::Id)
+        .filter(subscription_table::Column::Node.eq(node))
+        .filter(subscription_table::Column::State.ne(State::Withdrawn.name()))
+        .order_by_asc(subscription_table::Column::Id)
+        .into_tuple()
+        .all(&**tx)
+        .await
+        .map_err(|e| fault("list a node's subscriptions", e))?;
+    for id in own {
+        subscription::move_in(tx, &id, State::Withdrawn, who).await?;
+    }
+    Ok(())
+}
+
 /// Whether a row with this key is among those that a subscription gives.
 pub fn gives(subscription: &Subscription, shape: &Shape, key: &BTreeMap<String, String>) -> bool {
     let condition = |condition: &filter::Condition| {

@@ -262,32 +262,61 @@ pub async fn revoke(app: &App, actor: &Actor, node: &str, reason: &str) -> Resul
     let row = store::get::<node::Entity>(app.db().read(), "node", node.to_owned()).await?;
     may_at(app, actor, "exchange.operate", &row.org).await?;
     let hub = app.part::<Hub>()?;
-    let code = node.to_owned();
-    let (node, who, reason) = (node.to_owned(), actor.trace(), reason.trim().to_owned());
+    let (own, code) = (hub.clone(), node.to_owned());
+    let (who, reason) = (actor.trace(), reason.trim().to_owned());
     app.db()
         .write(move |tx| {
-            let (node, who, reason) = (node.clone(), who.clone(), reason.clone());
+            let (hub, code) = (own.clone(), code.clone());
+            let (who, reason) = (who.clone(), reason.clone());
             async move {
-                let row = store::get::<node::Entity>(&*tx, "node", node.clone()).await?;
-                if row.state == "revoked" {
-                    return Err(Error::refused("exchange-node-revoked"));
+                if revoke_in(&hub, &tx, &code, &reason, &who).await? {
+                    Ok(())
+                } else {
+                    Err(Error::refused("exchange-node-revoked"))
                 }
-                let row = node::Model {
-                    state: "revoked".into(),
-                    revoked_at: Some(micros(tx.now())),
-                    revoked_reason: reason.clone(),
-                    ..row
-                };
-                store::update(&tx, row).await?;
-                let body = event::NodeRevoked { node, reason };
-                tx.emit(format!("node:{}", body.node), &who, &body)
             }
         })
         .await?;
-    for extension in hub.extensions() {
-        extension.revoked(&code);
-    }
+    shut_out(&hub, node);
     Ok(())
+}
+
+/// The same as part of a larger write, for blocks above, which say [`shut_out`] after it; answers
+/// whether the node was not shut out before.
+pub async fn revoke_in(
+    hub: &Hub,
+    tx: &::store::Tx,
+    node: &str,
+    reason: &str,
+    who: &str,
+) -> Result<bool> {
+    let row = store::get::<node::Entity>(&**tx, "node", node.to_owned()).await?;
+    if row.state == "revoked" {
+        return Ok(false);
+    }
+    let row = node::Model {
+        state: "revoked".into(),
+        revoked_at: Some(micros(tx.now())),
+        revoked_reason: reason.to_owned(),
+        ..row
+    };
+    store::update(tx, row).await?;
+    for extension in hub.extensions() {
+        extension.revoking(tx, node, reason, who).await?;
+    }
+    let body = event::NodeRevoked {
+        node: node.to_owned(),
+        reason: reason.to_owned(),
+    };
+    tx.emit(format!("node:{node}"), who, &body)?;
+    Ok(true)
+}
+
+/// Ends what a node that was revoked has open.
+pub fn shut_out(hub: &Hub, node: &str) {
+    for extension in hub.extensions() {
+        extension.revoked(node);
+    }
 }
 
 /// The node of a certificate. A revoked one is told so, any other stranger nothing.

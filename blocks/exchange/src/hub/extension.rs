@@ -3,6 +3,7 @@
 //! A node reaches one address, so whatever else it is asked or told comes by it, too: further
 //! orders as Flight actions, and whole connections of another protocol, which TLS names (ALPN).
 
+use ::store::Tx;
 use async_trait::async_trait;
 use kernel::Result;
 use rustls::pki_types::CertificateDer;
@@ -40,6 +41,12 @@ pub trait Extension: Send + Sync + 'static {
     /// Keeps a connection until it ends; dropped when the hub stops.
     async fn keep(&self, connection: Connection) {
         drop(connection);
+    }
+
+    /// A node is being shut out: what rests on it ends in the same write.
+    async fn revoking(&self, tx: &Tx, node: &str, reason: &str, who: &str) -> Result<()> {
+        let _ = (tx, node, reason, who);
+        Ok(())
     }
 
     /// A node was shut out: what it has open ends.

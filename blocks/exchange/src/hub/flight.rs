@@ -21,7 +21,7 @@ use web::{App, Language};
 use super::{Hub, Peer, batch, delivery, enrolment, listen, publication, subscription};
 use crate::{
     data::chunk::LARGEST,
-    wire::{Commit, Failed, Place, Pull, Refusals, Signed, Want, action},
+    wire::{Commit, Failed, Place, Pull, RULE, Refusals, Signed, Want, action},
 };
 
 /// Bytes of a Flight message at the most: a chunk and what stands around it.
@@ -88,7 +88,13 @@ impl Door {
         if let Error::Fault(fault) | Error::Unavailable(fault) = error {
             tracing::error!(cause = %fault.chain(), "a node's call failed");
         }
-        Status::new(code, self.words(error))
+        let mut status = Status::new(code, self.words(error));
+        if let Error::Refused(text) = error
+            && let Ok(rule) = text.key.parse()
+        {
+            status.metadata_mut().insert(RULE, rule);
+        }
+        status
     }
 
     fn words(&self, error: &Error) -> String {

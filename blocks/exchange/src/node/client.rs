@@ -14,7 +14,7 @@ use tonic::{
 use super::{Folder, Membership};
 use crate::{
     hub::LARGEST_MESSAGE,
-    wire::{Place, Pull},
+    wire::{Place, Pull, RULE, action},
 };
 
 /// Why a step of the node did not happen.
@@ -115,6 +115,20 @@ impl Client {
         let answer = answer.ok_or_else(|| Fault::new("the hub answers nothing"))?;
         let read = serde_json::from_slice(&answer.body);
         Ok(read.map_err(|e| Fault::caused_by("read the hub's answer", e))?)
+    }
+
+    /// Whether the hub says that this node was shut out.
+    pub async fn is_shut_out(&mut self) -> bool {
+        let action = Action {
+            r#type: action::WORK.to_owned(),
+            body: "null".into(),
+        };
+        let call = tokio::time::timeout(PATIENCE, self.inner.do_action(action)).await;
+        let Ok(Err(status)) = call else {
+            return false;
+        };
+        let rule = status.metadata().get(RULE);
+        rule.is_some_and(|rule| rule == "exchange-node-revoked")
     }
 
     /// Sends chunks; answers when all are kept at the hub.
