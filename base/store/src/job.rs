@@ -141,6 +141,13 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure>;
+
+    /// Hears that a job is given up: it failed, or was tried too often, be it that its worker died
+    /// each time. Whatever waits for the job ends here. Comes again until it succeeds.
+    async fn given_up(&self, job: &Job, reason: &Fault) -> kernel::Result<()> {
+        let _ = (job, reason);
+        Ok(())
+    }
 }
 
 /// How many jobs there are in each state.

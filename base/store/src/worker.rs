@@ -200,7 +200,23 @@ impl Worker {
         };
         metrics::histogram!("store_job_seconds", "kind" => job.kind.clone())
             .record(started.elapsed());
+        if let (Some(reason), Some(handler)) = (
+            given_up(&job, &outcome),
+            self.handlers.get(job.kind.as_str()),
+        ) {
+            // Before the job is over: who dies here says it with the next claim.
+            handler.given_up(&job, reason).await?;
+        }
         end(db, job, outcome).await
+    }
+}
+
+/// Why a job is not tried again; nothing where it is, or succeeded.
+fn given_up<'a>(job: &Job, outcome: &'a Result<(), JobFailure>) -> Option<&'a Fault> {
+    match outcome {
+        Err(JobFailure::Fail(reason)) => Some(reason),
+        Err(JobFailure::Retry(reason)) if job.attempts + 1 >= GIVE_UP_AFTER => Some(reason),
+        _ => None,
     }
 }
 
@@ -297,10 +313,10 @@ async fn renew(db: &Db, job: &Job) -> kernel::Result<()> {
 
 /// Notes the end of a job, if its lease still stands.
 async fn end(db: &Db, job: Job, outcome: Result<(), JobFailure>) -> kernel::Result<()> {
-    let (word, reason, is_over) = match outcome {
-        Ok(()) => ("done", None, false),
-        Err(JobFailure::Retry(fault)) => ("retry", Some(fault.chain()), false),
-        Err(JobFailure::Fail(fault)) => ("failed", Some(fault.chain()), true),
+    let (word, reason) = match &outcome {
+        Ok(()) => ("done", None),
+        Err(JobFailure::Retry(fault)) => ("retry", Some(fault.chain())),
+        Err(JobFailure::Fail(fault)) => ("failed", Some(fault.chain())),
     };
     metrics::counter!("store_jobs_total", "kind" => job.kind.clone(), "end" => word).increment(1);
     if let Some(reason) = &reason {
@@ -312,7 +328,7 @@ async fn end(db: &Db, job: Job, outcome: Result<(), JobFailure>) -> kernel::Resu
             "a job failed"
         );
     }
-    let is_over = is_over || job.attempts + 1 >= GIVE_UP_AFTER;
+    let is_over = given_up(&job, &outcome).is_some();
     let pause = pause_after(job.attempts);
     db.write_at(Isolation::ReadCommitted, move |tx| {
         let (id, epoch, reason) = (job.id.clone(), job.epoch, reason.clone());

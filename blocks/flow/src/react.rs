@@ -69,6 +69,16 @@ impl Handler for PumpHandler {
             }
         }
     }
+
+    /// Where its worker died at each try, nobody else told a steward.
+    async fn given_up(&self, job: &Job, reason: &Fault) -> Result<()> {
+        let Ok(pump) = job.body::<Pump>() else {
+            return Ok(());
+        };
+        let error = Error::from(Fault::new(reason.chain()));
+        batch::act::give_up(&self.0, &pump.publication, &error).await?;
+        feed::act::give_up(&self.0, &pump.publication, &error).await
+    }
 }
 
 /// Joins the catalog, the exchange and the lake.

@@ -12,7 +12,7 @@ use crate::{
     Lake, Table,
     declaration::store as declarations,
     delta::{self, ASIDE, TABLES},
-    event, resource,
+    event, query, resource,
 };
 
 /// Maintains every table, and comes again the next night.
@@ -54,6 +54,7 @@ impl Handler for Maintain {
         for table in declarations::list(self.0.db().read()).await? {
             maintain(&self.0, &Actor::system(), &table.id).await?;
         }
+        query::end_lost(&self.0).await?;
         begin(self.0.db()).await?;
         Ok(())
     }

@@ -565,6 +565,7 @@ datahub-match-run-waiting = Waiting
 datahub-match-run-running = Running
 datahub-match-run-done = Done
 datahub-match-run-failed = Failed
+datahub-match-given-up = The comparison was given up; start it again, and tell the operator what stood in its way:
 datahub-match-progress = Progress
 datahub-match-look-again = Look again
 datahub-match-leave = You can leave this page; it goes on.

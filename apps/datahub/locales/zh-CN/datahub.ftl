@@ -565,6 +565,7 @@ datahub-match-run-waiting = 等待开始
 datahub-match-run-running = 正在比对
 datahub-match-run-done = 已完成
 datahub-match-run-failed = 未完成
+datahub-match-given-up = 比对已放弃；请重新开始，并把原因告诉运维人员：
 datahub-match-progress = 进度
 datahub-match-look-again = 刷新
 datahub-match-leave = 可以离开此页，比对会继续进行。

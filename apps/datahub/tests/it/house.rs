@@ -138,6 +138,20 @@ impl House {
         self.serving = serve(&self.app, listener);
     }
 
+    /// What becomes of a job whose worker dies at each try.
+    pub async fn dies_at(&self, kind: &str, clock: &ManualClock) {
+        store::work::settle(&self.db, &self.consumers, &[])
+            .await
+            .unwrap();
+        let handler = self.jobs.iter().find(|job| job.kind() == kind).unwrap();
+        let worker = store::Worker::new(std::slice::from_ref(handler));
+        for _ in 0..store::GIVE_UP_AFTER {
+            assert_eq!(worker.claim(&self.db, 1).await.unwrap().len(), 1);
+            clock.advance(chrono::Duration::minutes(2));
+        }
+        assert_eq!(worker.run_due(&self.db).await.unwrap(), 1);
+    }
+
     /// What events and jobs lead to.
     pub async fn settle(&self) {
         store::work::settle(&self.db, &self.consumers, &self.jobs)

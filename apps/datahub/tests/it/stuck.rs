@@ -135,6 +135,35 @@ async fn a_batch_that_the_lake_or_a_registry_refuses_is_retried(db: Db, clock: A
     nothing_is_doubled(&house, &mut police, &from).await;
 }
 
+#[db_test(migrations = migrations)]
+async fn a_batch_whose_worker_dies_at_each_try_is_told(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    let (_, source) = sqlite_people(&house);
+    let (_, code) = house.published(&BY_POLICE, people()).await;
+    let mut police = house
+        .node("police-1", POLICE, &people_settings(&code, &source))
+        .await;
+    police.round(false).await.unwrap();
+    house.open_publication("hukou").await.unwrap();
+    house.settle().await;
+    assert_eq!(police.round(false).await.unwrap().sent, 1);
+    house.dies_at("flow.pump.v1", &clock).await;
+    let steward = house.officer("steward").await;
+    let page = PageRequest::new(None, None);
+    let found = async || {
+        let found = trace::resource(&house.app, &steward, "hukou", &page).await;
+        let journey = found.unwrap().journeys.remove(0);
+        (journey.sent.id.clone(), journey.lake.clone().unwrap())
+    };
+    let (batch, lake) = found().await;
+    assert_eq!(lake.standing(), flow::batch::State::Failed);
+    assert!(!lake.problem.is_empty());
+    let retry = format!("/work/flow/batches/{batch}/retry");
+    assert_eq!(house.post(&steward, &retry).await.0, 303);
+    house.settle().await;
+    assert_eq!(found().await.1.standing(), flow::batch::State::Loaded);
+}
+
 /// A server stopped between the lake or the registry and its note.
 async fn nothing_is_doubled(house: &House, police: &mut Node, from: &str) {
     house

@@ -316,6 +316,76 @@ async fn a_job_that_cannot_succeed_or_panics_is_kept_at_once(db: Db) {
     assert_eq!(job::count(&db).await.unwrap().failed, 1);
 }
 
+/// Hears of jobs that are given up; at first it cannot.
+#[derive(Default)]
+struct Mourner {
+    heard: Mutex<Vec<String>>,
+    fails: AtomicBool,
+}
+
+#[async_trait]
+impl Handler for Mourner {
+    fn kind(&self) -> &'static str {
+        Knock::KIND
+    }
+
+    async fn run(&self, job: &Job) -> Result<(), JobFailure> {
+        match job.body::<Knock>()?.door {
+            0 => Err(JobFailure::Fail(Fault::new("no such door"))),
+            1 => Err(JobFailure::Retry(Fault::new("nobody at home"))),
+            _ => panic!("asked to"),
+        }
+    }
+
+    async fn given_up(&self, _: &Job, reason: &Fault) -> kernel::Result<()> {
+        if self.fails.swap(false, Ordering::Relaxed) {
+            return Err(Fault::new("not now").into());
+        }
+        self.heard.lock().unwrap().push(reason.chain());
+        Ok(())
+    }
+}
+
+async fn knock_at(db: &Db, door: u32) {
+    db.write(move |tx| async move { tx.enqueue(&Knock { door }) })
+        .await
+        .unwrap();
+}
+
+#[store::db_test]
+async fn who_waits_for_a_job_hears_that_it_was_given_up(db: Db, clock: Arc<ManualClock>) {
+    let mourner = Arc::new(Mourner::default());
+    let handlers: Vec<Arc<dyn Handler>> = vec![mourner.clone()];
+    let worker = Worker::new(&handlers);
+    let heard = || std::mem::take(&mut *mourner.heard.lock().unwrap());
+    // A worker that dies at each try says nothing; the one that gives up says it, until it is heard.
+    knock_at(&db, 1).await;
+    for _ in 0..store::GIVE_UP_AFTER {
+        assert_eq!(worker.claim(&db, 1).await.unwrap().len(), 1);
+        clock.advance(Duration::minutes(2));
+    }
+    mourner.fails.store(true, Ordering::Relaxed);
+    assert!(worker.run_due(&db).await.is_err());
+    assert_eq!(job::count(&db).await.unwrap().failed, 0);
+    clock.advance(Duration::minutes(2));
+    assert_eq!(worker.run_due(&db).await.unwrap(), 1);
+    assert_eq!(heard(), ["given up: the lease ran out too often"]);
+    assert_eq!(job::count(&db).await.unwrap().failed, 1);
+    for door in [0, 2] {
+        knock_at(&db, door).await;
+        assert_eq!(worker.run_due(&db).await.unwrap(), 1);
+    }
+    assert_eq!(heard(), ["no such door", "the job panicked"]);
+    // One that may come again is not given up before its last try.
+    knock_at(&db, 1).await;
+    for tries in 1..=store::GIVE_UP_AFTER {
+        assert_eq!(heard(), [""; 0], "{tries}");
+        assert_eq!(worker.run_due(&db).await.unwrap(), 1);
+        clock.advance(Duration::hours(2));
+    }
+    assert_eq!(heard(), ["nobody at home"]);
+}
+
 #[store::db_test]
 async fn what_cannot_be_read_is_set_aside_and_blocks_nobody(db: Db, clock: Arc<ManualClock>) {
     let (_, consumers) = keeper();

@@ -17,7 +17,7 @@ use datafusion::{
 };
 use futures::StreamExt;
 use identity::{Actor, Gate, Resource};
-use kernel::{Error, Fault, Result, Text};
+use kernel::{Error, Fault, Result, Text, clock::micros};
 use tokio::{sync::OwnedSemaphorePermit, sync::mpsc, time::Instant};
 use web::App;
 
@@ -31,6 +31,8 @@ use crate::Lake;
 
 /// Characters of a purpose.
 const PURPOSE: usize = 200;
+/// After its last row, until its end is noted at the latest.
+const LONGEST_END: Duration = Duration::from_mins(10);
 /// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -99,6 +101,20 @@ pub async fn describe(app: &App, actor: &Actor, question: &Question) -> Result<D
         schema: Arc::new(planned.plan.schema().as_arrow().clone()),
         hidden: planned.hidden_names(),
     })
+}
+
+/// Ends questions whose server stopped under them: none runs longer than the settings let it.
+pub(crate) async fn end_lost(app: &App) -> Result<()> {
+    let lake = app.part::<Lake>()?;
+    let longest = Duration::from_secs(lake.settings().query_seconds) + LONGEST_END;
+    let db = &lake.0.db;
+    let before = micros(db.clock().now() - longest);
+    while db
+        .write(move |tx| async move { store::end_lost(&tx, before).await })
+        .await?
+        > 0
+    {}
+    Ok(())
 }
 
 fn begin(app: &App, actor: &Actor, question: &Question) -> Result<()> {

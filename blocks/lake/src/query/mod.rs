@@ -19,6 +19,7 @@ use datafusion::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::stream::BoxStream;
 use kernel::Result;
 
+pub(crate) use act::end_lost;
 pub use act::{ask, describe};
 
 /// A question as somebody puts it.

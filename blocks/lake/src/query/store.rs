@@ -132,6 +132,30 @@ pub(crate) async fn finish(tx: &Tx, id: &str, who: &str, state: &str, rows: i64)
     tx.emit(format!("lake-query:{id}"), who, &body)
 }
 
+/// Ends questions that began before a moment and whose end nobody noted, because the server stopped
+/// under them; answers how many.
+pub(crate) async fn end_lost(tx: &Tx, before: i64) -> Result<usize> {
+    use table::Column as C;
+    let lost: Vec<(String, String, i64)> = table::Entity::find()
+        .select_only()
+        .columns([C::Id, C::Who, C::Rows])
+        .filter(C::State.eq("running"))
+        .filter(C::At.lt(before))
+        .order_by_asc(C::Id)
+        .limit(LOST)
+        .into_tuple()
+        .all(&**tx)
+        .await
+        .map_err(|e| fault("find questions that were lost", e))?;
+    for (id, who, rows) in &lost {
+        finish(tx, id, who, "failed", *rows).await?;
+    }
+    Ok(lost.len())
+}
+
+/// Questions of one write.
+const LOST: u64 = 500;
+
 /// Questions that read a table, the latest first.
 pub(crate) async fn of_table(
     db: &impl ConnectionTrait,

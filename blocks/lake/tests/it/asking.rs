@@ -45,6 +45,63 @@ async fn each_reader_sees_what_policy_gives_him(db: Db) {
 }
 
 #[db_test(migrations = migrations)]
+async fn a_question_whose_server_stopped_ends_by_night(db: Db, clock: Arc<ManualClock>) {
+    let house = house(db.clone()).await;
+    four_insured(&house).await;
+    let actor = officer("supervisor", CIVIL);
+    let asked = question("SELECT count(*) FROM insured");
+    for _ in 0..2 {
+        let answer = lake::ask(&house.app, &actor, &asked).await.unwrap();
+        cells(answer).await.unwrap();
+    }
+    let steward = officer("steward", INSURANCE);
+    let page = store::page::PageRequest::default();
+    let states = async || {
+        let noted = lake::uses(&house.app, &steward, "insured", &page).await;
+        let noted = noted.unwrap().items.into_iter();
+        noted.map(|one| one.state).collect::<Vec<_>>()
+    };
+    while states().await != ["answered", "answered"] {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    // As two servers left them that stopped: one yesterday, one just now.
+    let day = 86_400_000_000_i64;
+    db.write(move |tx| async move {
+        use sea_orm::ConnectionTrait;
+        for sql in [
+            "UPDATE lake_query SET state = 'running', finished_at = NULL".to_owned(),
+            format!(
+                "UPDATE lake_query SET at = at - {day} WHERE id = (SELECT min(id) FROM lake_query)"
+            ),
+        ] {
+            tx.execute_unprepared(&sql).await.unwrap();
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    lake::begin_maintenance(&db).await.unwrap();
+    clock.advance(chrono::Duration::minutes(1));
+    let module = lake::module(&house.app).unwrap();
+    let worker = store::Worker::new(&module.jobs);
+    // The night's job is due tomorrow; a day has passed for the second as well then.
+    let due = "UPDATE store_job SET due_at = 0";
+    db.write(move |tx| async move {
+        use sea_orm::ConnectionTrait;
+        tx.execute_unprepared(due).await.unwrap();
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(worker.run_due(&db).await.unwrap(), 1);
+    assert_eq!(states().await, ["running", "failed"]);
+    let ends = events(&db).await.into_iter();
+    let failed =
+        ends.filter(|(kind, body)| kind == "lake.answered.v1" && body["state"] == "failed");
+    assert_eq!(failed.count(), 1);
+}
+
+#[db_test(migrations = migrations)]
 async fn every_question_leaves_who_what_for_and_what_was_read(db: Db) {
     let house = house(db.clone()).await;
     four_insured(&house).await;

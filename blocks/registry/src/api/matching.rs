@@ -92,6 +92,9 @@ pub(super) struct RunView {
     model: Value,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
+    /// Why it was given up, for operators; empty for nothing.
+    #[schema(example = "")]
+    problem: String,
 }
 
 impl RunView {
@@ -104,6 +107,7 @@ impl RunView {
             model: serde_json::from_str(&row.model).unwrap_or_default(),
             started_at: from_micros(row.started_at),
             finished_at: row.finished_at.map(from_micros),
+            problem: row.problem,
             id: row.id,
             registry: row.registry,
             other: row.other,

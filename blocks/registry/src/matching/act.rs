@@ -98,6 +98,7 @@ pub async fn start(app: &App, actor: &Actor, starting: &Starting) -> Result<Stri
         actor: actor.trace(),
         started_at: 0,
         finished_at: None,
+        problem: String::new(),
     };
     app.db()
         .write(move |tx| {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ::store::{GIVE_UP_AFTER, Handler, Job, JobBody, JobFailure, Tx};
+use ::store::{Handler, Job, JobBody, JobFailure, Tx};
 use async_trait::async_trait;
 use kernel::{Error, Fault, Result, clock::micros};
 use linkage::{Explanation, Options, Records};
@@ -46,21 +46,26 @@ impl Handler for RunHandler {
 
     async fn run(&self, job: &Job) -> Result<(), JobFailure> {
         let body: Run = job.body()?;
-        // The last try frees the registry for another comparison, whatever stood in its way.
-        let is_last = job.attempts + 1 >= GIVE_UP_AFTER;
-        match compare(&self.0, &body.run).await {
-            Err(error @ (Error::Fault(_) | Error::Unavailable(_))) if !is_last => Err(error.into()),
-            Err(error) => {
-                set_state(&self.0, &body.run, RunState::Failed).await?;
-                Err(error.into())
-            }
-            Ok(()) => Ok(()),
-        }
+        Ok(compare(&self.0, &body.run).await?)
     }
-}
 
-async fn set_state(app: &App, run: &str, state: RunState) -> Result<match_run::Model> {
-    change(app, run, move |row| state.name().clone_into(&mut row.state)).await
+    /// Frees the registry for another comparison, whatever stood in the way of this one.
+    async fn given_up(&self, job: &Job, reason: &Fault) -> Result<()> {
+        // One that cannot be read names no comparison.
+        let Ok(body) = job.body::<Run>() else {
+            return Ok(());
+        };
+        let row = store::get_run(self.0.db().read(), &body.run).await;
+        if matches!(row, Err(Error::NotFound { .. })) {
+            return Ok(());
+        }
+        let problem = reason.chain();
+        let failed = move |row: &mut match_run::Model| {
+            RunState::Failed.name().clone_into(&mut row.state);
+            row.problem.clone_from(&problem);
+        };
+        change(&self.0, &body.run, failed).await.map(drop)
+    }
 }
 
 /// Changes the row of a run.
@@ -106,7 +111,11 @@ async fn compare(app: &App, run: &str) -> Result<()> {
     if RunState::of_name(&row.state) == RunState::Done {
         return Ok(());
     }
-    let row = set_state(app, &row.id, RunState::Running).await?;
+    let begun = |row: &mut match_run::Model| {
+        RunState::Running.name().clone_into(&mut row.state);
+        row.problem.clear();
+    };
+    let row = change(app, &row.id, begun).await?;
     let registries = app.part::<Registries>()?;
     let declaration = registries
         .declaration(app.db().read(), &row.registry)

@@ -3,6 +3,7 @@
 
 mod m20261125_01_registry_create;
 mod m20261125_02_registry_match;
+mod m20261126_01_registry_match_problem;
 
 use kernel::Result;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -14,6 +15,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261125_01_registry_create::Migration),
         Box::new(m20261125_02_registry_match::Migration),
+        Box::new(m20261126_01_registry_match_problem::Migration),
     ]
 }
 
@@ -205,6 +207,9 @@ entity!(
     pub actor: String,
     pub started_at: i64,
     pub finished_at: Option<i64>,
+    /// Why it was given up, for operators; empty for nothing.
+    #[sea_orm(column_type = "Text")]
+    pub problem: String,
 });
 
 entity!(
