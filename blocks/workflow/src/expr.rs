@@ -25,8 +25,10 @@ impl Lookup for Map<String, Value> {
 /// A parsed expression, to be evaluated as often as needed.
 pub struct Expr {
     feel: String,
-    /// Words of the expression that may name variables.
+    /// Words of the expression that may be names, which the library needs to know to read it.
     words: Vec<String>,
+    /// Those that may have a value: neither called nor a property of something.
+    variables: Vec<String>,
     evaluator: Evaluator,
     /// In the language of other engines the text "true" is true.
     text_is_truth: bool,
@@ -85,7 +87,7 @@ impl Expr {
         let name = name.trim();
         let names = [name.to_owned()];
         let mut expr = Self::compile(name, &names)?;
-        expr.words = names.to_vec();
+        expr.variables = names.to_vec();
         Ok(expr)
     }
 
@@ -139,6 +141,7 @@ impl Expr {
         Ok(Self {
             feel: text.to_owned(),
             words: words.to_vec(),
+            variables: variables(text, words),
             evaluator,
             text_is_truth: false,
             is_heavy: is_heavy(text),
@@ -154,9 +157,9 @@ impl Expr {
     pub fn evaluate(&self, variables: &dyn Lookup) -> Result<Value, String> {
         if self.is_heavy {
             let found = self
-                .words
+                .variables
                 .iter()
-                .filter_map(|word| Some((word.clone(), variables.lookup(word)?)));
+                .filter_map(|word| Some((word.clone(), value_of(variables, word)?)));
             if let Some(value) = crate::aside::evaluate(&self.feel, &self.words, &found.collect()) {
                 return value;
             }
@@ -166,8 +169,8 @@ impl Expr {
 
     fn here(&self, variables: &dyn Lookup) -> Result<Value, String> {
         let mut context = FeelContext::default();
-        for word in &self.words {
-            if let Some(value) = variables.lookup(word) {
+        for word in &self.variables {
+            if let Some(value) = value_of(variables, word) {
                 context.set_entry(&Name::from(word.as_str()), to_feel(&value));
             }
         }
@@ -215,6 +218,72 @@ const KEYWORDS: &[&str] = &[
     "time",
     "duration",
 ];
+
+/// Those of [`KEYWORDS`] that are keywords only before a bracket or in the name of a type.
+const SOMETIMES: [&str; 3] = ["date", "time", "duration"];
+
+/// Functions that translations of `${…}` call.
+const TRANSLATIONS: &[&str] = &[
+    "number", "string", "modulo", "contains", "list", "lower", "upper", "case", "starts", "ends",
+    "with", "length", "count",
+];
+
+const RENAMED: &str = "juel_";
+
+/// What a variable of `${…}` is called in FEEL: another name where FEEL or the translation itself
+/// has a use for the word.
+pub(crate) fn renamed(name: &str) -> String {
+    if KEYWORDS.contains(&name) || TRANSLATIONS.contains(&name) {
+        format!("{RENAMED}{name}")
+    } else {
+        name.to_owned()
+    }
+}
+
+fn value_of(variables: &dyn Lookup, word: &str) -> Option<Value> {
+    let value = variables.lookup(word);
+    value.or_else(|| variables.lookup(word.strip_prefix(RENAMED)?))
+}
+
+/// The words that stand somewhere for a value. A variable with the name of a function would hide
+/// it otherwise: no JSON value can be called.
+fn variables(text: &str, words: &[String]) -> Vec<String> {
+    let parts = plain_parts(text);
+    let mut found = words.to_vec();
+    found.retain(|word| word.contains(' ') || parts.iter().any(|part| is_value(part, word)));
+    found
+}
+
+fn is_value(part: &str, word: &str) -> bool {
+    part.match_indices(word).any(|(at, _)| {
+        let before = part.get(..at).unwrap_or_default();
+        let after = part.get(at + word.len()..).unwrap_or_default();
+        let is_whole = !before.ends_with(is_word) && !after.starts_with(is_word);
+        let (before, after) = (before.trim_end(), after.trim_start());
+        let is_property = before.ends_with('.') && !before.ends_with("..");
+        is_whole && !is_property && !after.starts_with('(')
+    })
+}
+
+/// Words such as `date` that are variables in this text.
+fn sometimes(text: &str) -> Vec<String> {
+    if text.contains("instance of") || text.contains("function") {
+        return Vec::new();
+    }
+    let plain: Vec<String> = plain_parts(text)
+        .into_iter()
+        .map(|part| part.replace("date and time", ""))
+        .collect();
+    let is_one = |word: &&str| {
+        let is_called = calls(text, word);
+        !is_called && plain.iter().any(|part| is_value(part, word))
+    };
+    SOMETIMES
+        .into_iter()
+        .filter(is_one)
+        .map(str::to_owned)
+        .collect()
+}
 
 const FUNCTIONS_OF_SEVERAL_WORDS: &[&str] = &[
     "date and time",
@@ -422,6 +491,7 @@ fn words(text: &str) -> Vec<String> {
             in_string = c == '"';
         }
     }
+    words.extend(sometimes(text));
     words
 }
 
@@ -615,6 +685,32 @@ mod tests {
             .evaluate(variables.as_object().unwrap())
             .unwrap_or(Value::Null);
         assert_eq!(&value, expected, "{text} → {}", expr.as_feel());
+    }
+
+    #[test]
+    fn a_variable_may_be_called_like_a_function_or_a_keyword() {
+        let all = json!({
+            "amount": 12, "number": "x", "string": "y", "count": 5, "l": [1, 2], "contains": "z",
+            "date": "2026-01-01", "time": "10:00", "duration": 5, "if": 3, "in": 4, "of": "6",
+        });
+        for text in [
+            "${amount > 9}",
+            "${amount == 12}",
+            "${amount + 1 == 13}",
+            "${l.size() == 2}",
+            "${count > 4}",
+            "${number == 'x' && string == 'y'}",
+            "${contains.contains('z')}",
+            "${date == '2026-01-01'}",
+            "${if + in == 7}",
+            "${of == 6}",
+            "${execution.getVariable('time') == '10:00'}",
+            "count(l) = 2",
+            "duration = 5",
+            "date = \"2026-01-01\"",
+        ] {
+            check(text, &all, &json!(true));
+        }
     }
 
     #[test]

@@ -325,14 +325,11 @@ impl Parser {
             Some(Token::Word(word)) if word == "execution" => {
                 Piece::new(self.variable()?, Kind::Any)?
             }
-            Some(Token::Word(word)) => {
-                let kind = match word.as_str() {
-                    "true" | "false" => Kind::Truth,
-                    "null" => Kind::Null,
-                    _ => Kind::Any,
-                };
-                Piece::new(word, kind)?
-            }
+            Some(Token::Word(word)) => match word.as_str() {
+                "true" | "false" => Piece::new(word, Kind::Truth)?,
+                "null" => Piece::new(word, Kind::Null)?,
+                _ => Piece::new(crate::expr::renamed(&word), Kind::Any)?,
+            },
             Some(Token::Sign("(")) => {
                 let inner = self.choice()?;
                 self.expect(")")?;
@@ -428,7 +425,7 @@ impl Parser {
         ) = call
             && (get == "getVariable" || get == "getVariableLocal")
         {
-            let name = name.clone();
+            let name = crate::expr::renamed(name);
             self.at += 5;
             return Ok(name);
         }

@@ -53,6 +53,9 @@ fn first(source: &TimerSource, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Opt
             let cycle = timer::cycle(&text)?;
             let begin = cycle.start.filter(|start| *start >= now);
             let due = begin.or_else(|| cycle.every.next(now))?;
+            if cycle.is_over(due) {
+                return None;
+            }
             Some((due, cycle.times.map(|times| times.saturating_sub(1))))
         }
         TimerSource::WorkingDays(_) | TimerSource::Missing => None,
@@ -181,10 +184,13 @@ impl BeginByTime {
             Some(0) => return None,
             left => left.map(|left| left - 1),
         };
-        let every = timer::cycle(&text(source)?)?.every;
-        let mut due = every.next(self.due)?;
+        let cycle = timer::cycle(&text(source)?)?;
+        let mut due = cycle.every.next(self.due)?;
         if due < now {
-            due = every.next(now)?;
+            due = cycle.every.next(now)?;
+        }
+        if cycle.is_over(due) {
+            return None;
         }
         Some(Self {
             due,

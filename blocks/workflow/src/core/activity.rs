@@ -8,6 +8,7 @@ use super::{
     Effect, FrameKind, Multi, Owner, Rejection, State,
     run::{Run, Work},
 };
+use crate::expr::Lookup;
 use crate::model::{
     ALL, Definition, Id, Kind, MultiInstance, Node, NodeIx, Repeat, Source, Sub, Task, Thrown,
 };
@@ -72,7 +73,7 @@ impl Run<'_> {
                     Err(text) => return self.stop_silently(token, text),
                 };
                 if !item.outputs.is_empty() {
-                    self.output(frame, node, &inputs);
+                    self.output(frame, node, &inputs, &inputs);
                 }
                 self.done(token);
             }
@@ -129,10 +130,24 @@ impl Run<'_> {
             own.insert(mapping.target.clone(), value.unwrap_or(Value::Null));
         }
         for mapping in item.inputs.iter().filter(|mapping| mapping.target != ALL) {
-            let value = self.value_with(&mapping.source, frame, &own)?;
+            let value = self.mapped(&mapping.source, frame, &own)?;
             own.insert(mapping.target.clone(), value);
         }
         Ok(own)
+    }
+
+    /// As [`Self::value_with`]; a variable that was never set is null.
+    fn mapped(
+        &self,
+        source: &Source,
+        frame: u32,
+        own: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match self.value_with(source, frame, own) {
+            Err(_) if is_name(&source.text) => Ok(Value::Null),
+            value => value,
+        }
     }
 
     fn value_with(
@@ -147,16 +162,23 @@ impl Run<'_> {
         }
     }
 
-    /// What a task gave goes to the variables: all of it, or what its outputs map.
-    fn output(&mut self, frame: u32, node: NodeIx, vars: &Map<String, Value>) {
+    /// What a task gave goes to the variables: all of it, or what its outputs map out of what is
+    /// `seen`, its own inputs with what it gave.
+    pub(super) fn output(
+        &mut self,
+        frame: u32,
+        node: NodeIx,
+        gave: &Map<String, Value>,
+        seen: &Map<String, Value>,
+    ) {
         let model = self.model;
         let outputs = &model[node].outputs;
         if outputs.is_empty() || outputs.iter().any(|mapping| mapping.target == ALL) {
-            self.merge(frame, vars.clone());
+            self.merge(frame, gave.clone());
         }
         let mut mapped = Map::new();
         for mapping in outputs.iter().filter(|mapping| mapping.target != ALL) {
-            let value = self.value_with(&mapping.source, frame, vars);
+            let value = self.value_with(&mapping.source, frame, seen);
             mapped.insert(mapping.target.clone(), value.unwrap_or(Value::Null));
         }
         self.merge(frame, mapped);
@@ -173,7 +195,7 @@ impl Run<'_> {
         let has_outputs = !self.model[node].outputs.is_empty();
         let Some(script) = script else {
             if has_outputs {
-                self.output(frame, node, &own);
+                self.output(frame, node, &own, &own);
             }
             return Ok(());
         };
@@ -185,7 +207,7 @@ impl Run<'_> {
         };
         if has_outputs {
             own.extend(result);
-            self.output(frame, node, &own);
+            self.output(frame, node, &own, &own);
         } else {
             self.merge(frame, result);
         }
@@ -226,7 +248,7 @@ impl Run<'_> {
             self.merge(frame, result);
         } else {
             own.extend(result);
-            self.output(frame, node, &own);
+            self.output(frame, node, &own, &own);
         }
         Ok(())
     }
@@ -297,7 +319,8 @@ impl Run<'_> {
         self.work.push_back(Work::Check(frame));
     }
 
-    /// The next activity of a sequential ad-hoc sub-process; false if there is none.
+    /// The next activity of a sequential ad-hoc sub-process; false if there is none. With the last
+    /// of them it ends, even if its condition does not hold: nobody would be there to begin another.
     pub(super) fn start_next_ad_hoc(&mut self, frame: u32) -> bool {
         let Some(inner) = self.instance.frames.get_mut(&frame) else {
             return false;
@@ -334,9 +357,24 @@ impl Run<'_> {
         {
             if *cancels_rest {
                 self.empty(frame, None);
-            } else if let Some(inner) = self.instance.frames.get_mut(&frame) {
-                inner.queue.clear();
+            } else {
+                self.begin_nothing_more(frame);
             }
+        }
+    }
+
+    /// What is under way in a frame is done to its end; nothing follows it.
+    fn begin_nothing_more(&mut self, frame: u32) {
+        let enters = |work: &Work| matches!(work, Work::Enter { frame: at, .. } if *at == frame);
+        let before = self.work.len() + self.late.len();
+        self.work.retain(|work| !enters(work));
+        self.late.retain(|work| !enters(work));
+        let gone = before - self.work.len() - self.late.len();
+        if let Some(inner) = self.instance.frames.get_mut(&frame) {
+            inner.queue.clear();
+            inner.live = inner
+                .live
+                .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
         }
     }
 
@@ -362,7 +400,7 @@ impl Run<'_> {
         }
         let outputs = item.outputs.iter().filter(|mapping| mapping.target != ALL);
         for mapping in outputs {
-            match self.value(&mapping.source, frame) {
+            match self.mapped(&mapping.source, frame, &Map::new()) {
                 Ok(value) => vars.insert(mapping.target.clone(), value),
                 Err(text) => return self.stop(token, text),
             };
@@ -373,12 +411,16 @@ impl Run<'_> {
                 vars.insert(mapping.target.clone(), value);
             }
         }
-        let (undo, known) = self
+        let (undo, mut known) = self
             .instance
             .frames
             .get_mut(&frame)
             .map(|f| (std::mem::take(&mut f.undo), std::mem::take(&mut f.vars)))
             .unwrap_or_default();
+        if kind == FrameKind::Call && shares_all(item) {
+            // The caller knows them; what undoes the call reads and writes them there.
+            known.clear();
+        }
         self.drop_frame(frame);
         self.merge(outside, vars);
         self.remember_inner(outside, node, undo, known);
@@ -404,7 +446,13 @@ impl Run<'_> {
         vars: &Map<String, Value>,
     ) -> Result<(), Rejection> {
         let (frame, node) = self.waiting_task(token)?;
-        self.output(frame, node, vars);
+        if self.model[node].outputs.is_empty() {
+            self.merge(frame, vars.clone());
+        } else {
+            let mut seen = self.inputs(frame, node).unwrap_or_default();
+            seen.extend(vars.clone());
+            self.output(frame, node, vars, &seen);
+        }
         self.done(token);
         Ok(())
     }
@@ -560,6 +608,14 @@ impl Run<'_> {
             Some(token),
         );
         let model = self.model;
+        let own = match &model[node].repeat {
+            Some(Repeat::Multi(multi)) => multi.output_variable.as_ref(),
+            _ => None,
+        };
+        let own = own.map(|name| {
+            let known = self.view(frame, None).lookup(name);
+            (name.clone(), known.unwrap_or(Value::Null))
+        });
         if let Some(opened) = self.instance.frames.get_mut(&inner) {
             opened.live = 1;
             opened
@@ -569,12 +625,8 @@ impl Run<'_> {
                 let name = multi.item.clone().unwrap_or_else(|| "item".to_owned());
                 opened.vars.insert(name, item);
             }
-            if let Some(Repeat::Multi(MultiInstance {
-                output_variable: Some(name),
-                ..
-            })) = &model[node].repeat
-            {
-                opened.vars.insert(name.clone(), Value::Null);
+            if let Some((name, value)) = own {
+                opened.vars.entry(name).or_insert(value);
             }
         }
         let one = self.rest(inner, node, State::Task);

@@ -6,7 +6,7 @@ use super::{
     Due, Effect, Owner, Rejection, State, Timer,
     run::{Run, Work},
     throw::Thrown,
-    timer::{self},
+    timer,
     wait::{Waiting, Wanted, mark},
 };
 use crate::model::{Definition, Event, Id, NodeIx, Place};
@@ -25,16 +25,15 @@ impl Run<'_> {
         let next = fired
             .every
             .as_deref()
-            .and_then(timer::every)
+            .and_then(timer::strokes)
             .filter(|_| fired.left != Some(0))
-            .and_then(|every| {
+            .and_then(|(every, end)| {
                 // Strokes that nobody heard are made up for by this one.
-                let due = every.next(fired.due.unwrap_or(self.now))?;
+                let mut due = every.next(fired.due.unwrap_or(self.now))?;
                 if due < self.now {
-                    every.next(self.now)
-                } else {
-                    Some(due)
+                    due = every.next(self.now)?;
                 }
+                Some(due).filter(|due| end.is_none_or(|end| *due <= end))
             });
         if let Some(due) = next.filter(|_| !self.model[event].interrupts()) {
             let left = fired.left.map(|left| left.saturating_sub(1));
@@ -108,7 +107,13 @@ impl Run<'_> {
                 name: name.to_owned(),
             });
         }
-        for waiting in self.subscriptions(&Wanted::Signal(name)) {
+        let mut found = self.subscriptions(&Wanted::Signal(name));
+        // What interrupts would take the hearing from what does not, if it came first in the file.
+        found.sort_by_key(|waiting| {
+            let item = &self.model[waiting.event];
+            (item.is_boundary() || item.is_start()) && item.interrupts()
+        });
+        for waiting in found {
             // Whoever heard it first may have ended others that waited.
             if self.still_waits(waiting.owner) {
                 self.fire(waiting.owner, waiting.event, waiting.nth, vars.clone());
@@ -184,11 +189,15 @@ impl Run<'_> {
                 }) => self.holds(condition, frame),
                 _ => false,
             };
+            let known = Id::from(match nth {
+                0 => item.id.to_string(),
+                nth => format!("{}?{nth}", item.id),
+            });
             let was_true = self.holding(owner).is_some_and(|list| {
-                let held = list.contains(&item.id);
-                list.retain(|id| *id != item.id);
+                let held = list.contains(&known);
+                list.retain(|id| *id != known);
                 if is_true && !item.interrupts() {
-                    list.push(item.id.clone());
+                    list.push(known);
                 }
                 held
             });
@@ -286,7 +295,11 @@ impl Run<'_> {
                 moved.insert(mapping.target.clone(), value);
             }
         }
-        self.merge(frame, vars);
+        if model[event].outputs.is_empty() {
+            self.merge(frame, vars);
+        } else {
+            self.output(frame, event, &vars, &vars);
+        }
         self.merge(frame, moved);
     }
 
@@ -312,7 +325,6 @@ impl Run<'_> {
         let Some(sub) = model[model[start].scope].owner else {
             return;
         };
-        self.receive(frame, start, vars);
         let inner = self.open_event_sub(frame, sub);
         if model[start].interrupts() {
             self.empty(frame, Some(inner));
@@ -320,6 +332,11 @@ impl Run<'_> {
         }
         self.entered(&model[sub], frame);
         if let Some(body) = model[sub].body {
+            if let Some(opened) = self.instance.frames.get_mut(&inner) {
+                let data = model[body].data.iter();
+                opened.vars = data.map(|name| (name.clone(), Value::Null)).collect();
+            }
+            self.receive(inner, start, vars);
             self.arm_frame(inner, body);
         }
         self.send(inner, start, None);

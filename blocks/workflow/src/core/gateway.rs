@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::{State, Token, run::Run};
-use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place};
+use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place, Source};
+
+/// What conditions at a complex gateway may ask: true when it fires, false when it is reset.
+const WAITING: &str = "waitingForStart";
 
 impl Run<'_> {
     /// A token leaves a gateway.
@@ -14,6 +17,8 @@ impl Run<'_> {
         let item = &model[node];
         let is_exclusive = matches!(item.kind, Kind::Gateway(Gateway::Exclusive));
         let takes_all = matches!(item.kind, Kind::Gateway(Gateway::Parallel));
+        let start = matches!(item.kind, Kind::Gateway(Gateway::Complex { .. }))
+            .then(|| Map::from_iter([(WAITING.to_owned(), Value::from(true))]));
         let mut ways = 0_usize;
         for &flow in &item.outgoing {
             if Some(flow) == item.default && !takes_all {
@@ -24,7 +29,7 @@ impl Run<'_> {
                 || edge
                     .condition
                     .as_ref()
-                    .is_none_or(|condition| self.holds(condition, frame))
+                    .is_none_or(|condition| self.holds_with(condition, frame, start.as_ref()))
             {
                 if ways == 0 {
                     self.left(&item.id, frame);
@@ -62,50 +67,115 @@ impl Run<'_> {
         match gateway {
             Gateway::Parallel => {
                 let incoming = self.model[node].incoming.len();
-                let (first, _) = self.at_join(frame, node);
+                let first = self.at_join(frame, node);
                 if first.len() >= incoming {
                     self.pass(frame, node, &first);
                 }
             }
             Gateway::Complex {
                 activation: Some(activation),
-            } => {
-                let (_, all) = self.at_join(frame, node);
-                let id = &self.model[node].id;
-                let has_fired = self
-                    .instance
-                    .frames
-                    .get(&frame)
-                    .is_some_and(|inner| inner.holding.contains(id));
-                if has_fired {
-                    for token in all {
-                        self.instance.tokens.remove(&token);
-                        self.release(frame);
-                    }
-                    return;
-                }
-                let mut extra = Map::new();
-                for name in ["activationCount", "activatedCount"] {
-                    extra.insert(name.to_owned(), Value::from(all.len()));
-                }
-                if self.holds_with(activation, frame, Some(&extra)) {
-                    if let Some(inner) = self.instance.frames.get_mut(&frame) {
-                        inner.holding.push(self.model[node].id.clone());
-                    }
-                    self.pass(frame, node, &all);
-                }
-            }
+            } => self.arrived_complex(frame, node, activation),
             // Whether others can still come is known when all moves of the step are made.
             _ => {}
         }
     }
 
-    /// Tokens resting at a join: the first of each incoming flow, and all of them.
-    fn at_join(&mut self, frame: u32, node: NodeIx) -> (Vec<u32>, Vec<u32>) {
+    /// A complex gateway fires when its condition holds. Then it takes one token more of each flow
+    /// that gave none, and leaves others to the next round (BPMN 2.0.2, 13.4.5).
+    fn arrived_complex(&mut self, frame: u32, node: NodeIx, activation: &Source) {
+        let first = self.at_join(frame, node);
+        if first.is_empty() {
+            return;
+        }
+        if self.taken(frame).contains(&self.model[node].id) {
+            return self.take_late(frame, node, &first);
+        }
+        let mut extra = Map::from_iter([(WAITING.to_owned(), Value::from(true))]);
+        for name in ["activationCount", "activatedCount"] {
+            extra.insert(name.to_owned(), Value::from(first.len()));
+        }
+        if self.holds_with(activation, frame, Some(&extra)) {
+            let flows: Vec<Id> = first.iter().filter_map(|one| self.came_by(*one)).collect();
+            if let Some(inner) = self.instance.frames.get_mut(&frame) {
+                inner.holding.push(self.model[node].id.clone());
+                inner.holding.extend(flows);
+            }
+            self.pass(frame, node, &first);
+        }
+    }
+
+    /// What a frame remembers: of complex gateways that fired, them and the flows that gave a token.
+    fn taken(&self, frame: u32) -> &[Id] {
+        let inner = self.instance.frames.get(&frame);
+        inner.map_or(&[], |inner| &inner.holding)
+    }
+
+    /// The flow by which a token came to the join where it rests.
+    fn came_by(&self, token: u32) -> Option<Id> {
+        match &self.instance.tokens.get(&token)?.state {
+            State::Join(via) => Some(via.clone()),
+            _ => None,
+        }
+    }
+
+    /// Swallows late tokens, one of each flow; with the last of them the gateway waits anew.
+    fn take_late(&mut self, frame: u32, node: NodeIx, first: &[u32]) {
+        let model = self.model;
+        for &token in first {
+            let Some(via) = self.came_by(token) else {
+                continue;
+            };
+            if self.taken(frame).contains(&via) {
+                continue;
+            }
+            self.instance.tokens.remove(&token);
+            if let Some(inner) = self.instance.frames.get_mut(&frame) {
+                inner.holding.push(via);
+            }
+            let taken = self.taken(frame);
+            let mut incoming = model[node].incoming.iter();
+            if incoming.all(|&flow| taken.contains(&model[flow].id)) {
+                self.reset(frame, node);
+                return self.release(frame);
+            }
+            self.release(frame);
+        }
+    }
+
+    /// The gateway waits anew. Flows that ask whether it does are asked again; a token that came
+    /// too early counts now.
+    fn reset(&mut self, frame: u32, node: NodeIx) {
+        let model = self.model;
+        let item = &model[node];
+        if let Some(inner) = self.instance.frames.get_mut(&frame) {
+            let is_of_this = |held: &Id| {
+                let mut incoming = item.incoming.iter();
+                *held == item.id || incoming.any(|&flow| model[flow].id == *held)
+            };
+            inner.holding.retain(|held| !is_of_this(held));
+        }
+        let extra = Map::from_iter([(WAITING.to_owned(), Value::from(false))]);
+        for &flow in &item.outgoing {
+            let asks = |condition: &&Source| condition.text.contains(WAITING);
+            let condition = model[flow].condition.as_ref().filter(asks);
+            if condition.is_some_and(|one| self.holds_with(one, frame, Some(&extra))) {
+                self.send(frame, model[flow].to, Some(flow));
+            }
+        }
+        if let Kind::Gateway(Gateway::Complex {
+            activation: Some(activation),
+        }) = &item.kind
+        {
+            self.arrived_complex(frame, node, activation);
+        }
+    }
+
+    /// Tokens resting at a join: the first of each incoming flow.
+    fn at_join(&mut self, frame: u32, node: NodeIx) -> Vec<u32> {
         let model = self.model;
         let id = &model[node].id;
         let mut flows: HashSet<&Id> = HashSet::new();
-        let (mut first, mut all) = (Vec::new(), Vec::new());
+        let mut first = Vec::new();
         let waiting = self.joining(frame);
         for token in waiting {
             let Some(item) = self
@@ -116,14 +186,13 @@ impl Run<'_> {
             else {
                 continue;
             };
-            if let State::Join(via) = &item.state {
-                all.push(token);
-                if flows.insert(via) {
-                    first.push(token);
-                }
+            if let State::Join(via) = &item.state
+                && flows.insert(via)
+            {
+                first.push(token);
             }
         }
-        (first, all)
+        first
     }
 
     /// The tokens become one, which goes on.
@@ -145,16 +214,15 @@ impl Run<'_> {
         if !self.process.has_joins {
             return false;
         }
-        self.reset_complex();
+        let mut any = self.reset_complex();
         let scopes = self.scopes_with_joins();
-        let mut any = false;
         for but_joins in [false, true] {
             for (&frame, tokens) in &scopes {
                 // One for each scope: where it passed, the others are looked at again.
                 let passing = self
                     .joins_among(tokens)
                     .into_iter()
-                    .find(|&join| !self.can_come(tokens, join, but_joins));
+                    .find(|&join| !self.can_come(tokens, join, but_joins, &[]));
                 if let Some(join) = passing {
                     self.pass_inclusive(frame, join);
                     any = true;
@@ -217,9 +285,9 @@ impl Run<'_> {
         joins
     }
 
-    /// A complex gateway that has fired swallows late tokens until none can come any more; then
-    /// it waits anew.
-    fn reset_complex(&mut self) {
+    /// A complex gateway that has fired waits anew when no late token can come any more; whether
+    /// any did.
+    fn reset_complex(&mut self) -> bool {
         let mut over = Vec::new();
         for (frame, inner) in &self.instance.frames {
             for id in &inner.holding {
@@ -227,18 +295,17 @@ impl Run<'_> {
                     .model
                     .lookup(id)
                     .filter(|&ix| matches!(self.model[ix].kind, Kind::Gateway(_)));
-                if let Some(node) =
-                    node.filter(|&node| !self.can_come(&self.tokens_in(*frame), node, false))
-                {
-                    over.push((*frame, self.model[node].id.clone()));
+                if let Some(node) = node.filter(|&node| {
+                    !self.can_come(&self.tokens_in(*frame), node, false, &inner.holding)
+                }) {
+                    over.push((*frame, node));
                 }
             }
         }
-        for (frame, id) in over {
-            if let Some(inner) = self.instance.frames.get_mut(&frame) {
-                inner.holding.retain(|held| *held != id);
-            }
+        for &(frame, node) in &over {
+            self.reset(frame, node);
         }
+        !over.is_empty()
     }
 
     fn tokens_in(&self, frame: u32) -> Vec<u32> {
@@ -251,15 +318,19 @@ impl Run<'_> {
     }
 
     fn pass_inclusive(&mut self, frame: u32, node: NodeIx) {
-        let (first, _) = self.at_join(frame, node);
+        let first = self.at_join(frame, node);
         self.pass(frame, node, &first);
     }
 
     /// The standard's rule: a token elsewhere in the scope from which a path leads to a flow of
-    /// the join that has no token yet, unless it also leads to one that has.
-    fn can_come(&self, tokens: &[u32], join: NodeIx, but_joins: bool) -> bool {
+    /// the join that has no token yet, unless it also leads to one that has. Flows that are `taken`
+    /// gave theirs.
+    fn can_come(&self, tokens: &[u32], join: NodeIx, but_joins: bool, taken: &[Id]) -> bool {
         let model = self.model;
-        let mut filled: HashSet<FlowIx> = HashSet::new();
+        let incoming = model[join].incoming.iter().copied();
+        let mut filled: HashSet<FlowIx> = incoming
+            .filter(|&flow| taken.contains(&model[flow].id))
+            .collect();
         let mut others = HashSet::new();
         for token in tokens
             .iter()

@@ -22,6 +22,8 @@ pub struct Cycle {
     /// `None` repeats without end.
     pub times: Option<u32>,
     pub start: Option<DateTime<Utc>>,
+    /// No stroke comes after it.
+    pub end: Option<DateTime<Utc>>,
     pub every: Every,
 }
 
@@ -57,16 +59,33 @@ pub fn span(text: &str) -> Option<Span> {
         }
     }
     for (amount, unit) in parts(time)? {
-        let whole: i64 = amount.split(['.', ',']).next()?.parse().ok()?;
-        let seconds = match unit {
-            'H' => whole.checked_mul(3600)?,
-            'M' => whole.checked_mul(60)?,
-            'S' => whole,
+        let unit = match unit {
+            'H' => 3600,
+            'M' => 60,
+            'S' => 1,
             _ => return None,
         };
-        span.seconds = span.seconds.checked_add(seconds)?;
+        span.seconds = span.seconds.checked_add(seconds(amount, unit)?)?;
     }
     Some(span)
+}
+
+/// `1.5` or `1,5` of a unit, in whole seconds.
+fn seconds(amount: &str, unit: i64) -> Option<i64> {
+    let (whole, part) = amount.split_once(['.', ',']).unwrap_or((amount, "0"));
+    let part = part.get(..part.len().min(9))?;
+    let places = u32::try_from(part.len())
+        .ok()
+        .filter(|places| *places > 0)?;
+    if !part.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let part = part.parse::<i64>().ok()?.checked_mul(unit)? / 10_i64.pow(places);
+    whole
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(unit)?
+        .checked_add(part)
 }
 
 fn parts(text: &str) -> Option<Vec<(&str, char)>> {
@@ -124,6 +143,7 @@ pub fn cycle(text: &str) -> Option<Cycle> {
         None => Cycle {
             times: None,
             start: None,
+            end: None,
             every: every(text)?,
         },
     };
@@ -152,25 +172,48 @@ fn repetition(rest: &str) -> Option<Cycle> {
         number => Some(number.parse().ok()?),
     };
     let rest: Vec<_> = pieces.collect();
-    match rest.as_slice() {
-        [one] => Some(Cycle {
-            times,
-            start: None,
-            every: Every::Span(span(one)?),
-        }),
-        [first, second] => match (date(first), span(second)) {
-            (Some(start), Some(span)) => Some(Cycle {
-                times,
-                start: Some(start),
-                every: Every::Span(span),
-            }),
-            _ => Some(Cycle {
-                times,
-                start: None,
-                every: Every::Span(span(first)?),
-            }),
+    let (start, every, end) = match rest.as_slice() {
+        [one] => (None, span(one)?, None),
+        [first, second] => match date(first) {
+            Some(start) => (Some(start), span(second)?, None),
+            None => (None, span(first)?, Some(date(second)?)),
         },
-        _ => None,
+        _ => return None,
+    };
+    Some(Cycle {
+        times,
+        start,
+        end,
+        every: Every::Span(every),
+    })
+}
+
+/// What [`Cycle::strokes`] gave.
+pub fn strokes(text: &str) -> Option<(Every, Option<DateTime<Utc>>)> {
+    // A cron line may hold a stroke itself, as `0/15`.
+    match text.split_once('/') {
+        Some((every, end)) if span(every).is_some() => {
+            Some((Every::Span(span(every)?), Some(date(end)?)))
+        }
+        _ => Some((every(text)?, None)),
+    }
+}
+
+impl Cycle {
+    /// The strokes after the first as text, for [`strokes`]; `text` is that of the cycle.
+    pub fn strokes(&self, text: &str) -> Option<String> {
+        let every = match self.every {
+            Every::Span(_) => text.split('/').find(|part| span(part).is_some())?,
+            Every::Cron(_) => text,
+        };
+        Some(match self.end {
+            Some(end) => format!("{every}/{}", end.to_rfc3339()),
+            None => every.to_owned(),
+        })
+    }
+
+    pub fn is_over(&self, at: DateTime<Utc>) -> bool {
+        self.end.is_some_and(|end| at > end)
     }
 }
 
@@ -216,7 +259,15 @@ mod tests {
             at("2027-04-03T12:05:06Z")
         );
         assert_eq!(span("P2W").unwrap().days, 14);
-        assert_eq!(span("PT0.5S").unwrap().seconds, 0);
+        for (text, seconds) in [
+            ("PT0.5S", 0),
+            ("PT0.5H", 1_800),
+            ("PT1.5H", 5_400),
+            ("PT1,25M", 75),
+            ("PT1H0.5M", 3_630),
+        ] {
+            assert_eq!(span(text).unwrap().seconds, seconds, "{text}");
+        }
         for wrong in [
             "",
             "P",
@@ -227,6 +278,10 @@ mod tests {
             "PT1D",
             "P99999999999Y",
             "PT99999999999999999999S",
+            "PT1.H",
+            "PT.5H",
+            "PT1.-5H",
+            "-PT5M",
         ] {
             assert_eq!(span(wrong), None, "{wrong}");
         }
@@ -261,7 +316,13 @@ mod tests {
             cycle("R2/2026-01-01T00:00:00Z/P1D").unwrap().start,
             Some(at("2026-01-01T00:00:00Z"))
         );
-        assert_eq!(cycle("R/PT0S"), None);
+        assert_eq!(
+            cycle("R3/PT10H/2026-01-01T00:00:00Z").unwrap().end,
+            Some(at("2026-01-01T00:00:00Z"))
+        );
+        for wrong in ["R/PT0S", "R-1/PT10S", "R/PT1H/soon", "R/2026-01-01/P1D/P1D"] {
+            assert_eq!(cycle(wrong), None, "{wrong}");
+        }
         assert_eq!(cycle("PT1H").unwrap().times, None);
     }
 

@@ -344,6 +344,13 @@ impl Run<'_> {
         });
         match (owner, event) {
             (Some(token), Some(event)) => self.interrupt(token, event),
+            // Nobody says how a cancelled transaction goes on; the normal way is for success.
+            (Some(token), None) => {
+                if let Some(held) = self.remove(token) {
+                    self.left(&held.at, held.frame);
+                    self.release(held.frame);
+                }
+            }
             _ => self.release(frame),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FrameKind, Instance};
+use super::{Frame, FrameKind, Instance, State};
 use crate::expr::Lookup;
 
 /// The variables that a frame sees.
@@ -23,9 +23,30 @@ impl Lookup for View<'_> {
             if let Some(value) = frame.vars.get(name) {
                 return Some(value.clone());
             }
+            if let Some(count) = self.instance.counter(frame, name) {
+                return Some(Value::from(count));
+            }
             next = outer(frame.kind, frame.parent);
         }
         None
+    }
+}
+
+impl Instance {
+    /// How many instances an activity with several has, asked inside of one (BPMN 2.0.2, 10.3.8).
+    fn counter(&self, frame: &Frame, name: &str) -> Option<u32> {
+        if frame.kind != FrameKind::Iteration || !name.starts_with("nrOf") {
+            return None;
+        }
+        let State::Multi(multi) = &self.tokens.get(&frame.owner?)?.state else {
+            return None;
+        };
+        match name {
+            "nrOfInstances" => Some(multi.total.unwrap_or(multi.started)),
+            "nrOfActiveInstances" => Some(multi.started.saturating_sub(multi.done)),
+            "nrOfCompletedInstances" => Some(multi.done),
+            _ => None,
+        }
     }
 }
 

@@ -5,11 +5,7 @@ use std::collections::BTreeSet;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{
-    Due, Effect, FrameKind, Instance, Owner, Process, State, Timer,
-    run::Run,
-    timer::{self, Every},
-};
+use super::{Due, Effect, FrameKind, Instance, Owner, Process, State, Timer, run::Run, timer};
 use crate::{
     expr::Expr,
     model::{
@@ -27,6 +23,25 @@ pub(super) enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Which definitions of the node it may be. Each condition is looked at by itself; of what
+    /// comes from outside one is enough.
+    fn all(&self, node: &Node, came: &[Id]) -> impl Iterator<Item = usize> {
+        let first = self.fits(node, came);
+        let rest = match (self, first) {
+            (Wanted::Condition, Some(first)) => first + 1..node.definitions().len(),
+            _ => 0..0,
+        };
+        let is_parallel = node.event().is_some_and(|event| event.is_parallel_multiple);
+        let others: Vec<usize> = rest
+            .filter(|&nth| {
+                let definition = node.definitions().get(nth);
+                matches!(definition, Some(Definition::Conditional { .. }))
+                    && !(is_parallel && came.contains(&mark(node, nth)))
+            })
+            .collect();
+        first.into_iter().chain(others)
+    }
+
     /// Which definition of the node it is, of those that have not come already.
     fn fits(&self, node: &Node, came: &[Id]) -> Option<usize> {
         if let (Wanted::Message(wanted), Kind::Task(Task::Receive { message, .. })) =
@@ -251,16 +266,13 @@ impl Run<'_> {
                 let text = self.text(source, frame)?;
                 let cycle = timer::cycle(&text).ok_or_else(|| wrong(source, &text))?;
                 armed.left = cycle.times.map(|times| times.saturating_sub(1));
-                // A cron line may hold a stroke itself, as `0/15`.
-                armed.every = match cycle.every {
-                    Every::Span(_) => text
-                        .split('/')
-                        .find(|part| timer::span(part).is_some())
-                        .map(str::to_owned),
-                    Every::Cron(_) => Some(text.clone()),
-                };
+                armed.every = cycle.strokes(&text);
                 let first = cycle.start.or_else(|| cycle.every.next(self.now));
-                first.ok_or_else(|| wrong(source, &text))?
+                let first = first.ok_or_else(|| wrong(source, &text))?;
+                if cycle.is_over(first) {
+                    return Ok(());
+                }
+                first
             }
             TimerSource::WorkingDays(source) => {
                 let value = self.value(source, frame)?;
@@ -352,8 +364,8 @@ impl Run<'_> {
             let item = &model[node];
             let owner = Owner::Token(*id);
             let mut add = |event: NodeIx| {
-                let nth = wanted.fits(&model[event], &token.holding);
-                found.extend(nth.map(|nth| Waiting { owner, event, nth }));
+                let all = wanted.all(&model[event], &token.holding);
+                found.extend(all.map(|nth| Waiting { owner, event, nth }));
             };
             match &token.state {
                 State::Catch => add(node),
@@ -378,8 +390,8 @@ impl Run<'_> {
             }
             let owner = Owner::Frame(*id);
             for event in self.event_sub_starts(scope) {
-                let nth = wanted.fits(&model[event], &frame.holding);
-                found.extend(nth.map(|nth| Waiting { owner, event, nth }));
+                let all = wanted.all(&model[event], &frame.holding);
+                found.extend(all.map(|nth| Waiting { owner, event, nth }));
             }
         }
         found

@@ -114,7 +114,11 @@ impl Reader<'_> {
                 let name = referred("loopDataInputRef")?;
                 Some(variable_or_expression(&name, multi.line))
             });
-        let output_variable = item("outputDataItem").filter(|_| own("outputElement").is_none());
+        // What an instance gives out is its own until it ends.
+        let output_variable = match own("outputElement") {
+            None => item("outputDataItem"),
+            Some(text) => variable_of(&text),
+        };
         Some(Repeat::Multi(MultiInstance {
             is_sequential: multi.flag("isSequential").unwrap_or(false),
             cardinality: expression(multi, "loopCardinality"),
@@ -195,6 +199,21 @@ pub(super) fn expression(element: &Element, name: &str) -> Option<Source> {
         .child(name)
         .filter(|child| !child.text.trim().is_empty())?;
     Some(condition_source(child))
+}
+
+/// The variable that an expression is or takes a property of: `r`, `=r`, `${r.x}`.
+fn variable_of(text: &str) -> Option<String> {
+    let text = text.trim();
+    let inner = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    let path = inner.or(text.strip_prefix('=')).unwrap_or(text).trim();
+    let name = path.split('.').next()?;
+    let is_path = path
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let begins_well = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    (is_path && begins_well).then(|| name.to_owned())
 }
 
 /// The name of a variable, or an expression where it is none.

@@ -268,22 +268,24 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// `PT5X`, `R3/PT`, `2026-13-01`.
+/// `PT5X`, `-PT5M`, `R3/PT`, `R-1/PT10S`, `2026-13-01`, `2026-W03-1`.
 fn looks_like_time(text: &str) -> bool {
     let digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     let span = |text: &str| {
-        text.strip_prefix('P')
+        text.trim_start_matches(['+', '-'])
+            .strip_prefix('P')
             .is_some_and(|rest| digit(rest) || rest.strip_prefix('T').is_some_and(digit))
     };
     let is_cycle = text
         .strip_prefix('R')
-        .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+        .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-'))
         .is_some_and(|rest| rest.starts_with('/'));
     let shape = text.chars().take(10).map(|c| match c {
         '0'..='9' => '0',
         other => other,
     });
-    span(text) || is_cycle || shape.eq("0000-00-00".chars())
+    let is_date = |pattern: &str| shape.clone().take(pattern.len()).eq(pattern.chars());
+    span(text) || is_cycle || is_date("0000-00-00") || is_date("0000-W00")
 }
 
 /// An `NCName` (Namespaces in XML 1.0).

@@ -51,6 +51,8 @@ mod model;
 #[cfg(test)]
 mod over;
 #[cfg(test)]
+mod own_data;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod post;
@@ -58,6 +60,8 @@ mod post;
 mod prune;
 #[cfg(test)]
 mod required;
+#[cfg(test)]
+mod rounds;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]

@@ -1,0 +1,144 @@
+//! What goes round and how it ends: complex gateways that fire again, cycles, ad-hoc work; and what
+//! several listeners hear of one event.
+
+use serde_json::json;
+
+use crate::model::{file, flows, process, run};
+
+fn two_of_three(middle: &str, list: &str) -> String {
+    process(&format!(
+        r#"<startEvent id="s"/><parallelGateway id="g"/><userTask id="a"/><userTask id="b"/><userTask id="c"/>
+        <complexGateway id="j"><activationCondition>activationCount &gt;= 2</activationCondition></complexGateway>
+        <endEvent id="e"/>{middle}{}"#,
+        flows(list)
+    ))
+}
+
+/// BPMN 2.0.2, 13.4.5: a token on a flow that gave its own already is for the next round.
+#[test]
+fn a_complex_gateway_in_a_circle_loses_no_round() {
+    let xml = two_of_three(
+        r#"<exclusiveGateway id="m"/><userTask id="after"/><exclusiveGateway id="x" default="fe"/>
+        <sequenceFlow id="fe" sourceRef="x" targetRef="e"/>
+        <sequenceFlow id="again" sourceRef="x" targetRef="m"><conditionExpression>again</conditionExpression></sequenceFlow>"#,
+        "s>m; m>g; g>a; g>b; g>c; a>j; b>j; c>j; j>after; after>x",
+    );
+    let second = r#"{"complete":"a"},{"complete":"b"},{"complete":"after","vars":{"again":true}},{"complete":"a"},{"complete":"b"}"#;
+    let ran = run(&xml, json!({"again": false}), &format!("[{second}]")).ends("waiting");
+    assert_eq!(ran.waiting(), ["c", "j"], "{:?}", ran.entered());
+    let script = format!(r#"[{second},{{"complete":"c"}}]"#);
+    let ran = run(&xml, json!({"again": false}), &script).ends("waiting");
+    assert_eq!(ran.entered().iter().filter(|id| **id == "after").count(), 2);
+    let script = format!(
+        r#"[{second},{{"complete":"c"}},{{"complete":"c"}},{{"complete":"after","vars":{{"again":false}}}}]"#
+    );
+    let ran = run(&xml, json!({"again": false}), &script).ends("completed");
+    assert_eq!(ran.entered().iter().filter(|id| **id == "after").count(), 2);
+}
+
+#[test]
+fn a_complex_gateway_asks_again_when_it_is_reset() {
+    let xml = two_of_three(
+        r#"<userTask id="first"/><userTask id="late"/>
+        <sequenceFlow id="f1" sourceRef="j" targetRef="first"><conditionExpression>waitingForStart</conditionExpression></sequenceFlow>
+        <sequenceFlow id="f2" sourceRef="j" targetRef="late"><conditionExpression>not(waitingForStart)</conditionExpression></sequenceFlow>"#,
+        "s>g; g>a; g>b; g>c; a>j; b>j; c>j; first>e; late>e",
+    );
+    let two = r#"{"complete":"a"},{"complete":"b"}"#;
+    let ran = run(&xml, json!({}), &format!("[{two}]")).ends("waiting");
+    assert_eq!(ran.waiting(), ["c", "first"]);
+    let script = format!(r#"[{two},{{"complete":"c"}}]"#);
+    let ran = run(&xml, json!({}), &script).ends("waiting");
+    assert_eq!(ran.waiting(), ["first", "late"]);
+    let script =
+        format!(r#"[{two},{{"complete":"first"}},{{"complete":"c"}},{{"complete":"late"}}]"#);
+    run(&xml, json!({}), &script).ends("completed");
+}
+
+fn ad_hoc(attributes: &str, inside: &str) -> String {
+    process(&format!(
+        r#"<startEvent id="s"/><adHocSubProcess id="ah" {attributes}><userTask id="a"/><userTask id="b"/>{inside}
+        <completionCondition>done</completionCondition></adHocSubProcess><endEvent id="e"/>{}"#,
+        flows("s>ah; ah>e")
+    ))
+}
+
+#[test]
+fn nothing_follows_in_ad_hoc_work_that_is_enough() {
+    let xml = ad_hoc(
+        r#"ordering="Sequential" cancelRemainingInstances="false""#,
+        &flows("a>b"),
+    );
+    let script = r#"[{"complete":"a","vars":{"done":true}}]"#;
+    let ran = run(&xml, json!({"done": false}), script).ends("completed");
+    assert!(!ran.entered().contains(&"b"));
+}
+
+#[test]
+fn a_cycle_ends_at_its_end() {
+    let timer = |cycle: &str| {
+        process(&format!(
+            r#"<startEvent id="s"/><userTask id="t"/><boundaryEvent id="b" attachedToRef="t" cancelActivity="false">
+            <timerEventDefinition><timeCycle>{cycle}</timeCycle></timerEventDefinition></boundaryEvent>
+            <endEvent id="e"/><endEvent id="struck"/>{}"#,
+            flows("s>t; t>e; b>struck")
+        ))
+    };
+    let strokes = |cycle: &str| {
+        let ran = run(&timer(cycle), json!({}), r#"[{"advance":"P1D"}]"#).ends("waiting");
+        ran.entered().iter().filter(|id| **id == "struck").count()
+    };
+    let begin = run(&timer("PT1H"), json!({}), "[]");
+    assert_eq!(begin.outcome(), "waiting");
+    assert_eq!(strokes("R/PT1H/2000-01-01T00:00:00Z"), 0);
+    assert_eq!(strokes("R/PT1H/2999-01-01T00:00:00Z"), 24);
+    assert_eq!(strokes("R3/PT1H/2999-01-01T00:00:00Z"), 3);
+    assert_eq!(strokes("R/PT0.5H"), 48);
+}
+
+/// A signal that one border event takes with the activity is heard by the other first.
+#[test]
+fn what_does_not_interrupt_hears_a_signal_first() {
+    let xml = file(&format!(
+        r#"<signal id="sg" name="storm"/><process id="p" isExecutable="true"><startEvent id="s"/><userTask id="t"/><endEvent id="e"/>
+        <boundaryEvent id="b1" attachedToRef="t"><signalEventDefinition signalRef="sg"/></boundaryEvent>
+        <boundaryEvent id="b2" attachedToRef="t" cancelActivity="false"><signalEventDefinition signalRef="sg"/></boundaryEvent>
+        <userTask id="u1"/><userTask id="u2"/>{}</process>"#,
+        flows("s>t; t>e; b1>u1; b2>u2; u1>e; u2>e")
+    ));
+    let ran = run(&xml, json!({}), r#"[{"signal":"storm"}]"#).ends("waiting");
+    let mut waiting = ran.waiting();
+    waiting.sort_unstable();
+    assert_eq!(waiting, ["u1", "u2"]);
+}
+
+#[test]
+fn each_condition_of_a_multiple_event_is_looked_at() {
+    let middle = |parallel: &str| {
+        file(&format!(
+            r#"<process id="p" isExecutable="true"><startEvent id="s"/><userTask id="t"/><endEvent id="e"/><endEvent id="came"/>
+            <boundaryEvent id="b" attachedToRef="t" {parallel}>
+            <conditionalEventDefinition><condition>a &gt; 3</condition></conditionalEventDefinition>
+            <conditionalEventDefinition><condition>b &gt; 3</condition></conditionalEventDefinition></boundaryEvent>{}</process>"#,
+            flows("s>t; t>e; b>came")
+        ))
+    };
+    let ran = run(&middle(""), json!({"a": 0, "b": 5}), "[]").ends("completed");
+    assert!(ran.entered().contains(&"came"));
+    run(&middle(""), json!({"a": 0, "b": 1}), "[]").ends("waiting");
+    let both = middle(r#"parallelMultiple="true""#);
+    run(&both, json!({"a": 0, "b": 5}), "[]").ends("waiting");
+    run(&both, json!({"a": 4, "b": 5}), "[]").ends("completed");
+}
+
+#[test]
+fn a_cancelled_transaction_does_not_go_on_as_if_it_had_succeeded() {
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><transaction id="tx"><startEvent id="ts"/><endEvent id="te"><cancelEventDefinition/></endEvent>{}</transaction>
+        <userTask id="confirm"/><endEvent id="e"/>{}"#,
+        flows("ts>te"),
+        flows("s>tx; tx>confirm; confirm>e")
+    ));
+    let ran = run(&xml, json!({}), "[]").ends("completed");
+    assert!(!ran.entered().contains(&"confirm"));
+}
