@@ -59,7 +59,7 @@ pub struct Joining {
     #[schema(example = "TB1.00112233445566778899aabbccddeeff.00112233445566778899aabbccddeeff")]
     pub code: String,
     /// Unified social credit code of the superior centre.
-    #[schema(example = "113200009900000170")]
+    #[schema(example = "11320000990000017P")]
     pub org: String,
     #[schema(example = "示范省数据局（合成）")]
     pub title: String,

@@ -85,6 +85,8 @@ impl Extension for Door {
             id: said.from,
             name: peer.title().to_owned(),
             public_key: asked.public_key,
+            // Its node proved who it is in this very call.
+            reason: "told by its node".to_owned(),
         };
         reports::trust(app, &system, &known).await?;
         let receipt = reports::receive(app, &system, &asked.envelope).await?;

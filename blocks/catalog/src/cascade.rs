@@ -7,13 +7,13 @@ use ::store::{Tx, fault};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use credential::Credentials;
-use identity::{Actor, Gate, Resource};
+use identity::{Actor, Gate};
 use kernel::{
     Error, Fault, Result, Text,
     clock::from_micros,
     crypto::{PublicKey, Signature, suite},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, sea_query::OnConflict};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, EntityTrait};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::App;
@@ -21,7 +21,7 @@ use web::App;
 use crate::{
     event,
     metadata::Metadata,
-    profile,
+    oversight, profile,
     resource::{Entry, State, act, store as rows},
     schema::peer,
 };
@@ -69,7 +69,8 @@ const PART: u32 = 500;
 /// Signs all entries of this catalog that were published, withdrawn ones too so that the other
 /// side hears of it; with `since` only those changed after that moment.
 pub async fn report(app: &App, actor: &Actor, since: Option<DateTime<Utc>>) -> Result<Envelope> {
-    actor.may(&*app.part::<Gate>()?, "catalog.report", &Resource::system())?;
+    let whole = oversight::whole(app.db().read()).await?;
+    actor.may(&*app.part::<Gate>()?, "catalog.report", &whole)?;
     let from = profile::get(app.db().read()).await?.centre;
     if from.is_empty() {
         return Err(Error::refused("catalog-no-centre"));
@@ -131,21 +132,22 @@ pub async fn report(app: &App, actor: &Actor, since: Option<DateTime<Utc>>) -> R
 #[schema(as = CatalogPeer)]
 pub struct Peer {
     /// Social credit code of its centre.
-    #[schema(example = "113200009900000170")]
+    #[schema(example = "11320000990000017P")]
     pub id: String,
     #[schema(example = "示范省数据局（合成）")]
     pub name: String,
     /// Its SM2 key in PEM, as `/api/credential/keys` tells it.
     pub public_key: String,
+    /// Why another key takes the place of the one that is trusted; needed then only.
+    #[serde(default)]
+    #[schema(example = "")]
+    pub reason: String,
 }
 
-/// Trusts a catalog's key from now on.
+/// Trusts a catalog's key from now on. One that is trusted is replaced for a reason only.
 pub async fn trust(app: &App, actor: &Actor, peer: &Peer) -> Result<()> {
-    actor.may(
-        &*app.part::<Gate>()?,
-        "catalog.receive",
-        &Resource::system(),
-    )?;
+    let whole = oversight::whole(app.db().read()).await?;
+    actor.may(&*app.part::<Gate>()?, "catalog.receive", &whole)?;
     let id = kernel::code::normalise(&peer.id);
     kernel::code::uscc::parse(&id).map_err(|e| Error::invalid("id", e.text()))?;
     if PublicKey::from_pem(&peer.public_key).is_err() {
@@ -154,30 +156,58 @@ pub async fn trust(app: &App, actor: &Actor, peer: &Peer) -> Result<()> {
     if let Some(wrong) = crate::metadata::unfit(&peer.name, 200) {
         return Err(Error::invalid("name", wrong));
     }
-    let row = peer::ActiveModel {
-        id: Set(id.clone()),
-        name: Set(peer.name.trim().to_owned()),
-        public_key: Set(peer.public_key.trim().to_owned()),
-        last_number: Set(0),
+    let peer = Peer {
+        id,
+        name: peer.name.trim().to_owned(),
+        public_key: peer.public_key.trim().to_owned(),
+        reason: peer.reason.clone(),
     };
     let who = actor.trace();
     app.db()
         .write(move |tx| {
-            let (row, who, id) = (row.clone(), who.clone(), id.clone());
-            async move {
-                let replace = OnConflict::column(peer::Column::Id)
-                    .update_columns([peer::Column::Name, peer::Column::PublicKey])
-                    .to_owned();
-                peer::Entity::insert(row)
-                    .on_conflict(replace)
-                    .exec_without_returning(&*tx)
-                    .await
-                    .map_err(|e| fault("write a peer", e))?;
-                let told = event::PeerTrusted { peer: id };
-                tx.emit("catalog", who, &told)
-            }
+            let (peer, who) = (peer.clone(), who.clone());
+            async move { trust_in(&tx, peer, &who).await }
         })
         .await
+}
+
+async fn trust_in(tx: &Tx, peer: Peer, who: &str) -> Result<()> {
+    let known = lookup_peer(&**tx, &peer.id).await?;
+    let row = peer::ActiveModel {
+        id: Set(peer.id.clone()),
+        name: Set(peer.name.clone()),
+        public_key: Set(peer.public_key.clone()),
+        ..Default::default()
+    };
+    let Some(known) = known else {
+        let row = peer::ActiveModel {
+            last_number: Set(0),
+            ..row
+        };
+        let done = peer::Entity::insert(row).exec_without_returning(&**tx);
+        done.await.map_err(|e| fault("write a peer", e))?;
+        return tx.emit("catalog", who, &event::PeerTrusted { peer: peer.id });
+    };
+    let is_same_key = known.public_key == peer.public_key;
+    if is_same_key && known.name == peer.name {
+        return Ok(());
+    }
+    let reason = match peer.reason.trim() {
+        _ if is_same_key => String::new(),
+        "" => return Err(Error::invalid("reason", Text::new("catalog-peer-replaced"))),
+        reason => crate::must_say("reason", reason)?,
+    };
+    row.update(&**tx)
+        .await
+        .map_err(|e| fault("change a peer", e))?;
+    let digest = |key: &str| hex::encode(kernel::crypto::sm3(key.as_bytes()));
+    let told = event::PeerChanged {
+        peer: peer.id,
+        former_key: digest(&known.public_key),
+        key: digest(&peer.public_key),
+        reason,
+    };
+    tx.emit("catalog", who, &told)
 }
 
 async fn lookup_peer(db: &impl ConnectionTrait, id: &str) -> Result<Option<peer::Model>> {
@@ -189,7 +219,7 @@ async fn lookup_peer(db: &impl ConnectionTrait, id: &str) -> Result<Option<peer:
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = CatalogReceipt)]
 pub struct Receipt {
-    #[schema(example = "113200009900000170")]
+    #[schema(example = "11320000990000017P")]
     pub from: String,
     pub number: i64,
     pub inserted: u64,
@@ -204,11 +234,8 @@ pub struct Receipt {
 /// Takes a report in, whole or not at all. A report that was taken in before changes nothing; one
 /// that is older than the last is refused.
 pub async fn receive(app: &App, actor: &Actor, envelope: &Envelope) -> Result<Receipt> {
-    actor.may(
-        &*app.part::<Gate>()?,
-        "catalog.receive",
-        &Resource::system(),
-    )?;
+    let whole = oversight::whole(app.db().read()).await?;
+    actor.may(&*app.part::<Gate>()?, "catalog.receive", &whole)?;
     let wrong = || Error::invalid("body", Text::new("catalog-report-form"));
     let body: Body = serde_json::from_str(&envelope.body).map_err(|_| wrong())?;
     if body.format != FORMAT {

@@ -76,3 +76,9 @@ event!(
 event!(
     /// Reports of another catalog are taken in from now on.
     PeerTrusted, "catalog.peer_trusted.v1", { peer: String });
+
+event!(
+    /// Another key, told by the SM3 of its PEM, or another name is taken for a catalog.
+    PeerChanged, "catalog.peer_changed.v1", {
+    peer: String, former_key: String, key: String, reason: String,
+});

@@ -16,6 +16,7 @@ pub mod event;
 pub mod freshness;
 pub mod list;
 pub mod metadata;
+pub mod oversight;
 pub mod profile;
 pub mod request;
 pub mod resource;
@@ -45,6 +46,10 @@ pub fn foundation() -> web::module::Foundation {
 
 /// Registers what processes of the catalog call with the engine.
 pub fn module(app: &App) -> Result<web::Module> {
+    // A house of the catalog alone has no registries.
+    if let Ok(registries) = app.part::<registry::Registries>() {
+        registries.use_centre(Arc::new(oversight::OfProfile));
+    }
     resource::flow::register(app)?;
     request::flow::register(app)?;
     Ok(web::Module {

@@ -18,7 +18,7 @@ pub use crate::schema::list::Model as Line;
 use crate::{
     event::ListChanged,
     metadata::unfit,
-    resource,
+    oversight, resource,
     schema::list::{Column, Entity},
 };
 
@@ -80,8 +80,14 @@ pub struct NewLine {
     pub resource_code: String,
 }
 
-fn org_of(org: &str) -> Resource {
-    Resource::new("CatalogLine", "").org(org)
+/// Whether the actor may do that with lines of all these organisations.
+async fn may_at(app: &App, actor: &Actor, action: &str, orgs: &[String]) -> Result<()> {
+    let gate = app.part::<Gate>()?;
+    for org in orgs {
+        let line = oversight::line(app.db().read(), org).await?;
+        actor.may(&gate, action, &line)?;
+    }
+    Ok(())
 }
 
 fn text(field: &str, text: &str, longest: usize, is_needed: bool) -> Result<String> {
@@ -97,13 +103,17 @@ fn text(field: &str, text: &str, longest: usize, is_needed: bool) -> Result<Stri
 
 /// Adds a line; answers its id.
 pub async fn add(app: &App, actor: &Actor, new: &NewLine) -> Result<String> {
-    let gate = app.part::<Gate>()?;
     let org = kernel::code::normalise(&new.org);
-    actor.may(&gate, new.kind.action(), &org_of(&org))?;
+    may_at(app, actor, new.kind.action(), std::slice::from_ref(&org)).await?;
     let organisation = directory::organisation(app.db().read(), &org).await?;
     let organisation =
         organisation.ok_or_else(|| Error::invalid("org", Text::new("catalog-rule-provider")))?;
     let code = need_resource(app, &new.resource_code).await?;
+    if new.kind == Kind::Negative {
+        // It stops what the provider shares.
+        let providers = provider_of(app, &code).await?;
+        may_at(app, actor, new.kind.action(), &providers).await?;
+    }
     let now = app.clock().now();
     let state = if code.is_empty() { "open" } else { "answered" };
     let row = Line {
@@ -137,6 +147,26 @@ pub async fn add(app: &App, actor: &Actor, new: &NewLine) -> Result<String> {
         .await
 }
 
+/// Whose line it is, or whoever provides what answers it. A line of what is not shared stops or
+/// frees what others provide: only who may do so for all of them changes it.
+async fn may_answer(app: &App, actor: &Actor, row: &Line, code: &str) -> Result<()> {
+    let kind = Kind::of_name(&row.kind);
+    let action = kind.action();
+    let own = std::slice::from_ref(&row.org);
+    let providers = provider_of(app, code).await?;
+    if kind == Kind::Negative {
+        may_at(app, actor, action, own).await?;
+        may_at(app, actor, action, &providers).await?;
+        let former = provider_of(app, &row.resource_code).await?;
+        return may_at(app, actor, action, &former).await;
+    }
+    let is_own = may_at(app, actor, action, own).await;
+    if is_own.is_err() && !providers.is_empty() {
+        return may_at(app, actor, action, &providers).await;
+    }
+    is_own
+}
+
 /// Blank, or the code of a published resource.
 async fn need_resource(app: &App, code: &str) -> Result<String> {
     let code = code.trim();
@@ -150,6 +180,15 @@ async fn need_resource(app: &App, code: &str) -> Result<String> {
             Err(Error::invalid("resource_code", text))
         }
     }
+}
+
+/// Who provides the resource of a code; nobody for a blank one.
+async fn provider_of(app: &App, code: &str) -> Result<Vec<String>> {
+    if code.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entry = resource::store::of_code(app.db().read(), code).await?;
+    Ok(entry.into_iter().map(|entry| entry.provider).collect())
 }
 
 fn tell(tx: &Tx, row: &Line, who: &str) -> Result<()> {
@@ -176,22 +215,7 @@ pub async fn answer(
     let found = found.map_err(|e| fault("look up a line", e))?;
     let row = found.ok_or(Error::NotFound { what: "line" })?;
     let code = need_resource(app, resource_code).await?;
-    let action = Kind::of_name(&row.kind).action();
-    let gate = app.part::<Gate>()?;
-    // Whose line it is, or whoever provides what answers it.
-    let mut orgs = vec![row.org.clone()];
-    if !code.is_empty() {
-        let entry = resource::store::of_code(app.db().read(), &code).await?;
-        orgs.extend(entry.map(|entry| entry.provider));
-    }
-    if !orgs
-        .iter()
-        .any(|org| actor.may(&gate, action, &org_of(org)).is_ok())
-    {
-        return Err(Error::Forbidden {
-            action: action.to_owned(),
-        });
-    }
+    may_answer(app, actor, &row, &code).await?;
     let note = text("note", note, 1000, code.is_empty())?;
     if row.version != version {
         return Err(Error::refused("catalog-changed"));

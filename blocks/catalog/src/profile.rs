@@ -187,6 +187,16 @@ pub async fn install(tx: &Tx, name: &str, part: &Profile) -> Result<()> {
 
 /// The profile of this installation; refused where no pack brings one.
 pub async fn get(db: &impl ConnectionTrait) -> Result<Profile> {
+    let profile = lookup(db).await?;
+    profile.ok_or_else(|| Error::refused("catalog-no-profile"))
+}
+
+/// Social credit code of the centre; empty where no pack names one.
+pub async fn centre(db: &impl ConnectionTrait) -> Result<String> {
+    Ok(lookup(db).await?.unwrap_or_default().centre)
+}
+
+async fn lookup(db: &impl ConnectionTrait) -> Result<Option<Profile>> {
     use sea_orm::QueryOrder;
     let rows = setting::Entity::find()
         .order_by_asc(setting::Column::Id)
@@ -194,7 +204,7 @@ pub async fn get(db: &impl ConnectionTrait) -> Result<Profile> {
         .await
         .map_err(|e| fault("read the profile", e))?;
     if rows.is_empty() {
-        return Err(Error::refused("catalog-no-profile"));
+        return Ok(None);
     }
     let mut profile = Profile::default();
     for row in rows {
@@ -202,5 +212,5 @@ pub async fn get(db: &impl ConnectionTrait) -> Result<Profile> {
             .map_err(|e| Fault::caused_by("read the profile", e))?;
         profile.take(part);
     }
-    Ok(profile)
+    Ok(Some(profile))
 }

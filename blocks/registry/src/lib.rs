@@ -13,6 +13,7 @@ pub mod event;
 pub mod log;
 pub mod matching;
 pub mod objection;
+pub mod oversight;
 pub mod part;
 pub mod pinyin;
 pub mod record;
@@ -28,7 +29,7 @@ use identity::{Actor, Gate, Resource};
 use web::App;
 
 pub use declaration::{Declaration, Field, Mistake};
-pub use part::{CalendarOfNow, CodeTables, Registries};
+pub use part::{CalendarOfNow, Centre, CodeTables, Registries};
 pub use schema::{
     match_pair::Model as MatchPair, match_run::Model as MatchRun, merge::Model as Merge,
     migrations, objection::Model as Objection,
@@ -47,8 +48,9 @@ pub fn foundation() -> web::module::Foundation {
     }
 }
 
-/// Puts [`Registries`] into the application. Blocks above say by [`Registries::use_codes`] and
-/// [`Registries::use_calendar`] where code tables and working days are.
+/// Puts [`Registries`] into the application. Blocks above say by [`Registries::use_codes`],
+/// [`Registries::use_calendar`] and [`Registries::use_centre`] where code tables and working days
+/// are, and who watches over all.
 pub fn module(app: &App) -> kernel::Result<web::Module> {
     app.put(Registries::default());
     Ok(web::Module {

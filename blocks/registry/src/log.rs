@@ -16,8 +16,8 @@ use store::{
 use web::App;
 
 use crate::{
-    Declaration, Registries, event,
-    record::{Row, act::registry, store as records},
+    Declaration, Registries, event, oversight,
+    record::{Row, store as records},
     schema::{self, read as table},
 };
 
@@ -178,11 +178,8 @@ pub async fn of_record(
 ) -> Result<PageOf<Look>> {
     let registries = app.part::<Registries>()?;
     let declaration = registries.declaration(app.db().read(), registry_id).await?;
-    actor.may(
-        &*app.part::<Gate>()?,
-        "registry.reads",
-        &registry(&declaration),
-    )?;
+    let resource = oversight::registry(app, &declaration).await?;
+    actor.may(&*app.part::<Gate>()?, "registry.reads", &resource)?;
     list(app.db().read(), &[record.to_owned()], page).await
 }
 

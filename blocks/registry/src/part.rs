@@ -19,6 +19,14 @@ pub trait CodeTables: Send + Sync + 'static {
     async fn codes(&self, db: &Db, table: &str) -> Result<Vec<(String, String, String)>>;
 }
 
+/// Names the body that watches over all registries, beside who stands above a source in the
+/// directory; the block that knows it stands above this one.
+#[async_trait]
+pub trait Centre: Send + Sync + 'static {
+    /// Its unified social credit code; empty where none is named.
+    async fn code(&self, db: &Db) -> Result<String>;
+}
+
 /// Gives the calendar by which deadlines of objections are counted.
 pub type CalendarOfNow = dyn Fn() -> Result<Arc<Calendar>> + Send + Sync;
 
@@ -33,6 +41,7 @@ pub struct Registries(RwLock<Inner>);
 struct Inner {
     codes: Option<Arc<dyn CodeTables>>,
     calendar: Option<Arc<CalendarOfNow>>,
+    centre: Option<Arc<dyn Centre>>,
     /// Declarations by id, with the digest under which they were read.
     declarations: HashMap<String, (String, Arc<Declaration>)>,
     tables: HashMap<String, Arc<Codes>>,
@@ -45,6 +54,19 @@ impl Registries {
 
     pub fn use_calendar(&self, calendar: Arc<CalendarOfNow>) {
         self.write().calendar = Some(calendar);
+    }
+
+    pub fn use_centre(&self, centre: Arc<dyn Centre>) {
+        self.write().centre = Some(centre);
+    }
+
+    /// The code of the centre; empty where nobody names one.
+    pub(crate) async fn centre(&self, db: &Db) -> Result<String> {
+        let centre = self.read().centre.clone();
+        match centre {
+            Some(centre) => centre.code(db).await,
+            None => Ok(String::new()),
+        }
     }
 
     /// Packs were installed: code tables may have changed.

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State as From},
     response::{IntoResponse as _, Redirect, Response},
 };
-use identity::{Actor, Gate, Resource};
+use identity::Actor;
 use kernel::{Error, Text};
 use web::{
     App, Html, Page, WebError,
@@ -218,21 +218,21 @@ fn metadata(f: &Fields) -> kernel::Result<Metadata> {
 }
 
 pub(super) async fn blank(From(app): From<App>, p: Page, actor: Actor) -> Result<Html, WebError> {
-    may(&app, &actor)?;
+    may(&app, &actor).await?;
     let first = actor.posts.first().map(|post| post.org.clone());
     let f = Fields::new().with("provider", first.unwrap_or_default());
     Html::page(&page(&app, &p, &actor, None, f).await?)
 }
 
 /// Whoever may describe nothing at all shall not fill in a form.
-fn may(app: &App, actor: &Actor) -> kernel::Result<()> {
-    let gate = app.part::<Gate>()?;
-    let some = actor.posts.iter().any(|post| {
-        let own = Resource::new("CatalogEntry", "").org(&post.org);
-        gate.check(actor, "catalog.edit", &own).is_ok()
-    });
-    if some {
-        return Ok(());
+async fn may(app: &App, actor: &Actor) -> kernel::Result<()> {
+    for post in &actor.posts {
+        if act::may(app, actor, "catalog.edit", ("", &post.org))
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
     }
     Err(Error::Forbidden {
         action: "catalog.edit".to_owned(),
@@ -245,7 +245,7 @@ pub(super) async fn create(
     actor: Actor,
     f: Fields,
 ) -> Result<Response, WebError> {
-    may(&app, &actor)?;
+    may(&app, &actor).await?;
     let done = match metadata(&f) {
         Ok(entry) => act::create(&app, &actor, entry).await,
         Err(error) => Err(error),
@@ -267,15 +267,15 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Html, WebError> {
     let view = act::get(&app, &actor, &id).await?;
-    need_edit(&app, &actor, &view)?;
+    need_edit(&app, &actor, &view).await?;
     let entry = view.working.as_ref().unwrap_or(&view.metadata);
     let of = Some((view.row.id.as_str(), view.row.version));
     Html::page(&page(&app, &p, &actor, of, fields(entry)).await?)
 }
 
-fn need_edit(app: &App, actor: &Actor, view: &act::View) -> kernel::Result<()> {
-    let own = Resource::new("CatalogEntry", &view.row.id).org(&view.row.provider);
-    actor.may(&*app.part::<Gate>()?, "catalog.edit", &own)
+async fn need_edit(app: &App, actor: &Actor, view: &act::View) -> kernel::Result<()> {
+    let of = (view.row.id.as_str(), view.row.provider.as_str());
+    act::may(app, actor, "catalog.edit", of).await
 }
 
 pub(super) async fn save(
@@ -286,7 +286,7 @@ pub(super) async fn save(
     f: Fields,
 ) -> Result<Response, WebError> {
     let view = act::get(&app, &actor, &id).await?;
-    need_edit(&app, &actor, &view)?;
+    need_edit(&app, &actor, &view).await?;
     let version = f.value("version").parse().unwrap_or_default();
     let done = match metadata(&f) {
         Ok(entry) => act::save(&app, &actor, &id, version, entry).await,

@@ -15,7 +15,7 @@ use axum::{
     extract::{Path, Query, State as From},
     response::{IntoResponse as _, Redirect, Response},
 };
-use identity::{Actor, Gate, Resource};
+use identity::Actor;
 use kernel::{Error, Text, clock::from_micros};
 use serde::Deserialize;
 use web::{
@@ -98,9 +98,9 @@ async fn page<'a>(
     let (changes, compared) = changes(p, &view, query)?;
     let sees_work = view.working.is_some() || view.row.number == 0;
     let task = task::open(app, actor, &format!("catalog:{}", view.row.id)).await?;
-    let gate = app.part::<Gate>()?;
-    let own = Resource::new("CatalogEntry", &view.row.id).org(&view.row.provider);
-    let can_edit = view.row.origin.is_empty() && gate.check(actor, "catalog.edit", &own).is_ok();
+    let own = (view.row.id.as_str(), view.row.provider.as_str());
+    let may_edit = act::may(app, actor, "catalog.edit", own).await.is_ok();
+    let can_edit = view.row.origin.is_empty() && may_edit;
     let title = p.zh(&shown.name);
     Ok(EntryPage {
         crumbs: vec![

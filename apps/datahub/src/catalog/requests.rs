@@ -1,6 +1,7 @@
 //! Requests for resources: asking, the list, one with what can be done.
 
 use ::catalog::{
+    oversight,
     request::{
         Ask, Request, State,
         act::{self, Move, View},
@@ -334,17 +335,15 @@ const MOVES: [(&str, Move); 4] = [
 
 async fn steps(app: &App, p: &Page, actor: &Actor, row: &Request) -> Result<Vec<Choice>, WebError> {
     let gate = app.part::<Gate>()?;
-    let above = act::above(app.db().read(), &row.provider).await?;
-    let may = |action: &str, org: &str, above: &[String]| {
-        let resource = Resource::new("CatalogRequest", &row.id).org(org);
-        let resource = resource.above(above.to_vec());
-        gate.check(actor, action, &resource).is_ok()
-    };
+    let db = app.db().read();
+    let applicant = oversight::request(db, &row.id, &row.applicant).await?;
+    let provider = oversight::request(db, &row.id, &row.provider).await?;
+    let may = |action: &str, side: &Resource| gate.check(actor, action, side).is_ok();
     let state = row.standing();
     let fit = MOVES.into_iter().filter(|(_, step)| {
         let allowed = match step {
-            Move::Cancel => may("catalog.request", &row.applicant, &[]),
-            _ => may("catalog.request.stop", &row.provider, &above),
+            Move::Cancel => may("catalog.request", &applicant),
+            _ => may("catalog.request.stop", &provider),
         };
         allowed && step.after(state).is_some()
     });

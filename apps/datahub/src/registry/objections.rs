@@ -175,7 +175,7 @@ async fn page<'a>(
     if !row.answer.is_empty() {
         facts.push(Fact::new(p.t("datahub-answer"), &row.answer));
     }
-    let steps = steps(app, p, actor, &row)?;
+    let steps = steps(app, p, actor, &row).await?;
     Ok(ObjectionPage {
         crumbs: vec![
             Crumb::new(p.t("datahub-menu-objections"), "/work/data-objections"),
@@ -194,13 +194,19 @@ async fn page<'a>(
     })
 }
 
-fn steps(app: &App, p: &Page, actor: &Actor, row: &Objection) -> Result<Vec<Choice>, WebError> {
+async fn steps(
+    app: &App,
+    p: &Page,
+    actor: &Actor,
+    row: &Objection,
+) -> Result<Vec<Choice>, WebError> {
     let Some(state) = State::ALL.into_iter().find(|s| s.name() == row.state) else {
         return Ok(Vec::new());
     };
     let gate = app.part::<Gate>()?;
     let resource = Resource::new("Registry", &row.registry).org(&row.source_org);
     let may = |action| gate.check(actor, action, &resource).is_ok();
+    let mediates = act::mediates(app, actor, row).await?;
     let is_raiser = actor.posts.iter().any(|post| post.org == row.raised_org);
     let fit = MOVES.into_iter().filter(|(_, step)| {
         let allowed = match step {
@@ -209,7 +215,7 @@ fn steps(app: &App, p: &Page, actor: &Actor, row: &Objection) -> Result<Vec<Choi
             }
             Move::Approve => may("registry.objection.approve"),
             Move::SendBack if state == State::Proposed => may("registry.objection.approve"),
-            Move::SendBack | Move::Settle => may("registry.objection.settle"),
+            Move::SendBack | Move::Settle => mediates,
             Move::Dispute | Move::Withdraw => is_raiser,
         };
         allowed && state.after(*step).is_some()

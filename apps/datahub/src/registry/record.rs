@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
 };
 use chrono::NaiveDate;
-use identity::{Actor, Gate, Resource};
+use identity::{Actor, Gate};
 use kernel::{Error, Finding, Text, clock::from_micros};
 use registry::{
     log::{self, Look},
@@ -138,7 +138,7 @@ async fn page<'a>(
     let declaration = &view.declaration;
     let words = Words::of(app, declaration).await?;
     let gate = app.part::<Gate>()?;
-    let resource = Resource::new("Registry", &declaration.id);
+    let resource = registry::oversight::registry(app, declaration).await?;
     let may = |action| gate.check(actor, action, &resource).is_ok();
     let list = format!("/work/data/{}", declaration.id);
     let name = declaration.name.as_ref().or(declaration.key.first());

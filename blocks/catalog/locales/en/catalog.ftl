@@ -66,6 +66,7 @@ catalog-import-day = It is no date; write it as 2026-03-02.
 catalog-import-twice = The file has this provider's resource twice; remove one, and keep the rows of a resource together.
 catalog-import-in-review = The entry is under review or withdrawn; wait until the review is over.
 catalog-peer-key = The key is an SM2 public key in PEM; copy it from /api/credential/keys of the other catalog.
+catalog-peer-replaced = Another key of this catalog is trusted already; check with the other centre by another way, and say why the new one takes its place.
 catalog-report-form = This is no report of a catalog; use the file that the other catalog made.
 catalog-report-stranger = This catalog is unknown; register its key first.
 catalog-report-signature = The signature does not belong to the content; get the file anew.

@@ -66,6 +66,7 @@ catalog-import-day = 不是日期；请写成 2026-03-02。
 catalog-import-twice = 文件中已有同一提供方的同名资源；请删去一个，同一资源的各信息项要连续排列。
 catalog-import-in-review = 这条目录正在审核或已撤销，不能导入；请等审核结束。
 catalog-peer-key = 公钥应为 PEM 格式的 SM2 公钥；请从对方的 /api/credential/keys 复制。
+catalog-peer-replaced = 该目录已登记另一把公钥；请以其他途径向对方主管部门核实，并写明更换理由。
 catalog-report-form = 不是目录上报文件；请使用对方目录生成的文件。
 catalog-report-stranger = 不认识这个目录；请先登记对方的公钥。
 catalog-report-signature = 签名与内容不符，文件可能被改动；请重新取得文件。

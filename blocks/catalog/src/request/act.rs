@@ -13,13 +13,9 @@ use web::App;
 
 use super::{Ask, Request, State, flow, react, store};
 use crate::{
-    event, profile,
+    event, oversight,
     resource::{self, Entry, Happening},
 };
-
-pub(crate) fn resource_of(row: &Request, org: &str) -> Resource {
-    Resource::new("CatalogRequest", &row.id).org(org)
-}
 
 pub(crate) fn tell(tx: &Tx, row: &Request, who: &str, act: &str) -> Result<()> {
     let body = event::RequestMoved {
@@ -136,12 +132,13 @@ pub async fn get(app: &App, actor: &Actor, id: &str) -> Result<View> {
     let gate = app.part::<Gate>()?;
     let db = app.db().read();
     let row = store::get(db, id).await?;
-    let sides = [&row.applicant, &row.provider];
-    let may_read = |org: &&String| {
-        let may = actor.may(&gate, "catalog.request.read", &resource_of(&row, org));
-        may.is_ok()
-    };
-    if !sides.iter().any(may_read) {
+    let mut may_read = false;
+    for side in [&row.applicant, &row.provider] {
+        let resource = oversight::request(db, &row.id, side).await?;
+        let may = actor.may(&gate, "catalog.request.read", &resource);
+        may_read |= may.is_ok();
+    }
+    if !may_read {
         return Err(Error::NotFound { what: "request" });
     }
     let (ask, happenings) = (row.ask()?, resource::store::happenings(db, &row.id).await?);
@@ -162,9 +159,8 @@ pub async fn list(
     let gate = app.part::<Gate>()?;
     actor.may(&gate, "catalog.read", &Resource::system())?;
     let orgs: Vec<_> = actor.posts.iter().map(|p| p.org.clone()).collect();
-    let sees_all = actor
-        .may(&gate, "catalog.drafts", &Resource::system())
-        .is_ok();
+    let whole = oversight::whole(app.db().read()).await?;
+    let sees_all = actor.may(&gate, "catalog.drafts", &whole).is_ok();
     let orgs = (!sees_all).then_some(orgs.as_slice());
     store::list(app.db().read(), state, orgs, page).await
 }
@@ -220,8 +216,8 @@ pub async fn advance(
         Move::Cancel => ("catalog.request", &view.row.applicant),
         _ => ("catalog.request.stop", &view.row.provider),
     };
-    let above = above(app.db().read(), org).await?;
-    actor.may(&gate, action, &resource_of(&view.row, org).above(above))?;
+    let resource = oversight::request(app.db().read(), id, org).await?;
+    actor.may(&gate, action, &resource)?;
     let reason = crate::must_say("reason", reason)?;
     let engine = app.part::<workflow::Engine>()?;
     let (id, who) = (id.to_owned(), actor.trace());
@@ -245,14 +241,6 @@ pub async fn advance(
             }
         })
         .await
-}
-
-/// Who stands above a provider where its grants are concerned: the organisations of the directory,
-/// and the centre that the profile names, which may be beside it there.
-pub async fn above(db: &impl ConnectionTrait, provider: &str) -> Result<Vec<String>> {
-    let mut all = directory::above(db, provider).await?;
-    all.push(profile::get(db).await?.centre);
-    Ok(all)
 }
 
 /// The request stands elsewhere from now on.
@@ -333,11 +321,8 @@ pub async fn supplement(
 ) -> Result<Request> {
     let view = get(app, actor, id).await?;
     let gate = app.part::<Gate>()?;
-    actor.may(
-        &gate,
-        "catalog.request",
-        &resource_of(&view.row, &view.row.applicant),
-    )?;
+    let resource = oversight::request(app.db().read(), id, &view.row.applicant).await?;
+    actor.may(&gate, "catalog.request", &resource)?;
     let entry = resource::store::get(app.db().read(), &view.row.resource).await?;
     let mut mistakes = ask.mistakes(&entry.metadata()?, app.clock().today());
     mistakes.extend(ask.beyond(&view.ask));

@@ -24,17 +24,23 @@ use crate::{
     difference::{Change, difference},
     event, freshness,
     metadata::Metadata,
+    oversight,
     profile::{self, Profile},
 };
 
-/// An entry, as policies see it.
-pub(crate) fn resource(id: &str, provider: &str) -> Resource {
-    Resource::new("CatalogEntry", id).org(provider)
+/// Whether the actor may do something with an entry, by its id and provider.
+pub async fn may(
+    app: &App,
+    actor: &Actor,
+    action: &str,
+    (id, provider): (&str, &str),
+) -> Result<()> {
+    let resource = oversight::entry(app.db().read(), id, provider).await?;
+    actor.may(&*app.part::<Gate>()?, action, &resource)
 }
 
-fn may(app: &App, actor: &Actor, action: &str, row: &Entry) -> Result<()> {
-    let gate = app.part::<Gate>()?;
-    actor.may(&gate, action, &resource(&row.id, &row.provider))
+async fn may_edit(app: &App, actor: &Actor, row: &Entry) -> Result<()> {
+    may(app, actor, "catalog.edit", (&row.id, &row.provider)).await
 }
 
 /// Checks entries; each with the id it has, empty for a new one.
@@ -155,7 +161,7 @@ pub async fn create(app: &App, actor: &Actor, entry: Metadata) -> Result<String>
             Text::new("catalog-request-needed"),
         ));
     }
-    actor.may(&gate, "catalog.edit", &resource("", &entry.provider))?;
+    may(app, actor, "catalog.edit", ("", &entry.provider)).await?;
     entry.need_fit()?;
     if entry.name.is_empty() {
         return Err(Error::invalid("name", Text::new("catalog-rule-name")));
@@ -213,7 +219,7 @@ pub async fn save(
     entry: Metadata,
 ) -> Result<Entry> {
     let known = store::get(app.db().read(), id).await?;
-    may(app, actor, "catalog.edit", &known)?;
+    may_edit(app, actor, &known).await?;
     let mut entry = entry.tidy();
     entry.need_fit()?;
     if entry.name.is_empty() {
@@ -271,7 +277,7 @@ async fn change(
 /// Begins the next version of a published entry; the present one holds meanwhile.
 pub async fn revise(app: &App, actor: &Actor, id: &str, version: i64) -> Result<Entry> {
     let row = store::get(app.db().read(), id).await?;
-    may(app, actor, "catalog.edit", &row)?;
+    may_edit(app, actor, &row).await?;
     change(app, actor, id, version, "revised", |row| {
         if row.standing() != State::Published || !row.origin.is_empty() {
             return Err(Error::refused("catalog-not-published"));
@@ -286,7 +292,7 @@ pub async fn revise(app: &App, actor: &Actor, id: &str, version: i64) -> Result<
 /// Gives up a working copy. An entry never published is gone; the answer is empty then.
 pub async fn discard(app: &App, actor: &Actor, id: &str, version: i64) -> Result<Option<Entry>> {
     let row = store::get(app.db().read(), id).await?;
-    may(app, actor, "catalog.edit", &row)?;
+    may_edit(app, actor, &row).await?;
     if row.number > 0 {
         let row = change(app, actor, id, version, "discarded", |row| {
             if row.standing() != State::Changing {
@@ -323,7 +329,7 @@ pub async fn discard(app: &App, actor: &Actor, id: &str, version: i64) -> Result
 /// that does not pass is refused with everything that is wrong.
 pub async fn submit(app: &App, actor: &Actor, id: &str, version: i64) -> Result<Entry> {
     let row = store::get(app.db().read(), id).await?;
-    may(app, actor, "catalog.edit", &row)?;
+    may_edit(app, actor, &row).await?;
     if !row.standing().is_writable() {
         return Err(Error::refused("catalog-not-writable"));
     }
@@ -364,7 +370,7 @@ pub async fn submit_all(app: &App, actor: &Actor, provider: &str) -> Result<Subm
             Text::new("catalog-request-needed"),
         ));
     }
-    actor.may(&gate, "catalog.edit", &resource("", provider))?;
+    may(app, actor, "catalog.edit", ("", provider)).await?;
     let mut done = Submissions::default();
     for state in [State::Draft, State::Changing] {
         let filter = Filter {
@@ -411,7 +417,7 @@ pub async fn withdraw(
     reason: &str,
 ) -> Result<Entry> {
     let row = store::get(app.db().read(), id).await?;
-    may(app, actor, "catalog.edit", &row)?;
+    may_edit(app, actor, &row).await?;
     if row.standing() != State::Published || !row.origin.is_empty() {
         return Err(Error::refused("catalog-not-published"));
     }
@@ -427,7 +433,7 @@ pub async fn renew(
     at: Option<chrono::DateTime<chrono::Utc>>,
 ) -> Result<Entry> {
     let row = store::get(app.db().read(), id).await?;
-    may(app, actor, "catalog.renew", &row)?;
+    may(app, actor, "catalog.renew", (&row.id, &row.provider)).await?;
     let now = app.clock().now();
     let at = at.unwrap_or(now);
     if at > now {
@@ -506,9 +512,10 @@ pub async fn report(app: &App, row: &Entry) -> Result<Report> {
 }
 
 /// Whether the actor sees drafts of everybody (none), or of which organisations.
-fn drafts_of(app: &App, actor: &Actor) -> Result<Option<Vec<String>>> {
+async fn drafts_of(app: &App, actor: &Actor) -> Result<Option<Vec<String>>> {
     let gate = app.part::<Gate>()?;
-    match actor.may(&gate, "catalog.drafts", &Resource::system()) {
+    let whole = oversight::whole(app.db().read()).await?;
+    match actor.may(&gate, "catalog.drafts", &whole) {
         Ok(()) => Ok(None),
         Err(Error::Forbidden { .. }) => {
             Ok(Some(actor.posts.iter().map(|p| p.org.clone()).collect()))
@@ -524,20 +531,20 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<PageOf<Entry>> {
-    let filter = seen(app, actor, filter)?;
+    let filter = seen(app, actor, filter).await?;
     store::list(app.db(), &filter, page).await
 }
 
 /// How many of them there are by each value.
 pub async fn facets(app: &App, actor: &Actor, filter: &Filter) -> Result<Facets> {
-    let filter = seen(app, actor, filter)?;
+    let filter = seen(app, actor, filter).await?;
     store::facets(app.db(), &filter).await
 }
 
-pub(crate) fn seen(app: &App, actor: &Actor, filter: &Filter) -> Result<Filter> {
+async fn seen(app: &App, actor: &Actor, filter: &Filter) -> Result<Filter> {
     actor.may(&*app.part::<Gate>()?, "catalog.read", &Resource::system())?;
     Ok(Filter {
-        drafts_of: drafts_of(app, actor)?,
+        drafts_of: drafts_of(app, actor).await?,
         ..filter.clone()
     })
 }
@@ -563,9 +570,8 @@ pub async fn get(app: &App, actor: &Actor, id: &str) -> Result<View> {
         None => store::of_code(db, id).await?,
     };
     let row = found.ok_or(Error::NotFound { what: "resource" })?;
-    let sees_drafts = actor
-        .may(&gate, "catalog.drafts", &resource(&row.id, &row.provider))
-        .is_ok();
+    let own = oversight::entry(db, &row.id, &row.provider).await?;
+    let sees_drafts = actor.may(&gate, "catalog.drafts", &own).is_ok();
     if row.number == 0 && !sees_drafts {
         return Err(Error::NotFound { what: "resource" });
     }
@@ -624,7 +630,7 @@ pub struct Quality {
 }
 
 pub async fn quality(app: &App, actor: &Actor) -> Result<Quality> {
-    let all = seen(app, actor, &Filter::default())?;
+    let all = seen(app, actor, &Filter::default()).await?;
     let count = async |filter: Filter| store::count(app.db(), &filter).await;
     let entries = count(all.clone()).await?;
     let faulty = Filter {

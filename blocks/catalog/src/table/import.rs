@@ -337,7 +337,6 @@ async fn own(
     options: &Options,
     report: &mut Report,
 ) -> Result<Vec<Found>> {
-    let gate = app.part::<Gate>()?;
     let default = kernel::code::normalise(&options.provider);
     let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
     let (mut names, mut codes) = (HashSet::new(), HashSet::new());
@@ -349,10 +348,8 @@ async fn own(
         let provider = each.entry.provider.clone();
         if !known.contains_key(&provider) {
             let organisation = directory::organisation(app.db().read(), &provider).await?;
-            let may = actor
-                .may(&gate, "catalog.edit", &act::resource("", &provider))
-                .is_ok();
-            let name = organisation.map(|o| o.name_zh).filter(|_| may);
+            let may = act::may(app, actor, "catalog.edit", ("", &provider)).await;
+            let name = organisation.map(|o| o.name_zh).filter(|_| may.is_ok());
             known.insert(provider.clone(), name);
         }
         let mut wrong = Vec::new();

@@ -10,7 +10,7 @@ use catalog::{
 use serde_json::json;
 use store::{Db, db_test};
 
-use crate::house::{CENTRE, House, MARKET, URBAN, findings, good, house, migrations};
+use crate::house::{CENTRE, House, MARKET, URBAN, findings, good, house, migrations, officer};
 
 async fn trust(house: &House, id: &str) {
     let steward = house.actor("steward").await;
@@ -19,6 +19,7 @@ async fn trust(house: &House, id: &str) {
         id: id.into(),
         name: "示范市数据局（合成）".into(),
         public_key: credentials.metadata_key_pem().unwrap(),
+        reason: String::new(),
     };
     cascade::trust(&house.app, &steward, &peer).await.unwrap();
 }
@@ -60,6 +61,102 @@ async fn a_report_is_signed_taken_in_once_and_followed_by_the_next(db: Db) {
     assert_eq!(findings(&old)[0].1, "catalog-report-old");
     let clerk = house.actor("clerk").await;
     assert!(cascade::report(&house.app, &clerk, None).await.is_err());
+}
+
+#[db_test(migrations = migrations)]
+async fn a_trusted_key_is_replaced_for_a_reason_only(db: Db) {
+    let house = house(db).await;
+    let steward = house.actor("steward").await;
+    trust(&house, URBAN).await;
+    let key = kernel::crypto::suite("guomi").unwrap().generate_key();
+    let mut peer = Peer {
+        id: URBAN.into(),
+        name: "示范市数据局（合成）".into(),
+        public_key: key.unwrap().public_key().to_pem().unwrap(),
+        reason: " ".into(),
+    };
+    let error = cascade::trust(&house.app, &steward, &peer).await;
+    assert_eq!(
+        findings(&error.unwrap_err()),
+        [("reason".into(), "catalog-peer-replaced")]
+    );
+    peer.reason = "对方更换密钥，已电话核实".into();
+    cascade::trust(&house.app, &steward, &peer).await.unwrap();
+    peer.reason = String::new();
+    let again = cascade::trust(&house.app, &steward, &peer).await;
+    again.expect("it is trusted already");
+}
+
+#[test]
+fn the_example_of_a_peer_is_one() {
+    let schema = <Peer as utoipa::PartialSchema>::schema();
+    let schema = serde_json::to_value(schema).unwrap();
+    let id = schema["properties"]["id"]["example"].as_str().unwrap();
+    kernel::code::uscc::parse(id).unwrap();
+}
+
+#[db_test(migrations = migrations)]
+async fn a_departments_steward_acts_for_the_own_department(db: Db) {
+    use catalog::resource::{State as Standing, store::Filter};
+    let house = house(db).await;
+    let row = house.published(good("企业登记")).await;
+    let writer = house.actor("writer").await;
+    let draft = act::create(&house.app, &writer, good("企业年报"))
+        .await
+        .unwrap();
+    let asker = house.actor("asker").await;
+    let steward = officer(asker.user, "steward", URBAN);
+    let credentials = house.app.part::<credential::Credentials>().unwrap();
+    let key = credentials.metadata_key_pem().unwrap();
+    let id = &row.id;
+    let line = json!({"kind": "negative", "org": MARKET, "name": "企业登记", "basis": "《某法》"});
+    let mut by_code = line.clone();
+    by_code["org"] = json!(URBAN);
+    by_code["resource_code"] = json!(row.code);
+    for (path, body) in [
+        (
+            "/api/catalog/peers",
+            json!({"id": CENTRE, "name": "市政府", "public_key": key}),
+        ),
+        (
+            "/api/catalog/received",
+            json!({"body": "{}", "signature": ""}),
+        ),
+        ("/api/catalog/reports", json!({})),
+        (
+            format!("/api/catalog/resources/{id}/steps").as_str(),
+            json!({"step": "renew", "version": row.version}),
+        ),
+        (
+            format!("/api/catalog/resources/{id}/steps").as_str(),
+            json!({"step": "withdraw", "version": row.version, "reason": "停用"}),
+        ),
+        ("/api/catalog/submissions", json!({"provider": MARKET})),
+        ("/api/catalog/lists", line),
+        ("/api/catalog/lists", by_code),
+    ] {
+        let (status, answer) = house.post(&steward, path, body.clone()).await;
+        assert_eq!(status, 403, "{path} {body} {answer}");
+    }
+    let hidden = act::get(&house.app, &steward, &draft).await;
+    assert!(matches!(hidden, Err(kernel::Error::NotFound { .. })));
+    let filter = Filter {
+        state: Some(Standing::Draft),
+        ..Filter::default()
+    };
+    let page = store::page::PageRequest::default();
+    let seen = async |actor: &identity::Actor| {
+        let page = act::list(&house.app, actor, &filter, &page).await;
+        page.unwrap().items.len()
+    };
+    assert_eq!(seen(&steward).await, 0);
+    assert_eq!(seen(&house.actor("steward").await).await, 1);
+    let own = Metadata {
+        provider: URBAN.into(),
+        ..good("户外招牌")
+    };
+    act::create(&house.app, &steward, own).await.unwrap();
+    assert_eq!(house.row(id).await.standing(), State::Published);
 }
 
 #[db_test(migrations = migrations)]

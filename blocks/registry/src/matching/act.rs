@@ -17,13 +17,13 @@ use super::{Explanation, PairState, RunState, Thresholds, Verdict, react::Run, s
 use crate::{
     Declaration, Registries,
     declaration::Role,
-    event, log,
+    event, log, oversight,
     record::{
         self,
-        act::{self, AsOf, View, must_say, registry},
+        act::{self, AsOf, View, must_say},
         apply,
     },
-    schema::{match_pair, match_run},
+    schema::{self, match_pair, match_run},
 };
 
 /// A comparison that is asked for.
@@ -41,7 +41,8 @@ pub struct Starting {
 async fn may(app: &App, actor: &Actor, action: &str, id: &str) -> Result<Arc<Declaration>> {
     let registries = app.part::<Registries>()?;
     let declaration = registries.declaration(app.db().read(), id).await?;
-    actor.may(&*app.part::<Gate>()?, action, &registry(&declaration))?;
+    let resource = oversight::registry(app, &declaration).await?;
+    actor.may(&*app.part::<Gate>()?, action, &resource)?;
     Ok(declaration)
 }
 
@@ -153,7 +154,16 @@ pub async fn list_runs(
 ) -> Result<PageOf<match_run::Model>> {
     let gate = app.part::<Gate>()?;
     actor.may(&gate, "registry.match", &Resource::system())?;
-    store::list_runs(app.db().read(), page).await
+    let db = app.db().read();
+    let mut own = Vec::new();
+    for row in schema::declarations(db).await? {
+        match may(app, actor, "registry.match", &row.id).await {
+            Ok(_) => own.push(row.id),
+            Err(Error::Forbidden { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    store::list_runs(db, &own, page).await
 }
 
 pub async fn get_run(app: &App, actor: &Actor, id: &str) -> Result<match_run::Model> {

@@ -53,9 +53,11 @@ pub async fn is_running(db: &impl ConnectionTrait, registry: &str) -> Result<boo
 /// Comparisons, newest first.
 pub async fn list_runs(
     db: &impl ConnectionTrait,
+    registries: &[String],
     page: &PageRequest,
 ) -> Result<PageOf<match_run::Model>> {
-    let mut query = match_run::Entity::find();
+    let mut query = match_run::Entity::find()
+        .filter(match_run::Column::Registry.is_in(registries.iter().map(String::as_str)));
     if let Some(after) = &page.after {
         query = query.filter(match_run::Column::Id.lt(after));
     }

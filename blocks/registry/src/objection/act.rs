@@ -18,7 +18,7 @@ use web::App;
 
 use super::{Move, State, react::Watch, store};
 use crate::{
-    Declaration, Registries, event,
+    Declaration, Registries, event, oversight,
     part::Codes,
     record::{
         self, Act,
@@ -265,7 +265,7 @@ pub async fn advance(app: &App, actor: &Actor, id: &str, moving: &Moving) -> Res
     let db = app.db().read();
     let row = store::get(db, id).await?;
     let declaration = registries.declaration(db, &row.registry).await?;
-    may(app, actor, &declaration, &row, moving.step)?;
+    may(app, actor, &declaration, &row, moving.step).await?;
     let codes = Arc::new(registries.codes_of(app.db(), &declaration).await?);
     let proposed = proposal(app, &declaration, &row, moving)?;
     let text = match moving.step {
@@ -299,9 +299,15 @@ pub async fn advance(app: &App, actor: &Actor, id: &str, moving: &Moving) -> Res
         .await
 }
 
-fn may(app: &App, actor: &Actor, declaration: &Declaration, row: &Model, step: Move) -> Result<()> {
+async fn may(
+    app: &App,
+    actor: &Actor,
+    declaration: &Declaration,
+    row: &Model,
+    step: Move,
+) -> Result<()> {
     let gate = app.part::<Gate>()?;
-    let resource = registry(declaration).org(&row.source_org);
+    let resource = of_source(app, declaration, row).await?;
     match step {
         Move::Accept | Move::FindWrong | Move::FindRight | Move::CannotTell => {
             actor.may(&gate, "registry.objection.answer", &resource)
@@ -327,6 +333,12 @@ fn may(app: &App, actor: &Actor, declaration: &Declaration, row: &Model, step: M
             })
         }
     }
+}
+
+/// A registry, where an objection to a value of it is concerned: the source's, below who mediates.
+async fn of_source(app: &App, declaration: &Declaration, row: &Model) -> Result<Resource> {
+    let above = oversight::above(app, &row.source_org).await?;
+    Ok(registry(declaration).org(&row.source_org).above(above))
 }
 
 /// The value that the source says is right, as statements keep it.
@@ -483,12 +495,23 @@ pub async fn get(app: &App, actor: &Actor, id: &str) -> Result<Model> {
         .posts
         .iter()
         .any(|p| p.org == row.raised_org || p.org == row.source_org);
-    let gate = app.part::<Gate>()?;
-    let all = Resource::new("Registry", &row.registry);
-    if is_party || is_office || actor.may(&gate, "registry.objection.settle", &all).is_ok() {
+    if is_party || is_office || mediates(app, actor, &row).await? {
         return Ok(row);
     }
     Err(Error::NotFound { what: "objection" })
+}
+
+/// Whether the actor stands above the two sides of an objection.
+pub async fn mediates(app: &App, actor: &Actor, row: &Model) -> Result<bool> {
+    let registries = app.part::<Registries>()?;
+    let declaration = registries
+        .declaration(app.db().read(), &row.registry)
+        .await?;
+    let resource = of_source(app, &declaration, row).await?;
+    let gate = app.part::<Gate>()?;
+    Ok(actor
+        .may(&gate, "registry.objection.settle", &resource)
+        .is_ok())
 }
 
 /// Objections in a state that concern the actor's organisations; all for who mediates.
@@ -500,8 +523,9 @@ pub async fn list(
 ) -> Result<PageOf<Model>> {
     let gate = app.part::<Gate>()?;
     actor.may(&gate, "registry.list", &Resource::system())?;
+    let whole = oversight::whole(app).await?;
     let sees_all = actor
-        .may(&gate, "registry.objection.settle", &Resource::system())
+        .may(&gate, "registry.objection.settle", &whole)
         .is_ok();
     let orgs: Vec<String> = actor.posts.iter().map(|p| p.org.clone()).collect();
     let orgs = (!sees_all).then_some(orgs.as_slice());

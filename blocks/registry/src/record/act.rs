@@ -20,7 +20,7 @@ use super::{
     apply::{self, Delivery, Draft},
     fold, store,
 };
-use crate::{Declaration, Registries, event, log, objection, schema::merge, source};
+use crate::{Declaration, Registries, event, log, objection, oversight, schema::merge, source};
 
 /// A fact that a source states through a form or a door for programs.
 #[derive(Clone, Debug)]
@@ -471,11 +471,8 @@ pub async fn merge(
 ) -> Result<String> {
     let registries = app.part::<Registries>()?;
     let declaration = registries.declaration(app.db().read(), registry_id).await?;
-    actor.may(
-        &*app.part::<Gate>()?,
-        "registry.merge",
-        &registry(&declaration),
-    )?;
+    let resource = oversight::registry(app, &declaration).await?;
+    actor.may(&*app.part::<Gate>()?, "registry.merge", &resource)?;
     let reason = must_say(reason)?;
     if from == into {
         return Err(Error::invalid("into", Text::new("registry-merge-itself")));
@@ -553,11 +550,8 @@ pub async fn unmerge(
 ) -> Result<()> {
     let registries = app.part::<Registries>()?;
     let declaration = registries.declaration(app.db().read(), registry_id).await?;
-    actor.may(
-        &*app.part::<Gate>()?,
-        "registry.merge",
-        &registry(&declaration),
-    )?;
+    let resource = oversight::registry(app, &declaration).await?;
+    actor.may(&*app.part::<Gate>()?, "registry.merge", &resource)?;
     let reason = must_say(reason)?;
     let (id, who) = (merge_id.to_owned(), actor.trace());
     app.db()

@@ -17,6 +17,9 @@ use store::{Db, Handler};
 use tower::ServiceExt;
 use web::{App, Texts};
 
+pub const CITY: &str = "113210009900000174";
+/// Beside the departments in the directory.
+pub const BUREAU: &str = "11321000990000092W";
 pub const POLICE: &str = "11321000990000033R";
 pub const CIVIL: &str = "11321000990000041L";
 pub const PERSON: &str = "320000199001010039";
@@ -114,7 +117,9 @@ pub fn merge(into: &mut Value, from: Value) {
 
 /// The tables beside the store's own.
 pub fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
-    registry::migrations()
+    let mut all = identity::foundation().migrations;
+    all.extend(registry::migrations());
+    all
 }
 
 pub async fn house(db: Db) -> House {
@@ -155,6 +160,20 @@ pub async fn house(db: Db) -> House {
     let jobs = module.jobs.clone();
     let routes = web::server::router(&app, vec![module], |router| router);
     db.write(|tx| async move {
+        for (code, parent) in [
+            (CITY, None),
+            (BUREAU, Some(CITY)),
+            (POLICE, Some(CITY)),
+            (CIVIL, Some(CITY)),
+        ] {
+            let seed = identity::load::OrganisationSeed {
+                code: code.into(),
+                parent: parent.map(str::to_owned),
+                region: "321000".into(),
+                ..identity::load::OrganisationSeed::default()
+            };
+            identity::load::organisation(&tx, &seed).await?;
+        }
         for (id, org) in [("police", POLICE), ("civil-affairs", CIVIL)] {
             let source = Source {
                 id: id.into(),

@@ -7,6 +7,7 @@ mod house;
 mod loading;
 mod matching;
 mod objecting;
+mod overseeing;
 mod reading;
 mod scale;
 mod stating;

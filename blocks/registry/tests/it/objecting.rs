@@ -12,7 +12,7 @@ use serde_json::json;
 use store::{Db, db_test};
 
 use crate::house::{
-    CIVIL, House, OTHER, PERSON, POLICE, citizen, findings, house, migrations, officer,
+    CITY, CIVIL, House, OTHER, PERSON, POLICE, citizen, findings, house, migrations, officer,
 };
 
 fn doubt(record: &str, field: &str, expected: &str) -> Doubt {
@@ -172,6 +172,32 @@ async fn a_correction_keeps_the_rules_of_a_statement(db: Db) {
         .unwrap();
     step(&house, &chief, &id, Move::Approve, "").await.unwrap();
     assert_eq!(house.values(&record).await["sbh"], "S-2");
+}
+
+#[db_test(migrations = migrations)]
+async fn who_mediates_stands_above_both_sides(db: Db) {
+    let house = house(db).await;
+    let record = a_person(&house).await;
+    let clerk = officer("clerk", CIVIL);
+    let doubt = doubt(&record, "xm", "");
+    let id = act::raise(&house.app, &clerk, &doubt).await.unwrap();
+    let examiner = officer("examiner", POLICE);
+    step(&house, &examiner, &id, Move::Accept, "")
+        .await
+        .unwrap();
+    step(&house, &examiner, &id, Move::FindRight, "")
+        .await
+        .unwrap();
+    step(&house, &clerk, &id, Move::Dispute, "").await.unwrap();
+    for org in [POLICE, CIVIL] {
+        let error = step(&house, &officer("steward", org), &id, Move::Settle, "").await;
+        let forbidden = matches!(error, Err(kernel::Error::Forbidden { .. }));
+        assert!(forbidden, "{org}");
+    }
+    let mediator = officer("supervisor", CITY);
+    step(&house, &mediator, &id, Move::Settle, "")
+        .await
+        .unwrap();
 }
 
 #[db_test(migrations = migrations)]
