@@ -30,6 +30,7 @@ registry-objection-there = An objection to this field is being checked; wait for
 registry-objection-changed = Somebody else worked on the objection just now; reload and look again.
 registry-objection-unfit = The state of the objection does not allow this; reload and look again.
 registry-objection-same = The right value is the same as the present one; if that is right, answer that it is right.
+registry-objection-not-shown = With this correction the record would still say what the source { $source } says; send it back, and have that value doubted, or correct it from another day.
 registry-objection-two-persons = A correction is approved by a second person; ask a colleague who may approve.
 registry-batch-number = A batch number has letters, digits, points, hyphens and underscores, at most 100; write it so.
 registry-batch-other = This batch number was used for another file, source or mode; use another number.

@@ -30,6 +30,7 @@ registry-objection-there = 这个字段已有正在核查的异议；请等待�
 registry-objection-changed = 异议刚被他人处理过；请刷新后再看。
 registry-objection-unfit = 异议当前状态不允许这样办理；请刷新后再看。
 registry-objection-same = 更正值与现值相同；如现值正确，请答复“信息无误”。
+registry-objection-not-shown = 按此更正后，记录仍显示来源 { $source } 的值；请退回，另对该值提出疑义，或改用其他生效日期更正。
 registry-objection-two-persons = 更正须由另一人批准；请由本部门其他有权人员批准。
 registry-batch-number = 批次号只能用字母、数字、点、横线和下划线，最多 100 个字符；请改写。
 registry-batch-other = 这个批次号已用于另一个文件、来源或方式；请换一个批次号。

@@ -1,6 +1,9 @@
 //! Raising, answering, approving.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use ::store::{
     Tx,
@@ -21,7 +24,7 @@ use crate::{
     Declaration, Registries, event, oversight,
     part::Codes,
     record::{
-        self, Act,
+        self, Act, Folded,
         act::{emit_stated, invalid, must_not_be_later, must_say, registry},
         apply::{self, Delivery, Written},
     },
@@ -441,6 +444,7 @@ fn stepped(
 }
 
 /// With the approval the source states the right value; the wrong statement stays in the history.
+/// What it said of later days is wrong as well, and is stated anew from each of them.
 async fn correct(
     tx: &Tx,
     declaration: &Arc<Declaration>,
@@ -452,38 +456,78 @@ async fn correct(
         return Ok(row);
     }
     let shown = apply::shown_by(&**tx, declaration, &row.record).await?;
-    let before = apply::refold(tx, declaration, &shown, &[]).await?;
+    let proposed = proposed_value(&row)?;
+    for valid_from in days_of(tx, declaration, &row, &shown).await? {
+        let delivery = Delivery {
+            source: row.source.clone(),
+            act: Act::Correct,
+            valid_from,
+            batch: None,
+            actor: who.to_owned(),
+            reason: row.answer.clone(),
+        };
+        let fields = Map::from_iter([(row.field.clone(), proposed.clone())]);
+        let statement = apply::new_statement(tx, &delivery, &row.record, fields);
+        record::store::insert_statements(tx, declaration, std::slice::from_ref(&statement)).await?;
+        let stated = vec![row.field.clone()];
+        emit_stated(tx, declaration, &delivery, &shown, &statement.id, stated)?;
+        row.statement = Some(statement.id);
+    }
+    let folded = apply::refold(tx, declaration, &shown, &[]).await?;
+    must_show(declaration, &row, &folded, &proposed)?;
+    apply::write_folded(tx, declaration, &shown, &folded).await?;
+    Ok(row)
+}
+
+/// The day from which the right value holds, and those later ones from which its source said
+/// something else.
+async fn days_of(
+    tx: &Tx,
+    declaration: &Declaration,
+    row: &Model,
+    shown: &str,
+) -> Result<BTreeSet<NaiveDate>> {
+    let before = apply::refold(tx, declaration, shown, &[]).await?;
     let wrong = before.fields.get(&row.field).map(|decided| &decided.told);
     let since = wrong.map(|told| told.valid_from);
-    let today = local_date(tx.now());
-    let delivery = Delivery {
-        source: row.source.clone(),
-        act: Act::Correct,
-        valid_from: row.valid_from.or(since).unwrap_or(today),
-        batch: None,
-        actor: who.to_owned(),
-        reason: row.answer.clone(),
+    let first = row.valid_from.or(since);
+    let first = first.unwrap_or_else(|| local_date(tx.now()));
+    let said = apply::statements_of(tx, declaration, shown).await?;
+    let later = said
+        .iter()
+        .filter(|s| s.source == row.source && s.fields.contains_key(&row.field))
+        .map(|s| s.valid_from)
+        .filter(|day| *day > first);
+    Ok(std::iter::once(first).chain(later).collect())
+}
+
+/// A correction is one only if the record says the right value then. Where its source takes the
+/// value back, another one may speak.
+fn must_show(
+    declaration: &Declaration,
+    row: &Model,
+    folded: &Folded,
+    proposed: &Json,
+) -> Result<()> {
+    let Some(field) = declaration.field(&row.field) else {
+        return Ok(());
     };
-    let fields = Map::from_iter([(row.field.clone(), proposed_value(&row)?)]);
-    let statement = apply::new_statement(tx, &delivery, &row.record, fields);
-    record::store::insert_statements(tx, declaration, std::slice::from_ref(&statement)).await?;
-    let folded = apply::refold(tx, declaration, &shown, &[]).await?;
-    let required = declaration.field(&row.field).is_some_and(|f| f.is_required);
-    if required && !folded.fields.contains_key(&row.field) {
+    let told = folded.fields.get(&field.id).map(|decided| &decided.told);
+    if field.is_required && told.is_none() {
         let text = Text::new("registry-value-required");
-        return Err(invalid(vec![(row.field.clone(), text)]));
+        return Err(invalid(vec![(field.id.clone(), text)]));
     }
-    apply::write_folded(tx, declaration, &shown, &folded).await?;
-    emit_stated(
-        tx,
-        declaration,
-        &delivery,
-        &shown,
-        &statement.id,
-        vec![row.field.clone()],
-    )?;
-    row.statement = Some(statement.id);
-    Ok(row)
+    let Some(told) = told else { return Ok(()) };
+    let is_shown = if proposed.is_null() {
+        told.source != row.source
+    } else {
+        told.value.json(field) == *proposed
+    };
+    if is_shown {
+        return Ok(());
+    }
+    let text = Text::new("registry-objection-not-shown").with("source", &told.source);
+    Err(Error::Refused(text))
 }
 
 /// An objection for those who may see it: the source, who raised it, and who mediates.

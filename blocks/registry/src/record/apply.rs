@@ -548,12 +548,22 @@ pub async fn refold(
     record: &str,
     more: &[Statement],
 ) -> Result<Folded> {
+    let mut statements = statements_of(tx, declaration, record).await?;
+    statements.extend(more.iter().cloned());
+    Ok(fold(declaration, record, &statements, local_date(tx.now())))
+}
+
+/// The statements of a record and of those that count for it, in the order in which they were
+/// recorded.
+pub(crate) async fn statements_of(
+    tx: &Tx,
+    declaration: &Declaration,
+    record: &str,
+) -> Result<Vec<Statement>> {
     let records = [record.to_owned()];
     let groups = store::groups(&**tx, &records, micros(tx.now())).await?;
     let group = groups.into_values().next().unwrap_or_default();
-    let mut statements = store::statements(&**tx, declaration, &group).await?;
-    statements.extend(more.iter().cloned());
-    Ok(fold(declaration, record, &statements, local_date(tx.now())))
+    store::statements(&**tx, declaration, &group).await
 }
 
 /// Brings the typed row of a record up to date.

@@ -32,13 +32,23 @@ async fn step(
     step: Move,
     value: &str,
 ) -> kernel::Result<Objection> {
-    let seen = act::get(&house.app, &officer("steward", POLICE), id).await?;
+    step_from(house, actor, id, step, (value, None)).await
+}
+
+async fn step_from(
+    house: &House,
+    actor: &identity::Actor,
+    id: &str,
+    step: Move,
+    (value, valid_from): (&str, Option<&str>),
+) -> kernel::Result<Objection> {
+    let seen = act::get(&house.app, &officer("steward", CITY), id).await?;
     let moving = Moving {
         step,
         version: seen.version,
         text: "已核查".into(),
         value: value.into(),
-        valid_from: None,
+        valid_from: valid_from.map(|day| day.parse().unwrap()),
     };
     act::advance(&house.app, actor, id, &moving).await
 }
@@ -172,6 +182,69 @@ async fn a_correction_keeps_the_rules_of_a_statement(db: Db) {
         .unwrap();
     step(&house, &chief, &id, Move::Approve, "").await.unwrap();
     assert_eq!(house.values(&record).await["sbh"], "S-2");
+}
+
+#[db_test(migrations = migrations)]
+async fn a_correction_from_an_earlier_day_holds_today(db: Db) {
+    let house = house(db).await;
+    let record = a_person(&house).await;
+    let wrong = json!({"gmsfhm": PERSON, "xm": "张晓名"});
+    house.state("police", "2026-02-01", wrong).await.unwrap();
+    let clerk = officer("clerk", CIVIL);
+    let doubt = doubt(&record, "xm", "张晓明");
+    let id = act::raise(&house.app, &clerk, &doubt).await.unwrap();
+    let (examiner, chief) = (officer("examiner", POLICE), officer("approver", POLICE));
+    step(&house, &examiner, &id, Move::Accept, "")
+        .await
+        .unwrap();
+    let right = ("张晓明", Some("2010-05-01"));
+    step_from(&house, &examiner, &id, Move::FindWrong, right)
+        .await
+        .unwrap();
+    let done = step(&house, &chief, &id, Move::Approve, "").await.unwrap();
+    assert_eq!(done.state, State::Corrected.name());
+    let view = house.view(&record, None, None).await;
+    let told = &view.folded.fields["xm"].told;
+    assert_eq!(done.statement.as_ref(), Some(&told.statement));
+    assert_eq!(house.values(&record).await["xm"], "张晓明");
+    assert_eq!(
+        view.row.values["xm"], told.value,
+        "and where it is searched"
+    );
+    for day in ["2010-05-01", "2026-01-15", "2026-02-15"] {
+        let values = house.values_at(&record, None, Some(day)).await;
+        assert_eq!(values["xm"], "张晓明", "{day}");
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn a_correction_that_does_not_show_is_none(db: Db) {
+    let house = house(db).await;
+    let record = a_person(&house).await;
+    let clerk = officer("clerk", CIVIL);
+    let doubt = doubt(&record, "hyzk", "20");
+    let id = act::raise(&house.app, &clerk, &doubt).await.unwrap();
+    let (examiner, chief) = (officer("examiner", POLICE), officer("approver", POLICE));
+    step(&house, &examiner, &id, Move::Accept, "")
+        .await
+        .unwrap();
+    step(&house, &examiner, &id, Move::FindWrong, "20")
+        .await
+        .unwrap();
+    // Meanwhile the source with more authority says the same as was doubted.
+    let other = json!({"gmsfhm": PERSON, "hyzk": "10"});
+    house
+        .state("civil-affairs", "2026-02-01", other)
+        .await
+        .unwrap();
+    let error = step(&house, &chief, &id, Move::Approve, "").await;
+    assert_eq!(
+        findings(&error.unwrap_err())[0].1,
+        "registry-objection-not-shown"
+    );
+    let seen = act::get(&house.app, &clerk, &id).await.unwrap();
+    assert_eq!(seen.state, State::Proposed.name());
+    assert_eq!(house.values(&record).await["hyzk"], "10");
 }
 
 #[db_test(migrations = migrations)]
