@@ -166,9 +166,8 @@ async fn page<'a>(
         ],
         title: name,
         path: format!("{list}/{}", view.row.id),
-        state: state(p, view.row.state),
+        state: state(p, view.state),
         merged_into: view
-            .row
             .merged_into
             .as_ref()
             .map_or_else(String::new, |into| format!("{list}/{into}")),

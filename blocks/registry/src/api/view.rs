@@ -163,8 +163,10 @@ pub(super) struct RecordView {
     #[schema(example = "019326c5-6c80-7000-8000-000000000001")]
     id: String,
     registry: String,
+    /// On the day that was asked for, like the values.
     state: State,
     merged_into: Option<String>,
+    /// Of today.
     version: i64,
     is_unmasked: bool,
     /// Closed on the day that was asked for.
@@ -204,8 +206,8 @@ impl RecordView {
         Self {
             id: view.row.id.clone(),
             registry: view.declaration.id.clone(),
-            state: view.row.state,
-            merged_into: view.row.merged_into.clone(),
+            state: view.state,
+            merged_into: view.merged_into.clone(),
             version: view.row.version,
             is_unmasked: view.is_unmasked,
             is_closed: view.folded.is_closed,

@@ -228,7 +228,11 @@ pub struct AsOf {
 #[derive(Clone, Debug)]
 pub struct View {
     pub declaration: Arc<Declaration>,
+    /// As it is today; what it was at that moment is said by the other members.
     pub row: Row,
+    pub state: State,
+    /// The record that it counted for at that moment.
+    pub merged_into: Option<String>,
     pub folded: Folded,
     /// In the order in which they were recorded.
     pub statements: Vec<Statement>,
@@ -365,9 +369,17 @@ pub(crate) async fn at(
     statements.retain(|s| s.recorded_at <= known_at);
     let folded = fold(declaration, &row.id, &statements, valid_on);
     let merged = store::merges_into(db, &group, known_at).await?;
+    let merged_into = store::merged_into(db, &row.id, known_at).await?;
+    let state = match (&merged_into, folded.is_closed) {
+        (Some(_), _) => State::Merged,
+        (None, true) => State::Closed,
+        (None, false) => State::Open,
+    };
     Ok(View {
         declaration: declaration.clone(),
         row,
+        state,
+        merged_into,
         folded,
         statements,
         merged,
@@ -595,7 +607,6 @@ pub(crate) async fn unmerge_in(
         .await?
         .ok_or(Error::NotFound { what: "record" })?;
     back.merged_into = None;
-    // The other first: what is unique must be free again.
     let shown = apply::shown_by(&**tx, declaration, &row.into_record).await?;
     for other in [&row.into_record, &shown] {
         let folded = apply::refold(tx, declaration, other, &[]).await?;

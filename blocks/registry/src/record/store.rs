@@ -479,6 +479,21 @@ pub async fn merges_into(
     Ok(all)
 }
 
+/// The record that this one counted for at `at` (microseconds).
+pub async fn merged_into(db: &impl ConnectionTrait, from: &str, at: i64) -> Result<Option<String>> {
+    let undone = Cond::any()
+        .add(merge::Column::UndoneAt.is_null())
+        .add(merge::Column::UndoneAt.gt(at));
+    let row = merge::Entity::find()
+        .filter(merge::Column::FromRecord.eq(from))
+        .filter(merge::Column::MergedAt.lte(at))
+        .filter(undone)
+        .one(db)
+        .await
+        .map_err(|e| fault("read merges", e))?;
+    Ok(row.map(|row| row.into_record))
+}
+
 /// Each record with all whose statements counted for it at a moment, itself first.
 pub async fn groups(
     db: &impl ConnectionTrait,

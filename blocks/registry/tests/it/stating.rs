@@ -218,11 +218,11 @@ async fn a_merge_joins_what_sources_said_and_can_be_undone(db: Db, clock: Arc<Ma
     assert_eq!(merged["gmsfhm"], PERSON, "it keeps its own number");
     assert_eq!(merged["sbh"], "A1");
     assert_eq!(
-        house.view(&one, None, None).await.row.state,
+        house.view(&one, None, None).await.state,
         registry::record::State::Open
     );
     assert_eq!(
-        house.view(&two, None, None).await.row.state,
+        house.view(&two, None, None).await.state,
         registry::record::State::Merged
     );
     assert_eq!(
@@ -245,7 +245,7 @@ async fn a_merge_joins_what_sources_said_and_can_be_undone(db: Db, clock: Arc<Ma
         .unwrap();
     assert_eq!(house.values(&one).await, before);
     let back = house.view(&two, None, None).await;
-    assert_eq!(back.row.state, registry::record::State::Open);
+    assert_eq!(back.state, registry::record::State::Open);
     assert_eq!(house.values(&two).await["csrq"], "2000-02-29");
     assert_eq!(
         back.row.values.len(),
@@ -287,7 +287,7 @@ async fn only_the_source_of_the_number_closes_a_record(db: Db) {
     ));
     close("police", POLICE, false).await.unwrap();
     let closed = house.view(&record, None, None).await;
-    assert_eq!(closed.row.state, registry::record::State::Closed);
+    assert_eq!(closed.state, registry::record::State::Closed);
     assert!(closed.folded.is_closed);
     assert!(
         !house
@@ -298,7 +298,53 @@ async fn only_the_source_of_the_number_closes_a_record(db: Db) {
     );
     close("police", POLICE, true).await.unwrap();
     assert_eq!(
-        house.view(&record, None, None).await.row.state,
+        house.view(&record, None, None).await.state,
         registry::record::State::Open
     );
+}
+#[db_test(migrations = migrations)]
+async fn a_record_stands_as_it_stood_on_the_day(db: Db, clock: Arc<ManualClock>) {
+    use registry::record::State;
+    let house = house(db).await;
+    let mut records = Vec::new();
+    for number in [PERSON, OTHER] {
+        let fields = json!({"gmsfhm": number, "xm": "张小明"});
+        let stated = house.state("police", "2026-01-01", fields).await.unwrap();
+        records.push(stated.record);
+    }
+    clock.advance(chrono::TimeDelta::days(1));
+    let steward = officer("steward", POLICE);
+    let (one, two) = (&records[0], &records[1]);
+    let merge = act::merge(&house.app, &steward, "people", two, one, "同一人")
+        .await
+        .unwrap();
+    let closing = act::Closing {
+        source: "police".into(),
+        reopen: false,
+        valid_from: Some("2026-02-01".parse().unwrap()),
+        reason: "死亡".into(),
+    };
+    act::close(&house.app, &steward, "people", one, &closing)
+        .await
+        .unwrap();
+    let at = async |record: &str, known: Option<&str>, valid: Option<&str>| {
+        let view = house.view(record, known, valid).await;
+        (view.state, view.merged_into)
+    };
+    let counted = (State::Merged, Some(one.clone()));
+    assert_eq!(at(two, None, None).await, counted);
+    assert_eq!(at(two, Some("2026-03-02"), None).await, (State::Open, None));
+    assert_eq!(at(one, None, None).await, (State::Closed, None));
+    assert_eq!(at(one, Some("2026-03-02"), None).await, (State::Open, None));
+    assert_eq!(at(one, None, Some("2026-01-15")).await, (State::Open, None));
+    clock.advance(chrono::TimeDelta::days(1));
+    act::unmerge(&house.app, &steward, "people", &merge, "不是同一人")
+        .await
+        .unwrap();
+    assert_eq!(at(two, None, None).await, (State::Open, None));
+    assert_eq!(at(two, Some("2026-03-03"), None).await, counted);
+    let path = format!("/api/registry/people/records/{two}?known_on=2026-03-03");
+    let (status, seen) = house.get(&steward, &path).await;
+    assert_eq!((status, &seen["state"]), (200, &json!("merged")), "{seen}");
+    assert_eq!(seen["merged_into"], json!(one));
 }
