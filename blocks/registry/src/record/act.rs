@@ -532,14 +532,10 @@ pub(crate) async fn merge_in(
     store::insert_merge(tx, row).await?;
     gone.merged_into = Some(into.to_owned());
     gone.state = State::Merged;
-    // What is unique belongs to the record that is shown.
-    for field in declaration.fields.iter().filter(|f| f.is_unique) {
-        if !declaration.key.contains(&field.id) {
-            gone.values.remove(&field.id);
-        }
-    }
+    apply::hide_unique(declaration, &mut gone);
     store::update_row(tx, declaration, &gone).await?;
     let folded = apply::refold(tx, declaration, into, &[]).await?;
+    apply::need_free(tx, declaration, &[(into, &folded)]).await?;
     apply::write_folded(tx, declaration, into, &folded).await?;
     let body = event::Merged {
         registry: declaration.id.clone(),
@@ -608,13 +604,18 @@ pub(crate) async fn unmerge_in(
         .ok_or(Error::NotFound { what: "record" })?;
     back.merged_into = None;
     let shown = apply::shown_by(&**tx, declaration, &row.into_record).await?;
-    for other in [&row.into_record, &shown] {
-        let folded = apply::refold(tx, declaration, other, &[]).await?;
-        apply::write_folded(tx, declaration, other, &folded).await?;
+    let of_shown = apply::refold(tx, declaration, &shown, &[]).await?;
+    let of_back = apply::refold(tx, declaration, &back.id, &[]).await?;
+    let both = [(shown.as_str(), &of_shown), (back.id.as_str(), &of_back)];
+    apply::need_free(tx, declaration, &both).await?;
+    // The other first: what is unique must be free again.
+    apply::write_folded(tx, declaration, &shown, &of_shown).await?;
+    if shown != row.into_record {
+        let folded = apply::refold(tx, declaration, &row.into_record, &[]).await?;
+        apply::write_folded(tx, declaration, &row.into_record, &folded).await?;
     }
     store::update_row(tx, declaration, &back).await?;
-    let folded = apply::refold(tx, declaration, &back.id, &[]).await?;
-    apply::write_folded(tx, declaration, &back.id, &folded).await?;
+    apply::write_folded(tx, declaration, &back.id, &of_back).await?;
     let body = event::Unmerged {
         registry: declaration.id.clone(),
         merge: row.id,

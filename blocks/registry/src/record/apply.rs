@@ -9,7 +9,7 @@ use std::{
 use ::store::Tx;
 use chrono::NaiveDate;
 use kernel::{
-    Fault, Result, Text,
+    Error, Fault, Result, Text,
     clock::{local_date, micros},
 };
 use sea_orm::ConnectionTrait;
@@ -566,6 +566,48 @@ pub(crate) async fn statements_of(
     store::statements(&**tx, declaration, &group).await
 }
 
+/// Refuses records that would show a unique value that another one has, or that two of them would.
+/// Statements that did not count may count again when a merge is made or undone, and somebody else
+/// may have the value by now.
+pub(crate) async fn need_free(
+    tx: &Tx,
+    declaration: &Declaration,
+    shown: &[(&str, &Folded)],
+) -> Result<()> {
+    for field in declaration.fields.iter().filter(|f| f.is_unique) {
+        let mut taken: HashMap<&str, String> = HashMap::new();
+        let texts = shown.iter().filter_map(|(record, folded)| {
+            match &folded.fields.get(&field.id)?.told.value {
+                Value::Text(text) => Some((*record, text.as_str())),
+                _ => None,
+            }
+        });
+        let texts: Vec<_> = texts.collect();
+        let values: HashSet<&str> = texts.iter().map(|(_, text)| *text).collect();
+        let there = store::holders(&**tx, declaration, &field.id, &values).await?;
+        for (record, text) in texts {
+            let is_own = |holder: &String| shown.iter().any(|(own, _)| own == holder);
+            let other = there.get(text).filter(|holder| !is_own(holder)).cloned();
+            let twin = taken.insert(text, record.to_owned());
+            if let Some(holder) = other.or(twin) {
+                let text = Text::new("registry-merge-taken").with("field", &field.id);
+                return Err(Error::Refused(text.with("record", holder)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is unique belongs to the record that is shown: one that counts for another keeps its key
+/// only.
+pub(crate) fn hide_unique(declaration: &Declaration, row: &mut Row) {
+    for field in declaration.fields.iter().filter(|f| f.is_unique) {
+        if !declaration.key.contains(&field.id) {
+            row.values.remove(&field.id);
+        }
+    }
+}
+
 /// Brings the typed row of a record up to date.
 pub async fn write_folded(
     tx: &Tx,
@@ -581,6 +623,9 @@ pub async fn write_folded(
         (None, true) => State::Closed,
         (None, false) => State::Open,
     };
+    if row.state == State::Merged {
+        hide_unique(declaration, &mut row);
+    }
     store::update_row(tx, declaration, &row).await
 }
 

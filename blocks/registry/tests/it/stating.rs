@@ -302,6 +302,96 @@ async fn only_the_source_of_the_number_closes_a_record(db: Db) {
         registry::record::State::Open
     );
 }
+
+#[db_test(migrations = migrations)]
+async fn a_merge_is_not_undone_into_what_another_has(db: Db) {
+    const THIRD: &str = "320000198512120059";
+    let house = house(db).await;
+    let mut records = Vec::new();
+    for number in [PERSON, OTHER, THIRD] {
+        let fields = json!({"gmsfhm": number, "xm": "张小明"});
+        let stated = house.state("police", "2026-01-01", fields).await.unwrap();
+        records.push(stated.record);
+    }
+    for (number, insured, day) in [(PERSON, "U-A", "2026-01-01"), (OTHER, "U-B", "2026-01-02")] {
+        let fields = json!({"gmsfhm": number, "sbh": insured});
+        house.state("civil-affairs", day, fields).await.unwrap();
+    }
+    let steward = officer("steward", POLICE);
+    let merge = act::merge(
+        &house.app,
+        &steward,
+        "people",
+        &records[0],
+        &records[1],
+        "同一人",
+    )
+    .await
+    .unwrap();
+    assert_eq!(house.values(&records[1]).await["sbh"], "U-B");
+    // It is shown nowhere now, so a third record may take it.
+    let taken = json!({"gmsfhm": THIRD, "sbh": "U-A"});
+    house
+        .state("civil-affairs", "2026-02-01", taken)
+        .await
+        .unwrap();
+    let undo = async || act::unmerge(&house.app, &steward, "people", &merge, "不是同一人").await;
+    let error = undo().await.unwrap_err();
+    let kernel::Error::Refused(text) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(text.key, "registry-merge-taken");
+    let holder = text.args.iter().find(|(name, _)| *name == "record");
+    assert_eq!(holder.unwrap().1, records[2]);
+    let still = house.view(&records[0], None, None).await;
+    assert_eq!(still.state, registry::record::State::Merged);
+    let free = json!({"gmsfhm": THIRD, "sbh": "U-C"});
+    house
+        .state("civil-affairs", "2026-02-02", free)
+        .await
+        .unwrap();
+    undo().await.unwrap();
+    let insured: Vec<_> = [
+        house.values(&records[0]).await,
+        house.values(&records[1]).await,
+    ]
+    .iter()
+    .map(|values| values["sbh"].clone())
+    .collect();
+    assert_eq!(insured, ["U-A", "U-B"]);
+}
+
+#[db_test(migrations = migrations)]
+async fn a_merge_below_another_is_undone(db: Db) {
+    const THIRD: &str = "320000198512120059";
+    let house = house(db).await;
+    let mut records = Vec::new();
+    for (number, insured) in [(PERSON, "U-A"), (OTHER, "U-B"), (THIRD, "U-C")] {
+        let fields = json!({"gmsfhm": number, "xm": "张小明", "sbh": insured});
+        let stated = house.state("police", "2026-01-01", fields).await.unwrap();
+        records.push(stated.record);
+    }
+    let steward = officer("steward", POLICE);
+    let merge = async |from: &str, into: &str| {
+        act::merge(&house.app, &steward, "people", from, into, "同一人")
+            .await
+            .unwrap()
+    };
+    let first = merge(&records[0], &records[1]).await;
+    merge(&records[1], &records[2]).await;
+    act::unmerge(&house.app, &steward, "people", &first, "不是同一人")
+        .await
+        .unwrap();
+    assert_eq!(house.values(&records[0]).await["sbh"], "U-A");
+    let middle = house.view(&records[1], None, None).await;
+    assert_eq!(middle.state, registry::record::State::Merged);
+    assert_eq!(
+        middle.row.values.get("sbh"),
+        None,
+        "it is shown by the last"
+    );
+}
+
 #[db_test(migrations = migrations)]
 async fn a_record_stands_as_it_stood_on_the_day(db: Db, clock: Arc<ManualClock>) {
     use registry::record::State;
