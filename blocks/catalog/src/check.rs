@@ -95,6 +95,8 @@ pub struct Facts {
     /// Following the related codes leads back here.
     pub has_circle: bool,
     pub unknown_tables: BTreeSet<String>,
+    /// The basis on which it is not shared, where the list of exclusions says so.
+    pub excluded: Option<String>,
 }
 
 /// Checks one entry.
@@ -104,6 +106,7 @@ pub fn check(entry: &Metadata, profile: &Profile, facts: &Facts) -> Report {
     format(&mut report, entry, profile);
     items(&mut report, entry, profile, facts);
     sharing(&mut report, entry, profile);
+    exclusion(&mut report, entry, facts);
     opening(&mut report, entry);
     relations(&mut report, entry, facts);
     report
@@ -296,6 +299,19 @@ fn sharing(report: &mut Report, entry: &Metadata, profile: &Profile) {
     }
     let is_known = of_code(&profile.cycles, &entry.cycle).is_some();
     report.must("cycle", is_known, "catalog-rule-cycle");
+}
+
+/// What is not shared by law is described as not shared.
+fn exclusion(report: &mut Report, entry: &Metadata, facts: &Facts) {
+    let Some(basis) = &facts.excluded else {
+        return;
+    };
+    let text = Text::new("catalog-rule-excluded").with("basis", basis);
+    report.rule(
+        "share_type",
+        Weight::Error,
+        (entry.share_type != "3").then_some(text),
+    );
 }
 
 fn opening(report: &mut Report, entry: &Metadata) {

@@ -8,8 +8,8 @@ use ::store::{
 use identity::{Actor, Gate, Resource, directory};
 use kernel::{Error, Result, Text, clock::micros};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 use web::App;
@@ -18,7 +18,7 @@ pub use crate::schema::list::Model as Line;
 use crate::{
     event::ListChanged,
     metadata::unfit,
-    oversight, resource,
+    oversight, request, resource,
     schema::list::{Column, Entity},
 };
 
@@ -141,6 +141,7 @@ pub async fn add(app: &App, actor: &Actor, new: &NewLine) -> Result<String> {
                     .await
                     .map_err(|e| fault("write a line", e))?;
                 tell(&tx, &row, &who)?;
+                bind(&tx, &row, &who).await?;
                 Ok(row.id)
             }
         })
@@ -189,6 +190,68 @@ async fn provider_of(app: &App, code: &str) -> Result<Vec<String>> {
     }
     let entry = resource::store::of_code(app.db().read(), code).await?;
     Ok(entry.into_iter().map(|entry| entry.provider).collect())
+}
+
+/// What is not shared from now on stops at once: grants of it are suspended, with the basis.
+async fn bind(tx: &Tx, row: &Line, who: &str) -> Result<()> {
+    if !excludes(row) {
+        return Ok(());
+    }
+    let entries = if row.resource_code.is_empty() {
+        let names = std::slice::from_ref(&row.name);
+        resource::store::named(&**tx, &row.org, names).await?
+    } else {
+        let entry = resource::store::of_code(&**tx, &row.resource_code).await?;
+        entry.into_iter().collect()
+    };
+    for entry in &entries {
+        request::act::resource_excluded(tx, entry, who, &row.basis).await?;
+    }
+    Ok(())
+}
+
+fn excludes(row: &Line) -> bool {
+    row.kind == Kind::Negative.name() && row.state != "closed"
+}
+
+/// What is not shared by law.
+pub(crate) struct Exclusions(Vec<Line>);
+
+impl Exclusions {
+    pub(crate) async fn get(db: &impl ConnectionTrait) -> Result<Self> {
+        let rows = Entity::find()
+            .filter(Column::Kind.eq(Kind::Negative.name()))
+            .filter(Column::State.ne("closed"))
+            .order_by_asc(Column::Id)
+            .all(db)
+            .await
+            .map_err(|e| fault("list exclusions", e))?;
+        Ok(Self(rows))
+    }
+
+    /// The basis on which a resource is not shared: a line names its code, or is its provider's
+    /// under its name.
+    pub(crate) fn basis(&self, code: &str, provider: &str, name: &str) -> Option<&str> {
+        let is_meant = |line: &&Line| {
+            if line.resource_code.is_empty() {
+                line.org == provider && line.name == name
+            } else {
+                line.resource_code == code
+            }
+        };
+        self.0.iter().find(is_meant).map(|line| &*line.basis)
+    }
+}
+
+/// The basis on which an entry is not shared by law, if the list says so.
+pub async fn exclusion(
+    db: &impl ConnectionTrait,
+    entry: &resource::Entry,
+) -> Result<Option<String>> {
+    let all = Exclusions::get(db).await?;
+    let code = entry.code.as_deref().unwrap_or_default();
+    let basis = all.basis(code, &entry.provider, &entry.name);
+    Ok(basis.map(str::to_owned))
 }
 
 fn tell(tx: &Tx, row: &Line, who: &str) -> Result<()> {
@@ -253,6 +316,7 @@ async fn update(tx: &Tx, row: Line, seen: i64, who: &str) -> Result<Line> {
         return Err(Error::refused("catalog-changed"));
     }
     tell(tx, &row, who)?;
+    bind(tx, &row, who).await?;
     Ok(row)
 }
 

@@ -13,7 +13,7 @@ use web::App;
 
 use super::{Ask, Request, State, flow, react, store};
 use crate::{
-    event, oversight,
+    event, list, oversight,
     resource::{self, Entry, Happening},
 };
 
@@ -58,6 +58,7 @@ pub async fn ask(
     )?;
     let view = resource::act::get(app, actor, code).await?;
     need_shared(&view, applicant)?;
+    need_included(app.db().read(), &view.row).await?;
     let mistakes = ask.mistakes(&view.metadata, app.clock().today());
     if !mistakes.is_empty() {
         return Err(Error::Invalid(mistakes));
@@ -90,6 +91,16 @@ fn need_shared(view: &resource::act::View, applicant: &str) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses what the list of exclusions names, with its basis.
+pub(crate) async fn need_included(db: &impl ConnectionTrait, entry: &Entry) -> Result<()> {
+    match list::exclusion(db, entry).await? {
+        Some(basis) => Err(Error::Refused(
+            Text::new("catalog-request-excluded").with("basis", basis),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A request for an entry, of nobody yet.
@@ -233,6 +244,10 @@ pub async fn advance(
                 let was_open = row.standing().is_open();
                 let next = step.after(row.standing());
                 let next = next.ok_or_else(|| Error::refused("catalog-request-unfit"))?;
+                if step == Move::Resume {
+                    let entry = resource::store::get(&*tx, &row.resource).await?;
+                    need_included(&*tx, &entry).await?;
+                }
                 let row = moved(&tx, row, next, &who, step.act(), &reason).await?;
                 if was_open {
                     flow::cancel(&tx, &engine, &row, &reason, &who).await?;
@@ -282,6 +297,22 @@ pub(crate) async fn resource_withdrawn(
             (State::Refused, "refused")
         };
         moved(tx, row, state, who, act, reason).await?;
+    }
+    Ok(())
+}
+
+/// What was granted of a resource that is not shared from now on is suspended: it may go on if the
+/// list is changed again.
+pub(crate) async fn resource_excluded(
+    tx: &Tx,
+    entry: &Entry,
+    who: &str,
+    basis: &str,
+) -> Result<()> {
+    for row in store::live(&**tx, &entry.id).await? {
+        if row.standing() == State::Active {
+            moved(tx, row, State::Suspended, who, "suspended", basis).await?;
+        }
     }
     Ok(())
 }

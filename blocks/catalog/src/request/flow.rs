@@ -105,6 +105,10 @@ impl ServiceHandler for Services {
                 |said| (said.by, said.opinion),
             );
             let is_grant = call.attributes.get("call").map(String::as_str) == Some("catalog.grant");
+            if is_grant {
+                let entry = resource::store::get(&**tx, &row.resource).await?;
+                act::need_included(&**tx, &entry).await?;
+            }
             let (state, name) = if is_grant {
                 (State::Active, "granted")
             } else {
@@ -160,6 +164,14 @@ impl TaskListener for Reviews {
         let by = &resource::flow::traced(by);
         if matches!(outcome, "refuse" | "supplement") && opinion.is_empty() {
             return Err(Error::invalid("opinion", Text::new("catalog-must-say")));
+        }
+        match outcome {
+            "agree" => {
+                let row = store::get(&**tx, id).await?;
+                let entry = resource::store::get(&**tx, &row.resource).await?;
+                act::need_included(&**tx, &entry).await?;
+            }
+            _ => {}
         }
         let act = match outcome {
             "agree" => "agreed",

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use ::store::Tx;
 use async_trait::async_trait;
 use identity::{Actor, directory};
-use kernel::{Error, Fault, Result, clock::local_date};
+use kernel::{Error, Fault, Result, Text, clock::local_date};
 use serde_json::{Map, Value, json};
 use web::App;
 use workflow::{Call, Engine, InstanceId, Outcome, ServiceHandler, TaskListener, event::TaskFacts};
 
 use super::{Entry, State, act, react, store};
-use crate::{code::ResourceCode, event, metadata::Metadata, profile};
+use crate::{code::ResourceCode, event, list::Exclusions, metadata::Metadata, profile};
 
 /// Key of the process.
 pub const PROCESS: &str = "catalog-entry";
@@ -252,6 +252,22 @@ async fn give_back(tx: &Tx, mut row: Entry) -> Result<()> {
     act::tell(tx, &row, &last_actor(tx, &row.id), "returned")
 }
 
+/// What the list of exclusions names is published as not shared only. One that is to be withdrawn
+/// has no working copy.
+async fn need_included(tx: &Tx, row: &Entry) -> Result<()> {
+    if row.number > 0 && row.draft.is_none() {
+        return Ok(());
+    }
+    let entry = row.working()?;
+    let all = Exclusions::get(&**tx).await?;
+    match all.basis(&entry.code, &entry.provider, &entry.name) {
+        Some(basis) if entry.share_type != "3" => Err(Error::Refused(
+            Text::new("catalog-rule-excluded").with("basis", basis),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Listeners hear an officer's id; events and notes name actors.
 pub(crate) fn traced(by: &str) -> String {
     if by == "system" {
@@ -292,6 +308,7 @@ impl TaskListener for Reviews {
         tx.remember(id, By(by.clone()));
         let text = |name: &str| vars.get(name).and_then(Value::as_str).unwrap_or_default();
         let act = if text("outcome") == "agree" {
+            need_included(tx, &store::get(&**tx, id).await?).await?;
             "agreed"
         } else {
             "returned"

@@ -18,6 +18,7 @@ use sea_orm::{
 use super::{Entry, Happening, State, Version};
 use crate::{
     check::Facts,
+    list::Exclusions,
     metadata::Metadata,
     schema::{class, happening, number, resource, version},
 };
@@ -368,6 +369,7 @@ pub(crate) async fn facts(
     entries: &[(&str, &Metadata)],
 ) -> Result<Vec<Facts>> {
     let classes = known_classes(db, entries).await?;
+    let exclusions = Exclusions::get(db).await?;
     let names = keyed(db, resource::Column::Name, entries, |e| e.name.clone()).await?;
     let codes = keyed(db, resource::Column::Code, entries, |e| e.code.clone()).await?;
     let twins = keyed(
@@ -393,6 +395,9 @@ pub(crate) async fn facts(
                 .any(|row| namesake(&row)),
             twin: twin.iter().find(|row| other(row)).map(Brief::called),
             has_code_twin: of(&codes, &entry.code).iter().any(|row| row.id != *own),
+            excluded: exclusions
+                .basis(&entry.code, &entry.provider, &entry.name)
+                .map(str::to_owned),
             ..Facts::default()
         };
         if !entry.related.is_empty() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use catalog::{
     Metadata,
+    list::{self, Kind, NewLine},
     request::{
         Ask, State,
         act::{self, Move},
@@ -340,3 +341,110 @@ async fn a_request_is_seen_by_its_two_sides_only(db: Db) {
         "{done}"
     );
 }
+#[db_test(migrations = migrations)]
+async fn what_is_excluded_is_not_granted_and_stops(db: Db) {
+    let house = house(db).await;
+    let free = |name: &str| Metadata {
+        share_type: "1".into(),
+        ..good(name)
+    };
+    let entry = house.published(free("企业登记")).await;
+    let (granted, open) = (
+        asked(&house, &entry.id).await,
+        asked(&house, &entry.id).await,
+    );
+    for (id, login) in [
+        (&granted, "asker-chief"),
+        (&granted, "steward"),
+        (&open, "asker-chief"),
+    ] {
+        let subject = format!("catalog-request:{id}");
+        house.decide(login, &subject, "agree", "").await.unwrap();
+    }
+    assert_eq!(state(&house, &granted).await, State::Active);
+    let steward = house.actor("steward").await;
+    let line = NewLine {
+        kind: Kind::Negative,
+        org: MARKET.into(),
+        name: "登记".into(),
+        basis: "《某法》第九条".into(),
+        resource_code: entry.code.clone().unwrap(),
+        ..NewLine::default()
+    };
+    let line = list::add(&house.app, &steward, &line).await.unwrap();
+
+    let excluded = "catalog-request-excluded";
+    let asker = house.actor("asker").await;
+    let error = act::ask(&house.app, &asker, &entry.id, URBAN, &scope()).await;
+    assert_eq!(findings(&error.unwrap_err())[0].1, excluded);
+    let subject = format!("catalog-request:{open}");
+    let agree = async || house.decide("steward", &subject, "agree", "").await;
+    assert_eq!(findings(&agree().await.unwrap_err())[0].1, excluded);
+    assert_eq!(state(&house, &open).await, State::AuthorityCheck);
+    let resume = async || {
+        let view = act::get(&house.app, &steward, &granted).await.unwrap();
+        assert_eq!(view.row.standing(), State::Suspended);
+        let version = view.row.version;
+        act::advance(
+            &house.app,
+            &steward,
+            &granted,
+            version,
+            Move::Resume,
+            "恢复",
+        )
+        .await
+    };
+    assert_eq!(findings(&resume().await.unwrap_err())[0].1, excluded);
+
+    list::answer(&house.app, &steward, &line, 1, "", "依据已废止")
+        .await
+        .unwrap();
+    resume().await.unwrap();
+    agree().await.unwrap();
+    assert_eq!(state(&house, &open).await, State::Active);
+}
+
+#[db_test(migrations = migrations)]
+async fn what_is_excluded_is_published_as_not_shared_only(db: Db) {
+    use catalog::resource::act as entries;
+    let house = house(db).await;
+    let (writer, steward) = (house.actor("writer").await, house.actor("steward").await);
+    let id = entries::create(&house.app, &writer, good("举报线索"))
+        .await
+        .unwrap();
+    let submit = async || {
+        let version = house.row(&id).await.version;
+        entries::submit(&house.app, &writer, &id, version).await
+    };
+    submit().await.unwrap();
+    let line = NewLine {
+        kind: Kind::Negative,
+        org: MARKET.into(),
+        name: "举报线索".into(),
+        basis: "《某法》第九条".into(),
+        ..NewLine::default()
+    };
+    list::add(&house.app, &steward, &line).await.unwrap();
+    let subject = format!("catalog:{id}");
+    let error = house.decide("chief", &subject, "agree", "").await;
+    assert_eq!(findings(&error.unwrap_err())[0].1, "catalog-rule-excluded");
+    house
+        .decide("chief", &subject, "return", "列入负面清单")
+        .await
+        .unwrap();
+    let broken = findings(&submit().await.unwrap_err());
+    assert_eq!(broken, [("share_type".into(), "catalog-rule-excluded")]);
+    let closed = Metadata {
+        share_type: "3".into(),
+        share_condition: "《某法》第九条".into(),
+        ..good("举报线索")
+    };
+    let version = house.row(&id).await.version;
+    entries::save(&house.app, &writer, &id, version, closed)
+        .await
+        .unwrap();
+    let row = house.publish(&id).await;
+    assert_eq!(row.number, 1);
+}
+
