@@ -263,6 +263,12 @@ async fn page<'a>(
         .map(|item| Choice::new(&item.name, p.zh(&item.name)))
         .collect();
     let words = Words::of(app).await?;
+    let was_asked_more = view.happenings.iter().any(|one| one.act == "asked_more");
+    let mut outcomes = task
+        .as_ref()
+        .map(|task| task::outcomes(p, task))
+        .unwrap_or_default();
+    outcomes.retain(|choice| choice.value != "supplement" || !was_asked_more);
     let happenings = words::happenings(app, p, &view.happenings).await?;
     let title = p.zh(&row.resource_name);
     Ok(RequestPage {
@@ -282,10 +288,7 @@ async fn page<'a>(
             )
         }),
         can_supplement: task.is_some() && row.standing() == State::Supplement,
-        outcomes: task
-            .as_ref()
-            .map(|task| task::outcomes(p, task))
-            .unwrap_or_default(),
+        outcomes,
         task: task.map(|task| task.facts.name).unwrap_or_default(),
         items,
         steps: steps(app, p, actor, &row).await?,
@@ -405,9 +408,10 @@ pub(super) async fn decide(
 ) -> Result<Response, WebError> {
     let view = act::get(&app, &actor, &id).await?;
     let subject = format!("catalog-request:{}", view.row.id);
-    if view.row.standing() == State::Supplement {
+    let asked = scope(&f);
+    if view.row.standing() == State::Supplement && asked != view.ask {
         let version = f.value("version").parse().unwrap_or_default();
-        let written = act::supplement(&app, &actor, &id, version, &scope(&f)).await;
+        let written = act::supplement(&app, &actor, &id, version, &asked).await;
         if let Err(error) = written {
             return answered(&app, &p, &actor, view, f, Err(error)).await;
         }

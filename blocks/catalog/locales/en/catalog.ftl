@@ -76,3 +76,5 @@ catalog-report-old = Report { $last } was taken in already; use a later one.
 catalog-supplement-more = A supplement cannot ask for more than your department and the centre agreed to; ask for less here, or make a new request for the rest.
 catalog-supplement-same = This was agreed to and stays as it is; make a new request to change it.
 catalog-supplement-kept = What was agreed to stays; leave it as it is and add to it.
+catalog-supplement-once = More was asked for once already, and that is all the applicant can be asked; agree, or refuse with a reason.
+catalog-supplement-missing = Nothing was supplemented yet; write what was asked for into the request first, then send it.

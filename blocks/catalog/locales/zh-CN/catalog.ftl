@@ -76,3 +76,5 @@ catalog-report-old = 已收到第 { $last } 号之后的文件，不能再收较
 catalog-supplement-more = 补正不能超出本部门和主管部门已同意的范围；请改回或缩小，其余另行申请。
 catalog-supplement-same = 此项已经同意，补正时不能更改；如需更改，请另行申请。
 catalog-supplement-kept = 原有内容已经同意，补正时只能补充；请保留原文，在其后补写。
+catalog-supplement-once = 补正只能要求一次，且已要求过；请同意，或写明理由不予同意。
+catalog-supplement-missing = 尚未补正任何内容；请先补充申请内容，再提交。

@@ -373,6 +373,9 @@ pub async fn supplement(
                 if row.standing() != State::Supplement {
                     return Err(Error::refused("catalog-request-unfit"));
                 }
+                if row.document == document {
+                    return Err(Error::refused("catalog-supplement-missing"));
+                }
                 row.document = document;
                 row.starts_on = starts_on.unwrap_or(row.starts_on);
                 row.ends_on = ends_on.unwrap_or(row.ends_on);

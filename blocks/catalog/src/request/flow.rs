@@ -171,6 +171,12 @@ impl TaskListener for Reviews {
                 let entry = resource::store::get(&**tx, &row.resource).await?;
                 act::need_included(&**tx, &entry).await?;
             }
+            "supplement" if was(tx, id, "asked_more").await? => {
+                return Err(Error::refused("catalog-supplement-once"));
+            }
+            "sent" if !was(tx, id, "supplemented").await? => {
+                return Err(Error::refused("catalog-supplement-missing"));
+            }
             _ => {}
         }
         let act = match outcome {
@@ -205,6 +211,12 @@ impl TaskListener for Reviews {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether that was done to a request before.
+async fn was(tx: &Tx, id: &str, act: &str) -> Result<bool> {
+    let done = resource::store::happenings(&**tx, id).await?;
+    Ok(done.iter().any(|one| one.act == act))
 }
 
 fn remember(tx: &Tx, id: &str, by: &str, opinion: &str) {

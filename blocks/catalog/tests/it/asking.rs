@@ -341,6 +341,49 @@ async fn a_request_is_seen_by_its_two_sides_only(db: Db) {
         "{done}"
     );
 }
+
+#[db_test(migrations = migrations)]
+async fn more_is_asked_for_once_and_sent_when_it_is_there(db: Db) {
+    let house = house(db).await;
+    let entry = house.published(good("企业登记")).await;
+    let id = asked(&house, &entry.id).await;
+    let subject = format!("catalog-request:{id}");
+    for (login, outcome) in [
+        ("asker-chief", "agree"),
+        ("steward", "agree"),
+        ("chief", "supplement"),
+    ] {
+        let done = house.decide(login, &subject, outcome, "请写明系统").await;
+        done.unwrap();
+    }
+    let sent = async || house.decide("asker", &subject, "sent", "").await;
+    let missing = "catalog-supplement-missing";
+    assert_eq!(findings(&sent().await.unwrap_err())[0].1, missing);
+    let asker = house.actor("asker").await;
+    let supplement = async |ask: &Ask| {
+        let seen = act::get(&house.app, &asker, &id).await.unwrap();
+        act::supplement(&house.app, &asker, &id, seen.row.version, ask).await
+    };
+    let same = supplement(&scope()).await.unwrap_err();
+    assert_eq!(findings(&same)[0].1, missing);
+    let more = Ask {
+        users: "招牌审批系统，审查岗；系统为云港市招牌审批系统（合成）".into(),
+        ..scope()
+    };
+    supplement(&more).await.unwrap();
+    sent().await.unwrap();
+    assert_eq!(state(&house, &id).await, State::ProviderReview);
+    let again = house.decide("chief", &subject, "supplement", "再补").await;
+    let again = findings(&again.unwrap_err());
+    assert_eq!(again[0].1, "catalog-supplement-once");
+    assert_eq!(state(&house, &id).await, State::ProviderReview);
+    house
+        .decide("chief", &subject, "refuse", "超出履职需要")
+        .await
+        .unwrap();
+    assert_eq!(state(&house, &id).await, State::Refused);
+}
+
 #[db_test(migrations = migrations)]
 async fn what_is_excluded_is_not_granted_and_stops(db: Db) {
     let house = house(db).await;
