@@ -437,6 +437,7 @@ pub(crate) async fn complete_for(
 ) -> Result<()> {
     let row = open_task(tx, id, expected).await?;
     let done = Completion { vars, next: None };
+    work::need_outcome(&row, &done)?;
     // A signer's row is his signature only; the others still decide.
     work::settle(tx, engine, row, &Acting::own(officer), done)
         .await

@@ -491,3 +491,37 @@ async fn what_is_excluded_is_published_as_not_shared_only(db: Db) {
     assert_eq!(row.number, 1);
 }
 
+#[db_test(migrations = migrations)]
+async fn a_review_needs_one_of_its_outcomes(db: Db) {
+    use catalog::resource::{State as Standing, act as entries};
+    let house = house(db).await;
+    let (writer, chief) = (house.actor("writer").await, house.actor("chief").await);
+    let id = entries::create(&house.app, &writer, good("企业登记"))
+        .await
+        .unwrap();
+    let version = house.row(&id).await.version;
+    entries::submit(&house.app, &writer, &id, version)
+        .await
+        .unwrap();
+    let path = format!("/api/workflow/tasks?subject=catalog:{id}");
+    let (_, tasks) = house.get(&chief, &path).await;
+    let task = tasks["items"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/workflow/tasks/{task}/complete");
+    for body in [
+        json!({"values": {"outcome": "agree"}}),
+        json!({"vars": {}}),
+        json!({"vars": {"outcome": "perhaps"}}),
+    ] {
+        let (status, answer) = house.post(&chief, &path, body.clone()).await;
+        assert!((400..500).contains(&status), "{body} {status} {answer}");
+        assert_eq!(house.row(&id).await.standing(), Standing::DepartmentReview);
+    }
+    let many = json!({"tasks": [{"id": task}], "values": {"outcome": "agree"}});
+    let path_of_many = "/api/workflow/tasks/complete";
+    let (status, answer) = house.post(&chief, path_of_many, many).await;
+    assert!((400..500).contains(&status), "{status} {answer}");
+    let body = json!({"vars": {"outcome": "agree"}});
+    let (status, answer) = house.post(&chief, &path, body).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(house.row(&id).await.standing(), Standing::CentreReview);
+}

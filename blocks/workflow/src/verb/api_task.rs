@@ -153,7 +153,7 @@ async fn read(
 
 /// What is filled in.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Filled {
     #[schema(value_type = Object, example = json!({"outcome": "approve", "opinion": "同意"}))]
     vars: Map<String, Value>,
@@ -220,7 +220,7 @@ async fn complete(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Batch {
     tasks: Vec<BatchTask>,
     #[schema(value_type = Object, example = json!({"outcome": "approve", "opinion": "同意"}))]
@@ -228,6 +228,7 @@ struct Batch {
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct BatchTask {
     #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11")]
     id: String,

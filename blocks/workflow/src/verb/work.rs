@@ -111,18 +111,7 @@ pub async fn foresee(
 /// Everything that a task's own attributes say about an answer.
 fn check(row: &task::Model, done: &Completion) -> Result<()> {
     need_running_clock(row)?;
-    let outcomes = tables::list(&row.outcomes);
-    let is_known = |outcome: &Value| outcomes.iter().any(|known| outcome == known);
-    match done.vars.get("outcome") {
-        Some(outcome) if !outcomes.is_empty() && !is_known(outcome) => {
-            return Err(unknown_outcome(&outcomes));
-        }
-        // A signature says whether; an ordinary task may leave it to the model.
-        None if !outcomes.is_empty() && row.parent.is_some() => {
-            return Err(unknown_outcome(&outcomes));
-        }
-        _ => {}
-    }
+    need_outcome(row, done)?;
     let findings = fields(row).findings(&done.vars);
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
@@ -136,9 +125,19 @@ fn check(row: &task::Model, done: &Completion) -> Result<()> {
     Ok(())
 }
 
-fn unknown_outcome(outcomes: &[String]) -> Error {
+/// A task that names its outcomes is answered by one of them: left out, the model would take the
+/// branch that stands for none of them. Who only prepares another's answer may leave it open.
+pub(crate) fn need_outcome(row: &task::Model, done: &Completion) -> Result<()> {
+    let outcomes = tables::list(&row.outcomes);
+    let is_fit = match done.vars.get("outcome") {
+        Some(outcome) => outcomes.iter().any(|known| outcome == known),
+        None => !row.back_to.is_empty(),
+    };
+    if outcomes.is_empty() || is_fit {
+        return Ok(());
+    }
     let text = Text::new("workflow-outcome-unknown").with("known", outcomes.join(", "));
-    Error::invalid("outcome", text)
+    Err(Error::invalid("outcome", text))
 }
 
 pub(super) fn fields(row: &task::Model) -> Fields {
