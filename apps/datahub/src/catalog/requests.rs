@@ -304,7 +304,7 @@ fn facts(p: &Page, words: &Words, row: &Request, ask: &Ask) -> Vec<Fact> {
     let per_day = if ask.per_day == 0 {
         String::new()
     } else {
-        ask.per_day.to_string()
+        p.t1("datahub-ask-per_day-value", "count", ask.per_day)
     };
     let mut facts = vec![
         Fact::new(p.t("datahub-md-code"), &row.resource_code).link(href),

@@ -106,7 +106,8 @@ pub struct Ask {
     /// How it shall come: a code of the profile's ways of sharing.
     #[schema(example = "1")]
     pub mode: String,
-    /// Calls or rows a day at the most; 0 for no bound.
+    /// Calls of an interface a day at the most, 0 for no bound. The provider's grant of the interface
+    /// counts them; what the exchange delivers is bounded by items, rows and period, not by this.
     #[schema(example = 2000)]
     pub per_day: u32,
     pub starts_on: Option<NaiveDate>,
