@@ -106,6 +106,10 @@ for (const [, key] of places) {
     officer(`${key}-${dept}-approver`, `${short}批准人`, ['approver', code(`${key}-${dept}`)])
   }
 }
+// Who looks after a department's data and its machines.
+for (const [dept, , , short] of departments) {
+  officer(`city-${dept}-steward`, `${short}数据管理员`, ['steward', city(dept)], ['operator', city(dept)])
+}
 writeFileSync(join(here, 'officers/city.toml'), '# Made by make.mjs. The password is for the demo only.\npassword = "Yungang-demo-1"\n' + officers.map((o) =>
   `\n[[officer]]\nlogin = ${q(o.login)}\nname = ${q(o.name)}\nposts = [\n${o.posts.map(([post, org]) => `  { post = ${q(post)}, org = ${q(org)} },\n`).join('')}]\n`).join(''))
 

@@ -131,6 +131,11 @@ async fn work(place: &Place, file: Option<&Path>, once: bool) -> anyhow::Result<
             "{} batches sent, {} deliveries applied",
             round.sent, round.delivered
         ));
+        for code in node.waiting() {
+            out::line(format!(
+                "waiting: publication {code} is not open; a steward opens it at the hub, and the next run sends its rows"
+            ));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let stop = CancellationToken::new();

@@ -14,7 +14,7 @@ use super::{
     send::Sender,
     state::State,
 };
-use crate::wire::{Work, action};
+use crate::wire::{PublicationState, Work, action};
 
 /// Between tries while the hub is away: doubled each time up to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -24,6 +24,8 @@ pub struct Node {
     pub config: Config,
     state: State,
     membership: Membership,
+    /// Publications that the hub did not let out in the last round, because they are not open.
+    waiting: Vec<String>,
     /// Held as long as this works in the folder.
     _lock: std::fs::File,
 }
@@ -45,12 +47,18 @@ impl Node {
             config,
             state,
             membership,
+            waiting: Vec::new(),
             _lock: lock,
         })
     }
 
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Codes of publications that nothing is read of, until a steward opens them at the hub.
+    pub fn waiting(&self) -> &[String] {
+        &self.waiting
     }
 
     /// Works until told to stop.
@@ -107,6 +115,11 @@ impl Node {
                 Err(fault @ Trouble::Fault(_)) => return Err(fault),
             }
         }
+        let closed = known
+            .iter()
+            .filter(|(_, standing)| standing.state != PublicationState::Open);
+        self.waiting = closed.map(|(code, _)| (*code).clone()).collect();
+        self.waiting.sort();
         let unsent = self.state.unsent().await?;
         for publication in &self.config.publications {
             let is_busy = unsent.iter().any(|row| row.publication == publication.code);
