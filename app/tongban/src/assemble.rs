@@ -115,6 +115,7 @@ impl House {
         exchange::job::begin(house.app.db()).await?;
         gateway::job::begin(&house.app).await?;
         lake::begin_maintenance(house.app.db()).await?;
+        flow::begin(&house.app).await?;
         Ok(house)
     }
 

@@ -4,7 +4,7 @@
 use catalog::{Item, Metadata};
 use exchange::data::{Column, Shape, Type};
 use kernel::{Finding, Text};
-use lake::{Check, Kind, Origin, Rule, Table, Then, Title};
+use lake::{Check, Kind, Origin, Rule, Sharing, Table, Then, Title};
 
 /// What a type of the guide allows; types that a city added allow anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +169,8 @@ pub fn table(
         .map(|column| lake_column(entry, column))
         .collect();
     let gone = before.into_iter().flat_map(|table| &table.columns);
-    columns.extend(gone.filter(|c| shape.column(&c.id).is_none()).cloned());
+    let gone = gone.filter(|c| shape.column(&c.id).is_none());
+    columns.extend(gone.map(|column| guarded(column, entry)));
     Table {
         id: id.to_owned(),
         title: Title {
@@ -183,6 +184,7 @@ pub fn table(
         org: org.to_owned(),
         key: shape.key.clone(),
         rows: before.and_then(|table| table.rows.clone()),
+        sharing: sharing(entry),
         keep_days: before.map_or(90, |table| table.keep_days),
         columns,
         rules: shape
@@ -190,6 +192,64 @@ pub fn table(
             .iter()
             .flat_map(|column| rules(entry, column))
             .collect(),
+    }
+}
+
+/// What an entry says of sharing, as the lake asks it. A code that nobody knows shares nothing.
+fn sharing(entry: &Metadata) -> Sharing {
+    match entry.share_type.as_str() {
+        "1" => Sharing::Free,
+        "2" => Sharing::Granted,
+        _ => Sharing::Withheld,
+    }
+}
+
+/// Sensitivity of what has no level.
+const INTERNAL: u8 = 2;
+/// The lake's highest sensitivity.
+const HIGHEST: u8 = 4;
+
+/// A level of the guide as the lake has it, which counts to 4: important data (5) and levels that
+/// nobody knows are hidden like the highest.
+fn sensitivity(level: &str) -> u8 {
+    match level.trim() {
+        "" => INTERNAL,
+        level => level.parse().map_or(HIGHEST, |level: u8| match level {
+            1..=3 => level,
+            _ => HIGHEST,
+        }),
+    }
+}
+
+/// Whether an item holds numbers of persons or codes of firms: both have 18 characters.
+fn names_somebody(item: &Item) -> bool {
+    const WORDS: [&str; 4] = ["身份", "证件号", "信用代码", "证照号"];
+    let is_named = WORDS.iter().any(|word| item.name.contains(word));
+    item.kind == "C" && (is_named || digits(&item.length) == Some((18, 0)))
+}
+
+/// A column of the lake as it is, hidden at least as a newer entry says.
+fn guarded(column: &lake::Column, entry: &Metadata) -> lake::Column {
+    let item = entry.items.iter().find(|item| {
+        let source = column.source.as_ref();
+        item.field.eq_ignore_ascii_case(&column.id)
+            || source.is_some_and(|source| source.column == item.name)
+    });
+    let mut column = column.clone();
+    if let Some(item) = item {
+        column.sensitivity = column.sensitivity.max(sensitivity(&item.level));
+        column.subject |= names_somebody(item);
+    }
+    column
+}
+
+/// A table of the lake as it is, read at most as a newer entry lets it be, for entries that say
+/// otherwise what flows.
+pub fn restricted(table: &Table, entry: &Metadata) -> Table {
+    Table {
+        sharing: table.sharing.max(sharing(entry)),
+        columns: table.columns.iter().map(|c| guarded(c, entry)).collect(),
+        ..table.clone()
     }
 }
 
@@ -206,8 +266,6 @@ fn lake_column(entry: &Metadata, column: &Column) -> lake::Column {
         Type::Date => (Kind::Date, 0),
         Type::Timestamp => (Kind::Moment, 0),
     };
-    // Levels of the guide are the lake's; what has none is for internal use.
-    let level = item.and_then(|item| item.level.parse().ok());
     lake::Column {
         id: column.name.clone(),
         title: Title {
@@ -216,8 +274,9 @@ fn lake_column(entry: &Metadata, column: &Column) -> lake::Column {
         },
         kind,
         places,
-        sensitivity: level.filter(|level| (1..=4).contains(level)).unwrap_or(2),
+        sensitivity: item.map_or(INTERNAL, |item| sensitivity(&item.level)),
         mask: None,
+        subject: item.is_some_and(names_somebody),
         source: Some(Origin {
             resource: entry.code.clone(),
             column: item.map_or_else(|| column.name.clone(), |item| item.name.clone()),
@@ -379,6 +438,50 @@ mod tests {
         );
         assert_eq!(fewer.findings(), []);
         assert!(fewer.column("jfjs").is_some());
+    }
+
+    #[test]
+    fn what_is_important_or_unknown_is_hidden_like_the_highest() {
+        let of = |level: &str, share_type: &str| {
+            let mut entry = entry();
+            entry.share_type = share_type.into();
+            entry.items[1].level = level.into();
+            let columns = vec![
+                column("id", Type::Text, 18),
+                column("xm", Type::Text, 0),
+                column("csrq", Type::Date, 0),
+                column("jfjs", money(12, 2), 0),
+            ];
+            (table("ods_a", "", &entry, &shape(columns), None), entry)
+        };
+        for (level, sensitivity) in [
+            ("", 2),
+            ("1", 1),
+            ("3", 3),
+            ("4", 4),
+            ("5", 4),
+            ("0", 4),
+            ("L9", 4),
+        ] {
+            let found = of(level, "1").0.column("xm").unwrap().sensitivity;
+            assert_eq!(found, sensitivity, "{level}");
+        }
+        for (share_type, sharing) in [
+            ("1", Sharing::Free),
+            ("2", Sharing::Granted),
+            ("3", Sharing::Withheld),
+            ("", Sharing::Withheld),
+        ] {
+            assert_eq!(of("", share_type).0.sharing, sharing, "{share_type}");
+        }
+        // A newer entry hides more of what is there, never less.
+        let (mild, strict) = (of("1", "1"), of("5", "2"));
+        let hidden = restricted(&mild.0, &strict.1);
+        assert_eq!(hidden.sharing, Sharing::Granted);
+        assert_eq!(hidden.column("xm").unwrap().sensitivity, 4);
+        assert_eq!(restricted(&strict.0, &mild.1), strict.0);
+        let subjects: Vec<_> = mild.0.subjects().map(|c| c.id.as_str()).collect();
+        assert_eq!(subjects, ["id"]);
     }
 
     #[test]

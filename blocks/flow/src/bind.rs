@@ -156,6 +156,7 @@ async fn bind(tx: &Tx, offer: &Offer<'_>, entry: &Entry, who: &str) -> Result<()
     if findings.is_empty() {
         declare(tx, &lake, offer.org, entry, offer.shape).await?;
     } else {
+        restrict(tx, &lake, entry).await?;
         suspend_in(tx, offer.code, who).await?;
     }
     let row = Binding {
@@ -187,6 +188,36 @@ async fn declare(tx: &Tx, id: &str, org: &str, entry: &Entry, shape: &Shape) -> 
     let before = lake::change::declared(&**tx, id).await?;
     let table = agreement::table(id, org, &entry.metadata()?, shape, before.as_ref());
     lake::install(tx, &table).await.map(drop)
+}
+
+/// Nothing flows any more, but who reads what is there follows the entry.
+async fn restrict(tx: &Tx, id: &str, entry: &Entry) -> Result<()> {
+    let Some(table) = lake::change::declared(&**tx, id).await? else {
+        return Ok(());
+    };
+    let table = agreement::restricted(&table, &entry.metadata()?);
+    lake::install(tx, &table).await.map(drop)
+}
+
+/// Who reads the tables that are there follows their entries, also where they were declared by a
+/// release that took less over from them.
+pub(crate) async fn restrict_all(tx: &Tx) -> Result<()> {
+    for row in list(&**tx).await? {
+        if let Some(entry) = entries::of_code(&**tx, &row.code).await? {
+            restrict(tx, &row.lake, &entry).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The publications that fill a table of the lake.
+pub(crate) async fn of_table(db: &impl ConnectionTrait, lake: &str) -> Result<Vec<Binding>> {
+    let rows = table::Entity::find()
+        .filter(table::Column::Lake.eq(lake))
+        .order_by_asc(table::Column::Publication)
+        .all(db)
+        .await;
+    rows.map_err(|e| fault("list bindings of a table", e).into())
 }
 
 /// An entry was published anew: what flows under it is compared again.

@@ -1,5 +1,7 @@
 //! Grants of the catalog as terms of the exchange, and the subscriptions that they make.
 
+use std::collections::BTreeSet;
+
 use ::store::{Db, Tx};
 use async_trait::async_trait;
 use catalog::request::{Request, State, act as requests};
@@ -69,6 +71,41 @@ async fn granted(db: &impl ConnectionTrait, row: &Request, offer: &Offer<'_>) ->
         rows: ask.rows,
         expires_on: Some(row.ends_on),
     })
+}
+
+/// The catalog as the lake asks it.
+pub(crate) struct OfLake;
+
+#[async_trait]
+impl lake::Grants for OfLake {
+    /// Columns of the granted items. A grant of rows that are named in words gives none: what
+    /// they are, a steward puts into conditions of a subscription.
+    async fn columns(
+        &self,
+        db: &Db,
+        table: &lake::Table,
+        orgs: &[String],
+    ) -> Result<BTreeSet<String>> {
+        let mut columns = BTreeSet::new();
+        let today = db.clock().today();
+        for binding in bind::of_table(db.read(), &table.id).await? {
+            for org in orgs {
+                let grants = requests::grants(db.read(), Some(&binding.entry), Some(org)).await?;
+                for row in grants.iter().filter(|row| row.holds_on(today)) {
+                    let ask = row.ask()?;
+                    if !ask.rows.trim().is_empty() {
+                        continue;
+                    }
+                    let given = table.columns.iter().filter(|column| {
+                        let source = column.source.as_ref();
+                        source.is_some_and(|source| ask.items.contains(&source.column))
+                    });
+                    columns.extend(given.map(|column| column.id.clone()));
+                }
+            }
+        }
+        Ok(columns)
+    }
 }
 
 /// Why a grant has no subscription yet.

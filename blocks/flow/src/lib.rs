@@ -38,11 +38,20 @@ pub fn foundation() -> web::module::Foundation {
     }
 }
 
-/// Gives the exchange its terms. Needs the hub in the application, and at work the lake and the
-/// registries.
+/// Brings what earlier releases left up to date; once, before the server answers.
+pub async fn begin(app: &App) -> kernel::Result<()> {
+    app.db()
+        .write(|tx| async move { bind::restrict_all(&tx).await })
+        .await
+}
+
+/// Gives the exchange its terms, and the lake the grants. Needs the hub and the lake in the
+/// application, and at work the registries.
 pub fn module(app: &App) -> kernel::Result<web::Module> {
     let hub = app.part::<Hub>()?;
     hub.use_terms(Arc::new(grant::OfCatalog));
+    app.part::<lake::Lake>()?
+        .use_grants(Arc::new(grant::OfLake));
     Ok(web::Module {
         name: "flow",
         routes: api::routes(),

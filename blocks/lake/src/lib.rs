@@ -35,10 +35,10 @@ pub use batch::{
     BatchOutcome, BrokenRule, Delivery, Mode, OnBad, aside::SetAside, list as batches, report,
     take, text::text_rows,
 };
-pub use declaration::{Column, Kind, Origin, RowPolicy, Table, Title};
+pub use declaration::{Column, Kind, Origin, RowPolicy, Sharing, Table, Title};
 pub use lineage::{ColumnLineage, Use, UsedBy, lineage, questions, uses};
 pub use maintain::{begin as begin_maintenance, maintain};
-pub use part::Lake;
+pub use part::{Grants, Lake};
 pub use quality::{Check, Rule, Then};
 pub use query::{Answer, Door, Question, ask, describe};
 pub use schema::migrations;

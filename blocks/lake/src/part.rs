@@ -1,16 +1,24 @@
 //! What this block keeps in the application.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use async_trait::async_trait;
 use kernel::{Fault, Result};
 use store::Db;
 use tokio::{runtime::Runtime, sync::Semaphore};
 
-use crate::{Settings, delta::Place};
+use crate::{Settings, Table, delta::Place};
+
+/// The grants that departments hold, as blocks above know them.
+#[async_trait]
+pub trait Grants: Send + Sync {
+    /// Columns of a table that these departments (credit codes) may read today.
+    async fn columns(&self, db: &Db, table: &Table, orgs: &[String]) -> Result<BTreeSet<String>>;
+}
 
 /// The lake of this installation; an [`App`](web::App) part. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +34,7 @@ pub(crate) struct Inner {
     /// Questions run apart from the server, so that none keeps a page waiting. Empty only while
     /// it is taken down.
     runtime: Option<Runtime>,
+    grants: OnceLock<Arc<dyn Grants>>,
 }
 
 impl Drop for Inner {
@@ -54,11 +63,23 @@ impl Lake {
             seats: Arc::new(Semaphore::new(settings.queries_at_once)),
             settings,
             runtime: Some(runtime),
+            grants: OnceLock::new(),
         })))
     }
 
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// A block above says who holds a grant, once; as long as none does, nobody holds one.
+    pub fn use_grants(&self, grants: Arc<dyn Grants>) {
+        if self.0.grants.set(grants).is_err() {
+            tracing::warn!("the grants of the lake are given a second time");
+        }
+    }
+
+    pub(crate) fn grants(&self) -> Option<&Arc<dyn Grants>> {
+        self.0.grants.get()
     }
 
     pub(crate) fn runtime(&self) -> Result<&tokio::runtime::Handle, Fault> {

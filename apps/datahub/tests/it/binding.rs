@@ -107,7 +107,7 @@ async fn a_publication_opens_only_as_its_entry_describes_it(db: Db, clock: Arc<M
     assert_eq!(refused().await, [told("resource", "flow-entry-unknown")]);
 }
 
-async fn revise(house: &House, id: &str, mut entry: catalog::Metadata) {
+pub async fn revise(house: &House, id: &str, mut entry: catalog::Metadata) {
     let writer = house.officer(BY_POLICE.examiner).await;
     let row = entries::get(&house.app, &writer, id).await.unwrap().row;
     let row = entries::revise(&house.app, &writer, id, row.version)

@@ -12,7 +12,7 @@ use crate::house::{
     sqlite_people, target,
 };
 
-async fn step(house: &House, id: &str, step: Move) {
+pub async fn step(house: &House, id: &str, step: Move) {
     let chief = house.officer(BY_POLICE.approver).await;
     let version = requests::get(&house.app, &chief, id)
         .await

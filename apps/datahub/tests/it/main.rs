@@ -5,4 +5,5 @@ mod binding;
 mod city;
 mod granting;
 mod house;
+mod reading;
 mod stuck;

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use web::{App, WebError};
 
 use crate::{
-    BatchOutcome, Delivery, Kind, Mode, OnBad, SetAside,
+    BatchOutcome, Delivery, Kind, Mode, OnBad, SetAside, Sharing,
     arriving::{Arriving, unreadable},
     batch,
     lineage::{self, ColumnLineage, Use},
@@ -32,6 +32,8 @@ pub(super) struct LakeTable {
     /// Credit code of the department that answers for it.
     org: String,
     key: Vec<String>,
+    /// Who besides its own department may read it.
+    sharing: Sharing,
     columns: Vec<LakeTableColumn>,
 }
 
@@ -69,6 +71,7 @@ pub(super) async fn list(State(app): State<App>, actor: Actor) -> Door<Vec<LakeT
         title_en: table.title.en,
         org: table.org,
         key: table.key,
+        sharing: table.sharing,
     };
     Ok(Json(tables.into_iter().map(view).collect()))
 }

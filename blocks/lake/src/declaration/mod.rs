@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use kernel::{Finding, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::quality::Rule;
+use crate::quality::{Check, Rule};
 
 /// A table as a pack or the catalog declares it; plain data, in TOML or JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Table {
     /// Whose rows a reader sees who may not see all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowPolicy>,
+    /// Who besides its own department may read it.
+    #[serde(default, skip_serializing_if = "Sharing::is_free")]
+    pub sharing: Sharing,
     /// Days for which earlier versions can be asked.
     #[serde(default = "thirty_days")]
     pub keep_days: u32,
@@ -42,6 +45,42 @@ fn thirty_days() -> u32 {
 pub struct Title {
     pub zh: String,
     pub en: String,
+}
+
+/// Who besides its own department may read a table; what is later in this list is stricter.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LakeSharing)]
+pub enum Sharing {
+    /// Everybody who may ask the lake.
+    #[default]
+    Free,
+    /// Departments that hold a grant, and of its columns only.
+    Granted,
+    /// No other department.
+    Withheld,
+}
+
+impl Sharing {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks with a reference"
+    )]
+    fn is_free(&self) -> bool {
+        *self == Self::Free
+    }
 }
 
 /// Rows belong to a region or an organisation; a reader sees those of his posts.
@@ -78,6 +117,10 @@ pub struct Column {
     /// How it is masked; whole where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<kernel::mask::Kind>,
+    /// Whether it says whom a row is about: a person's number, a firm's code. Those that are
+    /// checked or masked as one do without saying.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub subject: bool,
     /// Catalog resource and its column that the values come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Origin>,
@@ -139,6 +182,21 @@ impl Column {
 impl Table {
     pub fn column(&self, id: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
+    }
+
+    /// Columns that say whom a row is about.
+    pub fn subjects(&self) -> impl Iterator<Item = &Column> {
+        use kernel::mask::Kind as Mask;
+        let is_checked = |column: &Column| {
+            let is_number = |rule: &Rule| matches!(rule.check, Check::Citizen | Check::Uscc);
+            let mut rules = self.rules.iter();
+            rules.any(|rule| rule.column == column.id && is_number(rule))
+        };
+        let is_masked =
+            |column: &Column| matches!(column.mask, Some(Mask::Id | Mask::Passport | Mask::Uscc));
+        self.columns.iter().filter(move |column| {
+            column.kind == Kind::Text && (column.subject || is_masked(column) || is_checked(column))
+        })
     }
 
     /// Its columns as Arrow has them; every one may be empty, because rules decide about that.

@@ -37,11 +37,18 @@ pub(crate) struct View {
     pub is_unmasked: bool,
     /// Regions or organisations whose rows are seen; all rows where nothing is said.
     pub of: Option<Vec<String>>,
+    /// Columns that grants give; all columns where nothing is said.
+    pub given: Option<BTreeSet<String>>,
 }
 
 impl View {
     fn is_hidden(&self, column: &crate::Column) -> bool {
-        column.is_sensitive() && !self.is_unmasked
+        !self.gives(column) || (column.is_sensitive() && !self.is_unmasked)
+    }
+
+    fn gives(&self, column: &crate::Column) -> bool {
+        let given = self.given.as_ref();
+        given.is_none_or(|given| given.contains(&column.id))
     }
 
     /// Columns that this reader does not see whole.
@@ -107,6 +114,7 @@ impl Guarded {
             let (kind, expr) = match kind {
                 // A column that was declared after the last batch.
                 None => nothing(&column.data_type()),
+                Some(kind) if !view.gives(column) => nothing(&kind),
                 Some(_) if view.is_hidden(column) && column.kind == Kind::Text => {
                     (DataType::Utf8, masked(column, value()))
                 }

@@ -19,7 +19,7 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
     sql::{parser::Statement, sqlparser::ast::Statement as Sql},
 };
-use identity::{Actor, Gate};
+use identity::{Actor, Gate, Resource, directory};
 use kernel::{Error, Fault, Result, Text, clock::micros};
 use web::App;
 
@@ -29,7 +29,7 @@ use super::{
     size,
 };
 use crate::{
-    Lake, RowPolicy, Table, batch,
+    Lake, RowPolicy, Sharing, Table, batch,
     declaration::store as declarations,
     delta::{self, TABLES},
     part::cores,
@@ -234,6 +234,7 @@ async fn view(app: &App, lake: &Lake, actor: &Actor, name: &str) -> Result<View>
     if !may("lake.query")? {
         return Err(unknown());
     }
+    let given = given(lake, &gate, actor, &table).await?;
     let of = if may("lake.all_rows")? {
         None
     } else {
@@ -243,7 +244,62 @@ async fn view(app: &App, lake: &Lake, actor: &Actor, name: &str) -> Result<View>
         is_unmasked: may("lake.unmask")?,
         table,
         of,
+        given,
     })
+}
+
+/// Columns that grants give this reader of a table that is not for everybody; all columns where
+/// nothing is said. That there is such a table is no secret, so he is told how to come by it.
+async fn given(
+    lake: &Lake,
+    gate: &Gate,
+    actor: &Actor,
+    table: &Table,
+) -> Result<Option<BTreeSet<String>>> {
+    if table.sharing == Sharing::Free {
+        return Ok(None);
+    }
+    let db = &lake.0.db;
+    let above = directory::above(db.read(), &table.org).await?;
+    let thing = resource(table).above(above);
+    match actor.may(gate, "lake.without_grant", &thing) {
+        Ok(()) => return Ok(None),
+        Err(Error::Forbidden { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let columns = match lake.grants() {
+        Some(grants) if table.sharing == Sharing::Granted => {
+            let orgs = asking_orgs(gate, actor, &thing)?;
+            grants.columns(db, table, &orgs).await?
+        }
+        _ => BTreeSet::new(),
+    };
+    if columns.is_empty() {
+        let key = match table.sharing {
+            Sharing::Withheld => "lake-sql-withheld",
+            Sharing::Free | Sharing::Granted => "lake-sql-grant",
+        };
+        let text = Text::new(key).with("table", &table.id);
+        return Err(Error::invalid("sql", text));
+    }
+    Ok(Some(columns))
+}
+
+/// The departments for which somebody may ask: a grant of one is of no use to posts at another.
+fn asking_orgs(gate: &Gate, actor: &Actor, thing: &Resource) -> Result<Vec<String>> {
+    let mut orgs = Vec::new();
+    for post in &actor.posts {
+        let alone = Actor {
+            posts: vec![post.clone()],
+            ..actor.clone()
+        };
+        match alone.may(gate, "lake.query", thing) {
+            Ok(()) => orgs.push(post.org.clone()),
+            Err(Error::Forbidden { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(orgs)
 }
 
 fn of(actor: &Actor, table: &Table) -> Option<Vec<String>> {
