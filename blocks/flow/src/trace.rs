@@ -323,50 +323,96 @@ pub struct Asked {
 #[derive(Clone, Debug, Default)]
 pub struct Uses {
     pub carried: Vec<Carried>,
+    /// One page of questions, the latest first.
     pub asked: Vec<Asked>,
+    /// The page after this one.
+    pub next: Option<String>,
+    /// Titles of tables in which she could not be looked for now.
+    pub left: Vec<String>,
 }
 
-/// Questions shown to a person at the most.
-const QUESTIONS: u64 = 100;
-
-/// Who had the data of the person or firm that asks: by subscriptions whose rows she is among,
-/// and by questions at tables of the lake in which she is.
-pub async fn of_own(app: &App, actor: &Actor) -> Result<Uses> {
+/// Who had the data of the person or firm that asks: by subscriptions whose rows she is among, and
+/// by questions that name her or read tables of the lake in which she is. `page` is one of the
+/// questions.
+pub async fn of_own(app: &App, actor: &Actor, page: &PageRequest) -> Result<Uses> {
+    let own = registry::log::own_group(app, actor).await?;
+    let numbers = numbers(actor, &own);
+    let search = lake::subject::rows_about(app, &numbers).await?;
+    let known = known_rows(app, &own, &search).await?;
     let db = app.db().read();
+    let mut tables: BTreeSet<String> = search.found.iter().map(|f| f.table.id.clone()).collect();
     let mut uses = Uses::default();
-    let mut tables: BTreeMap<String, String> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for own in registry::log::own_records(app, actor).await? {
-        for feed in feeds_of(db, &own).await? {
-            if !seen.insert((feed.publication.clone(), own.row.id.clone())) {
-                continue;
-            }
-            let Some(publication) = above::publication(db, &feed.publication).await? else {
-                continue;
-            };
-            let carried = carried(app, &own, &feed, &publication).await?;
-            for one in carried {
-                if !uses.carried.contains(&one) {
-                    uses.carried.push(one);
-                }
-            }
-            if let Some(binding) = bind::lookup(db, &feed.publication).await? {
-                tables.insert(binding.lake, publication.title);
+    for (code, rows) in &known {
+        let Some(publication) = above::publication(db, code).await? else {
+            continue;
+        };
+        for one in carried(app, rows, &publication).await? {
+            if !uses.carried.contains(&one) {
+                uses.carried.push(one);
             }
         }
+        tables.extend(bind::lookup(db, code).await?.map(|binding| binding.lake));
     }
-    let names: Vec<String> = tables.keys().cloned().collect();
-    for (question, of) in lake::questions(db, &names, QUESTIONS).await? {
-        let words = of.iter().filter_map(|table| tables.get(table).cloned());
+    let tables: Vec<String> = tables.into_iter().collect();
+    let asked = lake::questions_about(db, &numbers, &tables, page).await?;
+    let titles = lake::tables(app, &Actor::system()).await?;
+    let titles: BTreeMap<_, _> = titles.into_iter().map(|t| (t.id, t.title.zh)).collect();
+    for (question, of) in asked.items {
         uses.asked.push(Asked {
             at: question.at,
             org_name: question.who_org_name,
             purpose: question.purpose,
-            tables: words.collect(),
+            tables: of.iter().filter_map(|id| titles.get(id).cloned()).collect(),
         });
     }
+    uses.next = asked.next;
+    uses.left = search.left.into_iter().map(|t| t.title.zh).collect();
     Ok(uses)
 }
+
+/// The numbers under which somebody is known: the own one, and those of records that were merged
+/// with the own.
+fn numbers(actor: &Actor, own: &[Own]) -> Vec<String> {
+    let mut numbers: BTreeSet<String> = actor.party().iter().map(|p| p.code.clone()).collect();
+    for own in own {
+        let declaration = &own.declaration;
+        let subject = declaration.subject.as_ref();
+        let field = subject.and_then(|id| declaration.field(id));
+        let value = field.and_then(|field| own.row.values.get(&field.id).map(|v| v.text(field)));
+        numbers.extend(value);
+    }
+    numbers.into_iter().collect()
+}
+
+/// What is known of somebody's rows, by publication: from the lake, and where they are gone from
+/// there, from the records that they fed.
+async fn known_rows(
+    app: &App,
+    own: &[Own],
+    search: &lake::subject::Search,
+) -> Result<BTreeMap<String, Vec<Known>>> {
+    let db = app.db().read();
+    let mut known: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+    for found in &search.found {
+        for binding in bind::of_table(db, &found.table.id).await? {
+            known.insert(binding.publication, found.rows.clone());
+        }
+    }
+    let mut fed: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+    for own in own {
+        for feed in feeds_of(db, own).await? {
+            let row = row_key(own, &feed);
+            fed.entry(feed.publication).or_default().push(row);
+        }
+    }
+    for (publication, rows) in fed {
+        known.entry(publication).or_insert(rows);
+    }
+    Ok(known)
+}
+
+/// Values of a row by column, as far as they are known.
+type Known = BTreeMap<String, String>;
 
 /// The feeds that brought statements of a record.
 async fn feeds_of(db: &impl ConnectionTrait, own: &Own) -> Result<Vec<Feed>> {
@@ -392,23 +438,18 @@ async fn feeds_of(db: &impl ConnectionTrait, own: &Own) -> Result<Vec<Feed>> {
     Ok(found)
 }
 
-/// Subscriptions of a publication that give the record's row.
-async fn carried(
-    app: &App,
-    own: &Own,
-    feed: &Feed,
-    publication: &Publication,
-) -> Result<Vec<Carried>> {
+/// Subscriptions of a publication that give one of these rows.
+async fn carried(app: &App, rows: &[Known], publication: &Publication) -> Result<Vec<Carried>> {
     let db = app.db().read();
     let shape = above::shape(db, &publication.code).await?;
-    let key = row_key(own, feed);
     let mut found = Vec::new();
     for reader in readers(db, &publication.code).await? {
         let subscription = reader.subscription;
         let applied = reader.outcomes.iter().filter(|o| o.state == "applied");
         let last_at = applied.filter_map(|o| o.last_at).max();
         // What was never delivered told nobody anything.
-        if last_at.is_none() || !above::gives(&subscription, &shape, &key) {
+        let gives = |row: &Known| above::gives(&subscription, &shape, row);
+        if last_at.is_none() || !rows.iter().any(gives) {
             continue;
         }
         let grant_holds = reader
@@ -437,7 +478,7 @@ async fn carried(
 }
 
 /// What the record tells of its row at the source, by column.
-fn row_key(own: &Own, feed: &Feed) -> BTreeMap<String, String> {
+fn row_key(own: &Own, feed: &Feed) -> Known {
     let known = feed.fields.iter().filter_map(|(field, column)| {
         let value = own.row.values.get(field)?;
         Some((column.clone(), value.text(own.declaration.field(field)?)))

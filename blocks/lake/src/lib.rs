@@ -26,6 +26,7 @@ pub mod quality;
 pub mod query;
 mod schema;
 mod settings;
+pub mod subject;
 
 use identity::{Actor, Gate, Resource};
 use kernel::Result;
@@ -36,7 +37,7 @@ pub use batch::{
     take, text::text_rows,
 };
 pub use declaration::{Column, Kind, Origin, RowPolicy, Sharing, Table, Title};
-pub use lineage::{ColumnLineage, Use, UsedBy, lineage, questions, uses};
+pub use lineage::{ColumnLineage, Use, UsedBy, lineage, questions_about, uses};
 pub use maintain::{begin as begin_maintenance, maintain};
 pub use part::{Grants, Lake};
 pub use quality::{Check, Rule, Then};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use identity::{Actor, Gate};
 use kernel::{Result, clock::from_micros};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
 };
 use serde::Serialize;
 use store::{
@@ -18,7 +18,7 @@ use web::App;
 use crate::{
     declaration::store as declarations,
     query, resource,
-    schema::{query as asked, query_use as uses},
+    schema::{query as asked, query_subject as subjects, query_use as uses},
 };
 
 /// A question at a table, as who answers for the table sees it.
@@ -78,41 +78,72 @@ pub async fn uses(
     Ok(found.map(use_of))
 }
 
-/// Questions that read one of these tables, the latest first, at the most `most`; with each the
-/// tables it read. For a page that tells a person who used tables in which she is: whoever calls
-/// knows that she is in them.
-pub async fn questions(
+/// Questions that a person is told of, the latest first, with the tables that each read: those
+/// that name one of her numbers, and those about the tables in which she is, unless they could
+/// answer rows of others only. Whoever calls knows that it is she who asks.
+pub async fn questions_about(
     db: &impl ConnectionTrait,
+    numbers: &[String],
     tables: &[String],
-    most: u64,
-) -> Result<Vec<(Use, Vec<String>)>> {
+    page: &PageRequest,
+) -> Result<PageOf<(Use, Vec<String>)>> {
+    // Asked of one question after the other, so that a page costs no more than its rows.
+    let is_of = |query: Expr| query.equals((asked::Entity, asked::Column::Id));
+    let naming = subjects::Entity::find()
+        .select_only()
+        .column(subjects::Column::Query)
+        .filter(is_of(Expr::col((subjects::Entity, subjects::Column::Query))))
+        .filter(subjects::Column::Subject.is_in(numbers))
+        .into_query();
+    let reading = uses::Entity::find()
+        .select_only()
+        .column(uses::Column::Query)
+        .filter(is_of(Expr::col((uses::Entity, uses::Column::Query))))
+        .filter(uses::Column::Lake.is_in(tables))
+        .into_query();
+    let wide = Condition::all()
+        .add(asked::Column::IsNarrow.eq(false))
+        .add(Expr::exists(reading));
+    let told = Condition::any().add(Expr::exists(naming)).add(wide);
+    let mut query = asked::Entity::find().filter(told);
+    if let Some(before) = &page.after {
+        query = query.filter(asked::Column::Id.lt(before));
+    }
+    let rows = query
+        .order_by_desc(asked::Column::Id)
+        .limit(page.fetch())
+        .all(db)
+        .await
+        .map_err(|e| fault("list questions about somebody", e))?;
+    let page = page.cut(rows, |row| row.id.clone());
+    let ids: Vec<&str> = page.items.iter().map(|row| row.id.as_str()).collect();
+    let mut read = tables_of(db, &ids).await?;
+    Ok(page.map(|row| {
+        let tables = read.remove(&row.id).unwrap_or_default();
+        (use_of(row), tables)
+    }))
+}
+
+/// The tables that these questions read, by question.
+async fn tables_of(
+    db: &impl ConnectionTrait,
+    questions: &[&str],
+) -> Result<BTreeMap<String, Vec<String>>> {
     let pairs: Vec<(String, String)> = uses::Entity::find()
         .select_only()
         .column(uses::Column::Query)
         .column(uses::Column::Lake)
         .distinct()
-        .filter(uses::Column::Lake.is_in(tables))
-        .order_by_desc(uses::Column::Query)
-        .limit(most)
+        .filter(uses::Column::Query.is_in(questions.iter().copied()))
         .into_tuple()
         .all(db)
         .await
-        .map_err(|e| fault("list questions of tables", e))?;
+        .map_err(|e| fault("list tables of questions", e))?;
     let mut by_question: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (question, table) in pairs {
         by_question.entry(question).or_default().push(table);
     }
-    let rows = asked::Entity::find()
-        .filter(asked::Column::Id.is_in(by_question.keys()))
-        .order_by_desc(asked::Column::Id)
-        .all(db)
-        .await
-        .map_err(|e| fault("list questions", e))?;
-    let found = rows.into_iter().map(|row| {
-        let tables = by_question.remove(&row.id).unwrap_or_default();
-        (use_of(row), tables)
-    });
-    Ok(found.collect())
+    Ok(by_question)
 }
 
 fn use_of(row: asked::Model) -> Use {

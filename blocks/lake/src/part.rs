@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     /// One write at a time in each table: two merges of one table would only undo each other.
     writing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) seats: Arc<Semaphore>,
+    /// Searches for a person's rows; apart from the questions, because everybody may begin one.
+    pub(crate) searches: Semaphore,
     /// Questions run apart from the server, so that none keeps a page waiting. Empty only while
     /// it is taken down.
     runtime: Option<Runtime>,
@@ -61,6 +63,7 @@ impl Lake {
             place,
             writing: Mutex::default(),
             seats: Arc::new(Semaphore::new(settings.queries_at_once)),
+            searches: Semaphore::new(SEARCHES),
             settings,
             runtime: Some(runtime),
             grants: OnceLock::new(),
@@ -98,6 +101,8 @@ impl Lake {
     }
 }
 
+/// Searches for persons' rows at one time.
+const SEARCHES: usize = 2;
 /// Bytes of a thread's stack; planning goes deep.
 const STACK: usize = 16 << 20;
 

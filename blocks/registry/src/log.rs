@@ -214,9 +214,38 @@ pub async fn own_records(app: &App, actor: &Actor) -> Result<Vec<Own>> {
     Ok(own)
 }
 
+/// The same with the records that a merge joined with them, each once: looks at them, before the
+/// merge and after it, were looks at the same person.
+pub async fn own_group(app: &App, actor: &Actor) -> Result<Vec<Own>> {
+    let db = app.db().read();
+    let now = micros(app.clock().now());
+    let mut all: Vec<Own> = Vec::new();
+    for own in own_records(app, actor).await? {
+        let declaration = &own.declaration;
+        let mut head = own.row;
+        while let Some(into) = &head.merged_into {
+            let row = records::lookup(db, declaration, into).await?;
+            head = row.ok_or(Error::NotFound { what: "record" })?;
+        }
+        let groups = records::groups(db, &[head.id], now).await?;
+        for id in groups.into_values().flatten() {
+            let is_there = |one: &Own| one.declaration.id == declaration.id && one.row.id == id;
+            if all.iter().any(is_there) {
+                continue;
+            }
+            let row = records::lookup(db, declaration, &id).await?;
+            all.extend(row.map(|row| Own {
+                declaration: declaration.clone(),
+                row,
+            }));
+        }
+    }
+    Ok(all)
+}
+
 /// Who read the records about the party that the actor acts for, newest first.
 pub async fn of_own(app: &App, actor: &Actor, page: &PageRequest) -> Result<PageOf<Look>> {
-    let records: Vec<String> = own_records(app, actor)
+    let records: Vec<String> = own_group(app, actor)
         .await?
         .into_iter()
         .map(|own| own.row.id)

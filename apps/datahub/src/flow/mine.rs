@@ -12,7 +12,10 @@ use web::{App, Html, Page, WebError, component::Pager};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct After {
+    /// Of the looks at records.
     after: Option<String>,
+    /// Of the questions.
+    asked: Option<String>,
 }
 
 #[derive(Template)]
@@ -22,6 +25,7 @@ struct UsePage<'a> {
     looks: Vec<(Look, String)>,
     pager: Pager,
     uses: Uses,
+    questions: Pager,
 }
 
 pub(super) async fn show(
@@ -30,12 +34,29 @@ pub(super) async fn show(
     actor: Actor,
     Query(query): Query<After>,
 ) -> Result<Html, WebError> {
+    let (after, asked) = (query.after.as_deref(), query.asked.as_deref());
     let request = PageRequest::new(query.after.clone(), None);
     let looks = log::of_own(&app, &actor, &request).await?;
-    let uses = trace::of_own(&app, &actor).await?;
+    let request = PageRequest::new(query.asked.clone(), None);
+    let uses = trace::of_own(&app, &actor, &request).await?;
     let titles = registry::titles(&app).await?;
-    let after = query.after.as_deref();
-    let pager = Pager::new("/mine/data-use", "", after, looks.next.as_deref());
+    // Each list is paged by itself, and the other stays where it is.
+    let pager = Pager {
+        first: after.map(|_| link(None, asked)).unwrap_or_default(),
+        next: looks
+            .next
+            .as_deref()
+            .map(|key| link(Some(key), asked))
+            .unwrap_or_default(),
+    };
+    let questions = Pager {
+        first: asked.map(|_| link(after, None)).unwrap_or_default(),
+        next: uses
+            .next
+            .as_deref()
+            .map(|key| link(after, Some(key)))
+            .unwrap_or_default(),
+    };
     let looks = looks.items.into_iter().map(|look| {
         let name = titles.get(&look.registry);
         let name = name.map(|title| p.zh(title.in_language(p.language.is_chinese())));
@@ -45,6 +66,21 @@ pub(super) async fn show(
         looks: looks.collect(),
         pager,
         uses,
+        questions,
         p: &p,
     })
+}
+
+fn link(after: Option<&str>, asked: Option<&str>) -> String {
+    let mut link = "/mine/data-use".to_owned();
+    let mut sign = '?';
+    for (name, key) in [("after", after), ("asked", asked)] {
+        // Keys are ids; what somebody else wrote there is left out.
+        let is_id = |key: &&str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if let Some(key) = key.filter(is_id) {
+            link.push_str(&format!("{sign}{name}={key}"));
+            sign = '&';
+        }
+    }
+    link
 }

@@ -1,20 +1,21 @@
-//! Who reads in the lake what the catalog shares on request only.
+//! Who reads in the lake what the catalog shares on request only, and who is told of it.
 
 use std::sync::Arc;
 
 use catalog::request::act::Move;
 use exchange::node::run::Node;
+use flow::trace::{self, Uses};
 use futures::TryStreamExt;
 use kernel::ManualClock;
 use serde_json::Value;
-use store::{Db, db_test};
+use store::{Db, db_test, page::PageRequest};
 
 use crate::{
     binding::revise,
     granting::step,
     house::{
-        BY_POLICE, House, PEOPLE, POLICE, findings, migrations, people, people_settings,
-        sqlite_people,
+        BY_POLICE, House, PEOPLE, POLICE, URBAN, findings, migrations, people, people_settings,
+        sqlite_people, target,
     },
 };
 
@@ -144,4 +145,88 @@ async fn rows_in_words_give_nothing_and_free_tables_need_no_grant(db: Db, clock:
     flow::begin(&house.app).await.unwrap();
     let seen = ask(&house, "tobacco", names).await.unwrap();
     assert!(seen.iter().all(|row| row[0] != PEOPLE[0].1), "{seen:?}");
+}
+
+async fn uses(house: &House, login: &str, page: &PageRequest) -> Uses {
+    let citizen = house.citizen(login).await;
+    trace::of_own(&house.app, &citizen, page).await.unwrap()
+}
+
+async fn pay(house: &House, places: &[usize]) {
+    let heads = ["gmsfhm", "xm", "xzqh", "jfny", "jfjs", "jfje"];
+    let row = |place: &usize| {
+        let (number, name) = PEOPLE[*place];
+        [number, name, "321002", "2025-01-01", "5000.00", "400.00"]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    let rows: Vec<_> = places.iter().map(row).collect();
+    let rows = lake::text_rows(&heads, &rows).unwrap();
+    let delivery = lake::Delivery {
+        table: "social_insurance".into(),
+        id: "paid-1".into(),
+        mode: lake::Mode::Merge,
+        on_bad: lake::OnBad::SetAside,
+        source: "synthetic".into(),
+    };
+    let (schema, system) = (rows.schema(), identity::Actor::system());
+    let rows = futures::stream::iter([Ok(rows)]);
+    lake::take(&house.app, &system, &delivery, schema, rows)
+        .await
+        .unwrap();
+}
+
+#[db_test(migrations = migrations)]
+async fn a_person_is_told_of_questions_and_deliveries_that_feed_no_registry(
+    db: Db,
+    clock: Arc<ManualClock>,
+) {
+    let house = House::open(db, &clock).await;
+    let (mut police, _, code) = hukou(&house).await;
+    // Nobody but the lake has these rows: no registry knows the people.
+    let items = ["公民身份号码", "姓名"];
+    house.granted(&BY_POLICE, &code, &items, "").await;
+    let to = house.sqlite("urban.db");
+    let mut urban = house
+        .node("urban-1", URBAN, &target("hukou", &to, "person"))
+        .await;
+    house.settle().await;
+    police.round(true).await.unwrap();
+    assert_eq!(urban.round(false).await.unwrap().delivered, 1);
+    let page = PageRequest::new(None, Some(2));
+    let told = uses(&house, "zhang", &page).await;
+    assert_eq!(told.carried.len(), 1);
+    assert_eq!(told.carried[0].purpose, "户外招牌审批核验");
+    assert!(told.asked.is_empty() && told.left.is_empty());
+
+    // Three of the four pay; the social security looks at its table, and for one by his number.
+    pay(&house, &[0, 1, 2]).await;
+    let (zhang, zhao) = (PEOPLE[0].0, PEOPLE[3].0);
+    for sql in [
+        "SELECT sum(jfje) FROM social_insurance".to_owned(),
+        format!("SELECT jfje FROM social_insurance WHERE gmsfhm = '{zhang}'"),
+        format!("SELECT jfje FROM social_insurance WHERE gmsfhm = '{zhao}'"),
+    ] {
+        ask(&house, "city-social-examiner", &sql).await.unwrap();
+    }
+    // Page by page.
+    let first = uses(&house, "zhang", &page).await;
+    let next = PageRequest::new(first.next.clone(), Some(2));
+    let second = uses(&house, "zhang", &next).await;
+    assert_eq!((first.asked.len(), second.asked.len()), (2, 1));
+    assert_eq!(second.next, None);
+    assert_eq!(second.asked[0].purpose, "核验city-social-examiner");
+    assert_eq!(second.asked[0].tables, ["社会保险缴费（合成）"]);
+    // Who is not in the table is told of the question that named him.
+    assert_eq!(uses(&house, "zhao", &page).await.asked.len(), 1);
+    let citizen = house.citizen("zhang").await;
+    let path = "/mine/data-use";
+    let (status, shown) = house.get(&citizen, path).await;
+    assert_eq!(status, 200, "{shown}");
+    for word in ["云港市人力资源和社会保障局", "云港市城市管理局"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    let key = first.next.unwrap();
+    let (_, later) = house.get(&citizen, &format!("{path}?asked={key}")).await;
+    assert_eq!(later.matches("核验city-social-examiner").count(), 1);
 }

@@ -5,7 +5,7 @@ use identity::Actor;
 use kernel::{Error, Result, Text};
 use lake::{
     Column, Kind, Table, cell,
-    query::{Door, Question, ask},
+    query::{Door, Question, ask_about},
 };
 use serde_json::{Map, Value, json};
 use web::App;
@@ -66,7 +66,14 @@ pub(super) async fn answer(
         door: Door::Stream,
         most: MOST,
     };
-    let answer = ask(app, actor, &asked).await?;
+    // Its key is compared for equality: where that says whom a row is about, and no other column
+    // does, it answers nothing of others.
+    let is_narrow = table
+        .subjects()
+        .all(|column| query.key.contains(&column.id));
+    let subjects = table.subjects().filter(|_| is_narrow);
+    let about: Vec<String> = subjects.map(|c| told(&c.id).to_owned()).collect();
+    let answer = ask_about(app, actor, &asked, &about).await?;
     let batches: Vec<_> = answer.rows.try_collect().await?;
     let mut rows = Vec::new();
     for batch in &batches {

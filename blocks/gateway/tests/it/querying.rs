@@ -164,8 +164,22 @@ async fn a_table_of_the_lake_answers(db: Db, clock: Arc<ManualClock>) {
     );
     let answer = ask(&house, "payments-of", json!({"person": "nobody"})).await;
     assert_eq!(answer.json(), json!({"found": false, "rows": []}));
-    // The lake keeps who asked, for which department, and why.
+    // Who was asked about is told, and nobody else of the same table.
     let page = PageRequest::new(None, None);
+    let tables = ["payments".to_owned()];
+    for (number, questions) in [(PERSON, 4), ("320000200002290111", 0)] {
+        let numbers = [number.to_owned()];
+        let told = lake::questions_about(house.app.db().read(), &numbers, &tables, &page).await;
+        let told = told.unwrap().items;
+        assert_eq!(told.len(), questions, "{number}");
+        for (question, of) in told {
+            assert_eq!(
+                (question.purpose.as_str(), of.as_slice()),
+                ("核对", &tables[..])
+            );
+        }
+    }
+    // The lake keeps who asked, for which department, and why.
     let steward = officer("steward", POLICE);
     let uses = lake::uses(&house.app, &steward, "payments", &page)
         .await

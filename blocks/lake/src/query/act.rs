@@ -39,6 +39,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Answers a question as far as policy lets this actor read. It is noted before its first row goes
 /// out, and how it ended after the last.
 pub async fn ask(app: &App, actor: &Actor, question: &Question) -> Result<Answer> {
+    ask_about(app, actor, question, &[]).await
+}
+
+/// The same for a question that the program put together itself, so that it can answer rows of
+/// these persons or firms only: they are told of it, and nobody else.
+pub async fn ask_about(
+    app: &App,
+    actor: &Actor,
+    question: &Question,
+    about: &[String],
+) -> Result<Answer> {
     let lake = app.part::<Lake>()?;
     begin(app, actor, question)?;
     let seat = tokio::time::timeout(PATIENCE, lake.0.seats.clone().acquire_owned());
@@ -49,7 +60,7 @@ pub async fn ask(app: &App, actor: &Actor, question: &Question) -> Result<Answer
     let mut planned = plan::plan(app, &lake, actor, question).await?;
     let most = question.most.min(lake.settings().query_rows);
     planned.plan = bounded(&planned, most)?;
-    let note = Note::of(question, asker(actor), &planned);
+    let note = Note::of(question, asker(actor), &planned, about);
     let id = lake
         .0
         .db

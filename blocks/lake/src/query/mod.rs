@@ -20,7 +20,7 @@ use futures::stream::BoxStream;
 use kernel::Result;
 
 pub(crate) use act::end_lost;
-pub use act::{ask, describe};
+pub use act::{ask, ask_about, describe};
 
 /// A question as somebody puts it.
 #[derive(Clone, Debug, PartialEq, Eq)]

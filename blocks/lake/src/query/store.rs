@@ -1,5 +1,7 @@
 //! Questions as they are kept.
 
+use std::collections::BTreeSet;
+
 use kernel::{Result, clock::micros};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
@@ -13,7 +15,8 @@ use store::{
 use super::{Question, plan::Planned};
 use crate::{
     event,
-    schema::{query as table, query_use as uses},
+    schema::{query as table, query_subject as subjects, query_use as uses},
+    subject::named_in,
 };
 
 /// Who asks, as a question is kept.
@@ -34,10 +37,19 @@ pub(crate) struct Note {
     tables: Vec<String>,
     hidden: Vec<String>,
     whole: Vec<String>,
+    /// Numbers of persons and firms that it names.
+    subjects: BTreeSet<String>,
+    is_narrow: bool,
 }
 
 impl Note {
-    pub(crate) fn of(question: &Question, asker: Asker, planned: &Planned) -> Self {
+    /// `about` are those whose rows alone the question can answer.
+    pub(crate) fn of(
+        question: &Question,
+        asker: Asker,
+        planned: &Planned,
+        about: &[String],
+    ) -> Self {
         let mut all = Vec::new();
         for (table, columns) in &planned.uses {
             let hidden = planned.hidden.get(table);
@@ -57,6 +69,11 @@ impl Note {
             tables: planned.uses.keys().cloned().collect(),
             hidden: planned.names(true),
             whole: planned.names(false),
+            subjects: named_in(&question.sql)
+                .into_iter()
+                .chain(about.iter().map(|number| number.to_uppercase()))
+                .collect(),
+            is_narrow: !about.is_empty(),
         }
     }
 }
@@ -78,6 +95,7 @@ pub(crate) async fn begin(tx: &Tx, note: &Note) -> Result<String> {
         state: Set("running".into()),
         rows: Set(0),
         finished_at: Set(None),
+        is_narrow: Set(note.is_narrow),
     };
     table::Entity::insert(row)
         .exec_without_returning(&**tx)
@@ -98,6 +116,17 @@ pub(crate) async fn begin(tx: &Tx, note: &Note) -> Result<String> {
             .exec_without_returning(&**tx)
             .await
             .map_err(|e| fault("keep what a question reads", e))?;
+    }
+    let named = note.subjects.iter().map(|subject| subjects::ActiveModel {
+        query: Set(id.clone()),
+        subject: Set(subject.clone()),
+    });
+    let named: Vec<_> = named.collect();
+    for some in named.chunks(200) {
+        subjects::Entity::insert_many(some.to_vec())
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(|e| fault("keep whom a question names", e))?;
     }
     let body = event::Asked {
         query: id.clone(),

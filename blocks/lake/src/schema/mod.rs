@@ -1,12 +1,16 @@
 //! Entities and migrations of the tables `lake_*`. Moments are microseconds.
 
 mod m20261125_02_lake_create;
+mod m20261126_01_lake_subject;
 
 use sea_orm_migration::MigrationTrait;
 
 /// All migrations of this crate.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261125_02_lake_create::Migration)]
+    vec![
+        Box::new(m20261125_02_lake_create::Migration),
+        Box::new(m20261126_01_lake_subject::Migration),
+    ]
 }
 
 macro_rules! entity {
@@ -115,6 +119,17 @@ entity!(
     pub state: String,
     pub rows: i64,
     pub finished_at: Option<i64>,
+    /// Whether it can answer rows of its subjects only.
+    pub is_narrow: bool,
+});
+
+entity!(
+    /// A person or firm that a question named.
+    query_subject, "lake_query_subject", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub query: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub subject: String,
 });
 
 entity!(

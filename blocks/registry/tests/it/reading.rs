@@ -292,6 +292,48 @@ async fn whole_values_need_a_purpose_and_leave_a_trace(db: Db) {
     assert_eq!(all.items.len(), 2);
 }
 
+#[db_test(migrations = migrations)]
+async fn looks_at_merged_records_are_looks_at_the_person(db: Db) {
+    let house = house(db).await;
+    let mut records = Vec::new();
+    for (number, source) in [(PERSON, "police"), (OTHER, "civil-affairs")] {
+        let fields = json!({"gmsfhm": number, "xm": "张小明"});
+        let stated = house.state(source, "2026-01-01", fields).await.unwrap();
+        records.push(stated.record);
+    }
+    let examiner = officer("examiner", CIVIL);
+    let look = async |record: &str, purpose: &str| {
+        let as_of = act::AsOf::default();
+        act::view(
+            &house.app, &examiner, "people", record, as_of, purpose, true,
+        )
+        .await
+        .unwrap()
+    };
+    look(&records[1], "并前查看").await;
+    let steward = officer("steward", POLICE);
+    act::merge(
+        &house.app,
+        &steward,
+        "people",
+        &records[1],
+        &records[0],
+        "同一人",
+    )
+    .await
+    .unwrap();
+    look(&records[1], "并后查看").await;
+    look(&records[0], "查看本档").await;
+    // Whichever of the numbers is hers.
+    for number in [PERSON, OTHER] {
+        let page = PageRequest::default();
+        let looks = log::of_own(&house.app, &citizen(number), &page).await;
+        let looks = looks.unwrap().items;
+        let purposes: Vec<_> = looks.iter().map(|look| look.purpose.as_str()).collect();
+        assert_eq!(purposes, ["查看本档", "并后查看", "并前查看"], "{number}");
+    }
+}
+
 /// Help to people, by a key whose first part is a number.
 fn aid() -> Value {
     let part = |title: &str, sensitivity: u8| {
