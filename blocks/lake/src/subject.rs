@@ -86,7 +86,7 @@ async fn rows_in(
     open.update_datafusion_session(&context.state())
         .map_err(delta::failed("search a lake table"))?;
     let frame = context
-        .read_table(delta::provider(&open).await?)
+        .read_table(delta::provider(&open, None).await?)
         .map_err(broken)?;
     // Check characters are written small by some.
     let all: BTreeSet<String> = numbers
