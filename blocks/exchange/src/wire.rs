@@ -26,6 +26,8 @@ pub mod action {
     pub const RENEW: &str = "tongban.renew.v1";
     pub const ANNOUNCE: &str = "tongban.announce.v1";
     pub const WORK: &str = "tongban.work.v1";
+    pub const BEGIN: &str = "tongban.begin.v1";
+    pub const GIVE_UP: &str = "tongban.give_up.v1";
     pub const OFFER: &str = "tongban.offer.v1";
     pub const REFUSALS: &str = "tongban.refusals.v1";
     pub const COMMIT: &str = "tongban.commit.v1";
@@ -258,6 +260,34 @@ impl Document for Manifest {
     const PURPOSE: &'static str = "tongban exchange 1: manifest";
 }
 
+/// A batch whose source is still being read: its chunks come before its manifest. Nothing of it
+/// counts until the manifest names it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    pub batch: String,
+    pub publication: String,
+    pub sequence: i64,
+    pub kind: BatchKind,
+    /// As in the manifest.
+    pub shape: String,
+    /// When the reading began, microseconds.
+    pub read_at: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begun {
+    /// Places of chunks that the hub has.
+    pub held: Vec<u32>,
+}
+
+/// The reading came to nothing: the batch that it began is not wanted.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GiveUp {
+    pub batch: String,
+}
+
 pub fn shape_digest(shape: &Shape) -> Result<String, Fault> {
     let text = serde_json::to_vec(shape).map_err(|e| Fault::caused_by("write a shape", e))?;
     Ok(chunk::digest(&text))
@@ -317,11 +347,14 @@ impl Document for Receipt {
 }
 
 /// Where in a put stream a chunk belongs; application metadata of Flight data.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     pub batch: String,
     pub place: u32,
+    /// What the chunk is, where no manifest tells it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
 }
 
 /// A Flight ticket.

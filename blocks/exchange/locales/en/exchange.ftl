@@ -26,6 +26,7 @@ exchange-publication-foreign = The publication is another node's; choose another
 exchange-publication-closed = The publication is not open; wait until the data authority opens it.
 exchange-manifest-signature = The manifest is not signed by this node; the batch was not taken.
 exchange-manifest-foreign = The manifest names another node; the batch was not taken.
+exchange-manifest-missing = The batch has no manifest yet; the node sends it when it has read its source.
 exchange-manifest-unsound = The manifest contradicts itself; the batch was not taken, and the node reads again.
 exchange-batch-reused = Another manifest came under this batch number; the batch was not taken.
 exchange-sequence = The batch is out of sequence, { $next } comes next; the node reads again.

@@ -26,6 +26,7 @@ exchange-publication-foreign = 该发布项属于另一个节点；请换一个�
 exchange-publication-closed = 发布项尚未开放或已暂停；请等待数据主管部门开放。
 exchange-manifest-signature = 批次清单的签名不属于该节点；批次未接收。
 exchange-manifest-foreign = 批次清单写的是另一个节点；批次未接收。
+exchange-manifest-missing = 该批次尚无清单；节点读完数据源后会发送。
 exchange-manifest-unsound = 批次清单前后不一致；批次未接收，节点会重新读取。
 exchange-batch-reused = 同一批次号已有另一份清单；批次未接收。
 exchange-sequence = 批次序号不连续，应为 { $next }；节点会重新读取。

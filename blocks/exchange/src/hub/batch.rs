@@ -10,7 +10,7 @@ use kernel::{Error, Fault, Result, Text, clock::micros};
 use serde::Serialize;
 use web::App;
 
-use super::{Hub, Peer, may, publication, store, subscription};
+use super::{Hub, Peer, begun, may, publication, store, subscription};
 use crate::{
     data::{
         Shape,
@@ -24,12 +24,13 @@ use crate::{
         subscription as subscription_table,
     },
     wire::{
-        self, BatchKind, Manifest, Offered, PublicationState, Receipt, Refusals, RefusedRow, Signed,
+        self, BatchKind, Manifest, Offered, Place, PublicationState, Receipt, Refusals, RefusedRow,
+        Signed,
     },
 };
 
 /// Chunks of a batch at the most.
-const MOST_CHUNKS: usize = 100_000;
+pub(super) const MOST_CHUNKS: usize = 100_000;
 /// Reasons of a batch's refused rows that are kept, as many as a node tells; more of them are only
 /// counted.
 pub const REFUSALS_KEPT: usize = 10_000;
@@ -51,7 +52,7 @@ pub async fn offer(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Offered> 
 
 /// What became of a batch. A refusal within it is kept together with what was written: the batch is
 /// forgotten.
-type Outcome<T> = Result<Result<T>>;
+pub(super) type Outcome<T> = Result<Result<T>>;
 
 fn read_manifest(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Manifest> {
     let unproven = || Error::refused("exchange-manifest-signature");
@@ -83,12 +84,16 @@ fn read_manifest(hub: &Hub, peer: &Peer, offered: &Signed) -> Result<Manifest> {
 async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Outcome<Offered> {
     let code = manifest.publication.clone();
     if let Some(known) = store::lookup::<batch::Entity>(&**tx, manifest.batch.clone()).await? {
+        if known.manifest.is_empty() {
+            return begun::declare(tx, peer, known, offered, &manifest).await;
+        }
         if known.manifest != offered.text {
             return Err(Error::refused("exchange-batch-reused"));
         }
         if known.receipt.is_none() {
             let publication = store::get::<publication_table::Entity>(&**tx, "publication", code);
-            if let Err(outdated) = must_fit(&publication.await?, &manifest) {
+            let fits = must_fit(&publication.await?, manifest.sequence, &manifest.shape);
+            if let Err(outdated) = fits {
                 store::forget_batch(tx, &known.id).await?;
                 return Ok(Err(outdated));
             }
@@ -96,42 +101,29 @@ async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Out
         return standing(tx, &known).await.map(Ok);
     }
     let publication = store::get::<publication_table::Entity>(&**tx, "publication", code).await?;
-    must_be_open(peer, &publication, &manifest)?;
-    // A node that lost its notes reads again: what it began and did not finish is forgotten.
-    for given_up in store::receiving(&**tx, &publication.code).await? {
+    must_be_open(peer, &publication, manifest.sequence, &manifest.shape)?;
+    forget_unfinished(tx, &publication.code).await?;
+    let row = begun::row(publication, micros(tx.now()), &begun::begin_of(&manifest));
+    let row = described(row, offered, &manifest);
+    store::insert_all(tx, chunk_rows(&manifest)).await?;
+    store::insert(tx, row.clone()).await?;
+    standing(tx, &row).await.map(Ok)
+}
+
+/// A node that lost its notes reads again: what it began and did not finish is forgotten.
+pub(super) async fn forget_unfinished(tx: &Tx, publication: &str) -> Result<()> {
+    for given_up in store::receiving(&**tx, publication).await? {
         store::forget_batch(tx, &given_up.id).await?;
     }
-    let chunks = manifest
-        .chunks
-        .iter()
-        .enumerate()
-        .map(|(place, mark)| chunk_table::Model {
-            batch: manifest.batch.clone(),
-            place: number(place as u64),
-            kind: if mark.kind == Kind::Rows {
-                "rows"
-            } else {
-                "deletes"
-            }
-            .into(),
-            row_count: number(mark.rows),
-            byte_count: number(mark.bytes),
-            digest: mark.digest.clone(),
-            checksum: None,
-            arrived_at: None,
-        });
-    let row = batch::Model {
-        id: manifest.batch.clone(),
-        publication: publication.code,
-        node: publication.node,
-        org: publication.org,
-        sequence: manifest.sequence,
+    Ok(())
+}
+
+/// A batch with what its manifest tells.
+pub(super) fn described(row: batch::Model, offered: &Signed, manifest: &Manifest) -> batch::Model {
+    batch::Model {
         kind: manifest.kind.name().into(),
-        state: "receiving".into(),
         manifest: offered.text.clone(),
         manifest_signature: offered.signature.clone(),
-        receipt: None,
-        receipt_signature: None,
         row_count: number(manifest.rows),
         delete_count: number(manifest.deletes),
         refused_count: number(manifest.refused),
@@ -139,20 +131,39 @@ async fn note(tx: &Tx, peer: &Peer, offered: &Signed, manifest: Manifest) -> Out
         chunk_count: number(manifest.chunks.len() as u64),
         checksum: manifest.checksum.to_string(),
         read_at: manifest.read_at,
-        offered_at: micros(tx.now()),
-        accepted_at: None,
-        pruned_at: None,
-        is_held: false,
-    };
-    store::insert_all(tx, chunks.collect()).await?;
-    store::insert(tx, row.clone()).await?;
-    standing(tx, &row).await.map(Ok)
+        ..row
+    }
 }
 
-fn must_be_open(
+/// The chunks of a manifest, none of them here yet.
+pub(super) fn chunk_rows(manifest: &Manifest) -> Vec<chunk_table::Model> {
+    let marks = (0_u32..).zip(&manifest.chunks);
+    let rows = marks.map(|(place, mark)| chunk_row(&manifest.batch, place, mark));
+    rows.collect()
+}
+
+fn chunk_row(batch: &str, place: u32, mark: &Mark) -> chunk_table::Model {
+    let kind = match mark.kind {
+        Kind::Rows => "rows",
+        Kind::Deletes => "deletes",
+    };
+    chunk_table::Model {
+        batch: batch.to_owned(),
+        place: i64::from(place),
+        kind: kind.into(),
+        row_count: number(mark.rows),
+        byte_count: number(mark.bytes),
+        digest: mark.digest.clone(),
+        checksum: None,
+        arrived_at: None,
+    }
+}
+
+pub(super) fn must_be_open(
     peer: &Peer,
     publication: &publication_table::Model,
-    manifest: &Manifest,
+    sequence: i64,
+    shape: &str,
 ) -> Result<()> {
     if publication.node != peer.code() {
         return Err(Error::refused("exchange-publication-foreign"));
@@ -160,17 +171,17 @@ fn must_be_open(
     if publication::state(publication)? != PublicationState::Open {
         return Err(Error::refused("exchange-publication-closed"));
     }
-    must_fit(publication, manifest)
+    must_fit(publication, sequence, shape)
 }
 
 /// The batch is the next one, of the columns that the publication has now. Between its first chunk
 /// and its last the publication may have been suspended and opened with other columns.
-fn must_fit(publication: &publication_table::Model, manifest: &Manifest) -> Result<()> {
-    if manifest.sequence != publication.next_sequence {
+fn must_fit(publication: &publication_table::Model, sequence: i64, shape: &str) -> Result<()> {
+    if sequence != publication.next_sequence {
         let text = Text::new("exchange-sequence").with("next", publication.next_sequence);
         return Err(Error::Refused(text));
     }
-    if manifest.shape != wire::shape_digest(&publication::shape(publication)?)? {
+    if shape != wire::shape_digest(&publication::shape(publication)?)? {
         return Err(Error::refused("exchange-shape-changed"));
     }
     Ok(())
@@ -181,7 +192,7 @@ pub(super) fn number(count: u64) -> i64 {
 }
 
 /// What is missing of a batch, or its receipt.
-async fn standing(tx: &Tx, row: &batch::Model) -> Result<Offered> {
+pub(super) async fn standing(tx: &Tx, row: &batch::Model) -> Result<Offered> {
     let receipt = receipt(row);
     let chunks = if receipt.is_some() {
         Vec::new()
@@ -204,48 +215,75 @@ pub(super) fn receipt(row: &batch::Model) -> Option<Signed> {
     })
 }
 
-/// Takes one chunk. It has to be what the manifest says, to the byte, and its rows have to be of
-/// the publication's columns. A chunk that is here already is taken and forgotten.
-pub async fn receive(hub: &Hub, peer: &Peer, batch: &str, place: u32, bytes: Bytes) -> Result<()> {
-    let row = own(hub.db.read(), peer, batch).await?;
-    let known = store::get::<chunk_table::Entity>(
-        hub.db.read(),
-        "chunk",
-        (batch.to_owned(), i64::from(place)),
-    )
-    .await?;
-    if known.arrived_at.is_some() || row.state != "receiving" {
+/// Takes one chunk. It has to be what the manifest says, or its own mark as long as there is no
+/// manifest, to the byte, and its rows have to be of the publication's columns. A chunk that is here
+/// already is taken and forgotten.
+pub async fn receive(hub: &Hub, peer: &Peer, place: &Place, bytes: Bytes) -> Result<()> {
+    let row = own(hub.db.read(), peer, &place.batch).await?;
+    let Some(wanted) = wanted(hub.db.read(), &row, place).await? else {
         return Ok(());
-    }
+    };
     let shape = shape_of(hub.db.read(), &row.publication).await?;
-    let mark = known.clone();
-    let body = bytes.clone();
+    let (mark, body) = (wanted.clone(), bytes.clone());
     let checked = tokio::task::spawn_blocking(move || check(&mark, &shape, &body));
     let checksum = checked
         .await
         .map_err(|e| Fault::caused_by("check a chunk", e))??;
     let upload = hub.landing.put(bytes).await?;
-    let landing = hub.landing.clone();
+    let (landing, peer, place) = (hub.landing.clone(), peer.clone(), place.clone());
+    let arrived = chunk_table::Model {
+        checksum: Some(checksum.to_string()),
+        arrived_at: Some(micros(hub.now())),
+        ..wanted
+    };
     hub.db
         .write(move |tx| {
-            let (known, upload, landing) = (known.clone(), upload.clone(), landing.clone());
+            let (landing, peer, place) = (landing.clone(), peer.clone(), place.clone());
+            let (arrived, upload) = (arrived.clone(), upload.clone());
             async move {
-                landing.keep(&tx, &known.batch, &upload).await?;
-                let arrived = chunk_table::Model {
-                    checksum: Some(checksum.to_string()),
-                    arrived_at: Some(micros(tx.now())),
-                    ..known
+                // Meanwhile the manifest may have come and named another chunk here, or none.
+                let row = own(&*tx, &peer, &place.batch).await?;
+                let Some(wanted) = self::wanted(&*tx, &row, &place).await? else {
+                    return Ok(());
                 };
-                store::update(&tx, arrived).await
+                if wanted.digest != arrived.digest {
+                    return Err(tampered(&wanted));
+                }
+                landing.keep(&tx, &arrived.batch, &upload).await?;
+                store::put_chunk(&tx, arrived).await
             }
         })
         .await
 }
 
+/// What a chunk at that place has to be; none where it is here, or the batch is whole.
+async fn wanted(
+    db: &impl sea_orm::ConnectionTrait,
+    row: &batch::Model,
+    place: &Place,
+) -> Result<Option<chunk_table::Model>> {
+    if row.state != "receiving" {
+        return Ok(None);
+    }
+    let key = (row.id.clone(), i64::from(place.place));
+    if let Some(known) = store::lookup::<chunk_table::Entity>(db, key).await? {
+        return Ok(known.arrived_at.is_none().then_some(known));
+    }
+    match &place.mark {
+        Some(mark) if row.manifest.is_empty() && (place.place as usize) < MOST_CHUNKS => {
+            Ok(Some(chunk_row(&row.id, place.place, mark)))
+        }
+        _ => Err(Error::NotFound { what: "chunk" }),
+    }
+}
+
+fn tampered(wanted: &chunk_table::Model) -> Error {
+    Error::Refused(Text::new("exchange-chunk-digest").with("place", wanted.place))
+}
+
 fn check(known: &chunk_table::Model, shape: &Shape, bytes: &[u8]) -> Result<Checksum> {
-    let tampered = || Error::Refused(Text::new("exchange-chunk-digest").with("place", known.place));
     if bytes.len() > LARGEST || chunk::digest(bytes) != known.digest {
-        return Err(tampered());
+        return Err(tampered(known));
     }
     let schema = match kind(known) {
         Kind::Rows => shape.schema(),
@@ -265,7 +303,7 @@ fn check(known: &chunk_table::Model, shape: &Shape, bytes: &[u8]) -> Result<Chec
     if number(rows as u64) == known.row_count {
         Ok(checksum)
     } else {
-        Err(tampered())
+        Err(tampered(known))
     }
 }
 
@@ -292,7 +330,11 @@ pub(super) async fn shape_of(db: &impl sea_orm::ConnectionTrait, code: &str) -> 
 }
 
 /// A batch of that node's.
-async fn own(db: &impl sea_orm::ConnectionTrait, peer: &Peer, id: &str) -> Result<batch::Model> {
+pub(super) async fn own(
+    db: &impl sea_orm::ConnectionTrait,
+    peer: &Peer,
+    id: &str,
+) -> Result<batch::Model> {
     let row = store::get::<batch::Entity>(db, "batch", id.to_owned()).await?;
     if row.node == peer.code() {
         Ok(row)
@@ -360,6 +402,9 @@ pub async fn commit(hub: &Hub, peer: &Peer, id: &str) -> Result<Signed> {
     if let Some(receipt) = receipt(&row) {
         return Ok(receipt);
     }
+    if row.manifest.is_empty() {
+        return Err(Error::refused("exchange-manifest-missing"));
+    }
     let now = micros(hub.now());
     let said = Receipt {
         batch: row.id.clone(),
@@ -403,7 +448,7 @@ async fn accept(
         return Err(Error::refused("exchange-publication-closed"));
     }
     let manifest = manifest_of(&row)?;
-    if let Err(outdated) = must_fit(&publication, &manifest) {
+    if let Err(outdated) = must_fit(&publication, manifest.sequence, &manifest.shape) {
         store::forget_batch(tx, &row.id).await?;
         return Ok(Err(outdated));
     }
@@ -527,10 +572,20 @@ async fn deliver(
     Ok(())
 }
 
-/// Lets chunks go that everybody has had for long; what is known of the batch stays.
+/// Lets chunks go that everybody has had for long; what is known of the batch stays. A batch that
+/// its node has left unfinished for as long is forgotten: offered again, it is sent again.
 pub async fn prune(hub: &Hub) -> Result<usize> {
     let keep = chrono::Duration::days(hub.settings.keep_days);
-    let old = store::done_before(hub.db.read(), micros(hub.now() - keep)).await?;
+    let moment = micros(hub.now() - keep);
+    hub.db
+        .write(move |tx| async move {
+            for left in store::unfinished_before(&*tx, moment).await? {
+                store::forget_batch(&tx, &left.id).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    let old = store::done_before(hub.db.read(), moment).await?;
     let count = old.len();
     for row in old {
         let chunks = store::chunks(hub.db.read(), &row.id).await?;

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
 use web::{App, Language};
 
-use super::{Hub, Peer, batch, delivery, enrolment, listen, publication, subscription};
+use super::{Hub, Peer, batch, begun, delivery, enrolment, listen, publication, subscription};
 use crate::{
     data::chunk::LARGEST,
-    wire::{Commit, Failed, Place, Pull, RULE, Refusals, Signed, Want, action},
+    wire::{Begin, Commit, Failed, GiveUp, Place, Pull, RULE, Refusals, Signed, Want, action},
 };
 
 /// Bytes of a Flight message at the most: a chunk and what stands around it.
@@ -134,6 +134,14 @@ impl Door {
             action::RENEW => self.answer(enrolment::renew(hub, &peer, &read(body)?).await),
             action::ANNOUNCE => self.answer(publication::announce(hub, &peer, &read(body)?).await),
             action::WORK => self.answer(delivery::work(hub, &peer).await),
+            action::BEGIN => {
+                let asked: Begin = read(body)?;
+                self.answer(begun::begin(hub, &peer, &asked).await)
+            }
+            action::GIVE_UP => {
+                let asked: GiveUp = read(body)?;
+                self.answer(begun::give_up(hub, &peer, &asked).await)
+            }
             action::OFFER => {
                 let offered: Signed = read(body)?;
                 self.answer(batch::offer(hub, &peer, &offered).await)
@@ -178,14 +186,7 @@ impl Door {
 
     async fn take(&self, peer: &Peer, message: FlightData) -> Result<PutResult, Status> {
         let place: Place = read(&message.app_metadata)?;
-        let taken = batch::receive(
-            &self.hub,
-            peer,
-            &place.batch,
-            place.place,
-            message.data_body,
-        )
-        .await;
+        let taken = batch::receive(&self.hub, peer, &place, message.data_body).await;
         taken.map_err(|error| self.status(&error))?;
         Ok(PutResult {
             app_metadata: message.app_metadata,

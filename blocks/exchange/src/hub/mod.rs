@@ -3,6 +3,7 @@
 pub mod above;
 pub mod authority;
 pub mod batch;
+pub mod begun;
 pub mod delivery;
 pub mod enrolment;
 pub mod extension;

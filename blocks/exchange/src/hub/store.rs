@@ -168,6 +168,45 @@ pub async fn receiving(db: &impl ConnectionTrait, publication: &str) -> Result<V
         .map_err(|e| fault("list batches", e).into())
 }
 
+/// A chunk that has arrived.
+pub async fn put_chunk(tx: &Tx, row: chunk::Model) -> Result<()> {
+    let again = OnConflict::columns([chunk::Column::Batch, chunk::Column::Place])
+        .update_columns([chunk::Column::Checksum, chunk::Column::ArrivedAt])
+        .to_owned();
+    chunk::Entity::insert(row.into_active_model().reset_all())
+        .on_conflict(again)
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(|e| fault("write to the exchange", e))?;
+    Ok(())
+}
+
+/// Forgets a chunk; `is_released` where its batch has no other of the same content.
+pub async fn forget_chunk(tx: &Tx, row: &chunk::Model, is_released: bool) -> Result<()> {
+    chunk::Entity::delete_by_id((row.batch.clone(), row.place))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("forget a chunk", e))?;
+    if is_released && row.arrived_at.is_some() {
+        let holder = crate::hub::landing::holder(&row.batch);
+        ::store::blob::release(tx, &row.digest, &holder).await?;
+    }
+    Ok(())
+}
+
+/// Batches that began before that moment and are not whole.
+pub async fn unfinished_before(
+    db: &impl ConnectionTrait,
+    moment: i64,
+) -> Result<Vec<batch::Model>> {
+    batch::Entity::find()
+        .filter(batch::Column::State.eq("receiving"))
+        .filter(batch::Column::OfferedAt.lt(moment))
+        .all(db)
+        .await
+        .map_err(|e| fault("list batches", e).into())
+}
+
 /// Forgets a batch that will never be whole; chunks that lie for it already are let go.
 pub async fn forget_batch(tx: &Tx, id: &str) -> Result<()> {
     let failed = |e| fault("forget a batch", e);

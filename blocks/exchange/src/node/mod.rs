@@ -1,6 +1,7 @@
 //! The node's side: a process beside a department's database. It calls the hub and is never
 //! called; what it has done is in its own SQLite file, so that it may be killed at any instant.
 
+mod ahead;
 pub mod client;
 pub mod config;
 pub mod enrol;
@@ -14,7 +15,10 @@ pub mod standardise;
 pub mod state;
 pub mod target;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use kernel::{
     Fault,
@@ -71,6 +75,23 @@ impl Folder {
     /// P-256, for TLS.
     pub fn tls_key(&self) -> Result<PrivateKey, Fault> {
         store::key_file::key(&self.0, "tls.key.pem", "international")
+    }
+
+    /// Removes chunks of readings that were cut off: the node knows no batch of theirs.
+    fn sweep(&self, known: &HashSet<String>) -> Result<(), Fault> {
+        let out = self.0.join("out");
+        let failed = |e| Fault::caused_by(format!("look into {}", out.display()), e);
+        let found = match std::fs::read_dir(&out) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(failed)?,
+        };
+        for entry in found {
+            let entry = entry.map_err(failed)?;
+            if !known.contains(&*entry.file_name().to_string_lossy()) {
+                send::remove(&entry.path());
+            }
+        }
+        Ok(())
     }
 
     /// Chunks of a batch that goes out.

@@ -13,6 +13,7 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use kernel::{Fault, clock::micros};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     chunk_file,
@@ -59,11 +60,12 @@ pub struct Ready {
 /// Times that a source is read because keys are told twice; new ones may come in between.
 const READINGS: usize = 3;
 
-/// Reads, standardises, writes chunks. Blocks.
-pub fn read(reading: &Reading) -> Result<Ready, Fault> {
+/// Reads, standardises, writes chunks. Blocks. Each chunk that is on disk while there are more to
+/// come is told; those of a source that has to be read once more are not.
+pub fn read(reading: &Reading, mut tell: Option<UnboundedSender<Mark>>) -> Result<Ready, Fault> {
     let mut watched = Watched::default();
     for _ in 0..READINGS {
-        let (ready, repeated) = read_watching(reading, &watched)?;
+        let (ready, repeated) = read_watching(reading, &watched, tell.take())?;
         if repeated.is_empty() {
             return Ok(ready);
         }
@@ -74,7 +76,11 @@ pub fn read(reading: &Reading) -> Result<Ready, Fault> {
 }
 
 /// Of the watched keys the first row counts. Answers the others that were told twice, too.
-fn read_watching(reading: &Reading, watched: &Watched) -> Result<(Ready, Watched), Fault> {
+fn read_watching(
+    reading: &Reading,
+    watched: &Watched,
+    tell: Option<UnboundedSender<Mark>>,
+) -> Result<(Ready, Watched), Fault> {
     let made = |e| Fault::caused_by(format!("make {}", reading.folder.display()), e);
     if reading.folder.exists() {
         std::fs::remove_dir_all(&reading.folder).map_err(made)?;
@@ -82,7 +88,9 @@ fn read_watching(reading: &Reading, watched: &Watched) -> Result<(Ready, Watched
     std::fs::create_dir_all(&reading.folder).map_err(made)?;
     let read_at = micros(kernel::Clock::now(&kernel::SystemClock));
     let publication = &reading.publication;
-    let (end, mut writer) = side_by_side(reading, Writer::new(reading, watched))?;
+    let (end, mut writer) = side_by_side(reading, Writer::new(reading, watched, tell))?;
+    // What is left is sent with the manifest.
+    writer.tell = None;
     writer.flush(Kind::Rows)?;
     writer.flush(Kind::Deletes)?;
     let repeated = match writer.seen.take() {
@@ -197,6 +205,7 @@ struct Writer<'a> {
     rows: Pending,
     deletes: Pending,
     marks: Vec<Mark>,
+    tell: Option<UnboundedSender<Mark>>,
     sum: Checksum,
     seen: Option<Seen<'a>>,
     raw_rows: u64,
@@ -211,7 +220,11 @@ struct Pending {
 }
 
 impl<'a> Writer<'a> {
-    fn new(reading: &'a Reading, watched: &'a Watched) -> Self {
+    fn new(
+        reading: &'a Reading,
+        watched: &'a Watched,
+        tell: Option<UnboundedSender<Mark>>,
+    ) -> Self {
         let publication = &reading.publication;
         let seen = match publication.source {
             Source::Folder(_) => Seen::Files {
@@ -235,6 +248,7 @@ impl<'a> Writer<'a> {
             rows: Pending::default(),
             deletes: Pending::default(),
             marks: Vec::new(),
+            tell,
             sum: Checksum::default(),
             seen: Some(seen),
             raw_rows: 0,
@@ -368,7 +382,12 @@ impl<'a> Writer<'a> {
             ));
         }
         write_whole(&chunk_file(self.folder, self.marks.len()), &bytes)?;
-        self.marks.push(Mark::of(kind, rows, &bytes));
+        let mark = Mark::of(kind, rows, &bytes);
+        if let Some(tell) = &self.tell {
+            // Nobody may be listening any more.
+            drop(tell.send(mark.clone()));
+        }
+        self.marks.push(mark);
         Ok(())
     }
 }

@@ -42,6 +42,8 @@ impl Node {
         let membership = folder.membership()?;
         let lock = lock(&folder)?;
         let state = State::open(&folder.0).await?;
+        let unsent = state.unsent().await?;
+        folder.sweep(&unsent.into_iter().map(|row| row.id).collect())?;
         Ok(Self {
             folder,
             config,
@@ -124,7 +126,9 @@ impl Node {
         for publication in &self.config.publications {
             let is_busy = unsent.iter().any(|row| row.publication == publication.code);
             if let Some(standing) = known.get(&publication.code).filter(|_| !is_busy) {
-                let read = self.sender().read(publication, standing, is_forced).await;
+                let sender = self.sender();
+                let read = sender.read(&mut client, publication, standing, is_forced);
+                let read = read.await;
                 note(read.map(usize::from));
             }
         }

@@ -1,12 +1,14 @@
 //! Outgoing: what is to be read now, and sending what was read until the hub's receipt is here.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kernel::{Fault, clock::micros};
 
 use super::{
-    Folder, Membership, chunk_file,
+    Folder, Membership,
+    ahead::Ahead,
+    chunk_file,
     client::{Client, Trouble},
     config::{Config, Publication, Source},
     read::{self, Reading},
@@ -14,10 +16,10 @@ use super::{
     state::{State, batch, file, reading},
 };
 use crate::{
-    data::chunk,
+    data::chunk::{self, Mark},
     wire::{
-        Announce, Announced, BatchKind, Commit, Manifest, Offered, Place, PublicationState,
-        Receipt, Refusals, RefusedRow, Signed, action,
+        Announce, Announced, BatchKind, Begin, Commit, Manifest, Offered, Place, PublicationState,
+        Receipt, Refusals, RefusedRow, Signed, action, shape_digest,
     },
 };
 
@@ -48,9 +50,11 @@ impl Sender<'_> {
         client.act(action::ANNOUNCE, &asked).await
     }
 
-    /// Reads a publication if that is due, and remembers the batch. Answers whether one was made.
+    /// Reads a publication if that is due, sends chunks meanwhile, and remembers the batch. Answers
+    /// whether one was made.
     pub async fn read(
         &self,
+        client: &mut Client,
         publication: &Publication,
         standing: &Announced,
         is_forced: bool,
@@ -70,12 +74,58 @@ impl Sender<'_> {
         let Some(reading) = self.plan(publication, standing, last.as_ref()).await? else {
             return Ok(false);
         };
+        let mut ahead = self
+            .ahead(client, &reading, standing, last.is_some())
+            .await?;
+        let (tell, told) = tokio::sync::mpsc::unbounded_channel();
         let work = reading.clone();
-        let ready = tokio::task::spawn_blocking(move || read::read(&work));
-        let ready = ready
-            .await
-            .map_err(|e| Fault::caused_by("read a source", e))??;
-        self.keep(&reading, ready, standing, last).await
+        let reading_and_keeping = async {
+            let ready = tokio::task::spawn_blocking(move || read::read(&work, Some(tell)));
+            let ready = ready
+                .await
+                .map_err(|e| Fault::caused_by("read a source", e))??;
+            self.keep(&reading, ready, standing, last).await
+        };
+        let (kept, is_begun) = tokio::join!(reading_and_keeping, ahead.run(told));
+        if !matches!(kept, Ok(true)) {
+            remove(&reading.folder);
+            if is_begun {
+                ahead.give_up().await;
+            }
+        }
+        kept
+    }
+
+    /// What sends chunks while they are made.
+    async fn ahead<'a>(
+        &self,
+        client: &'a mut Client,
+        reading: &Reading,
+        standing: &Announced,
+        is_known: bool,
+    ) -> Result<Ahead<'a>, Trouble> {
+        let may_be_same = is_known && reading.files.is_empty() && !standing.wants_full;
+        let before = if may_be_same {
+            let last = self.state.last_batch(&reading.publication.code).await?;
+            let manifest = last.and_then(|row| serde_json::from_str(&row.manifest).ok());
+            Some(manifest.map_or_else(Vec::new, |manifest: Manifest| manifest.chunks))
+        } else {
+            None
+        };
+        Ok(Ahead {
+            client,
+            begin: Begin {
+                batch: reading.batch.clone(),
+                publication: reading.publication.code.clone(),
+                sequence: reading.sequence,
+                kind: reading.plan.kind,
+                shape: shape_digest(&reading.publication.shape())?,
+                read_at: micros(kernel::Clock::now(&kernel::SystemClock)),
+            },
+            folder: reading.folder.clone(),
+            bytes_per_second: self.config.limits.bytes_per_second,
+            before,
+        })
     }
 
     /// Reads one file as an increment, and remembers the batch.
@@ -104,7 +154,7 @@ impl Sender<'_> {
             chunk_bytes: self.config.limits.chunk_bytes,
         };
         let work = reading.clone();
-        let ready = tokio::task::spawn_blocking(move || read::read(&work));
+        let ready = tokio::task::spawn_blocking(move || read::read(&work, None));
         let ready = ready
             .await
             .map_err(|e| Fault::caused_by("read a file", e))??;
@@ -225,7 +275,6 @@ impl Sender<'_> {
             && manifest.kind == BatchKind::Increment;
         if reading.files.is_empty() && !standing.wants_full && (is_same || is_empty) {
             self.state.note_reading(read).await?;
-            remove(&reading.folder);
             return Ok(false);
         }
         let signed = Signed::sign(&self.folder.signing_key()?, manifest)?;
@@ -319,19 +368,8 @@ impl Sender<'_> {
         let folder = self.folder.outgoing(&row.id);
         let wanted = missing.len();
         let rate = self.config.limits.bytes_per_second;
-        let id = row.id.clone();
-        // A chunk that cannot be read ends the stream; the batch is tried again later.
-        let chunks = futures::stream::iter(missing).then(move |place| {
-            let (path, batch) = (chunk_file(&folder, place as usize), id.clone());
-            async move {
-                let bytes = tokio::fs::read(path).await.ok()?;
-                throttle(rate, bytes.len()).await;
-                Some((Place { batch, place }, bytes))
-            }
-        });
-        let chunks = chunks
-            .take_while(|c| std::future::ready(c.is_some()))
-            .filter_map(std::future::ready);
+        let missing = missing.into_iter().map(|place| (place, None)).collect();
+        let chunks = stream(row.id.clone(), folder, rate, missing);
         let kept = client.put(chunks).await?;
         if kept == wanted {
             return Ok(());
@@ -346,6 +384,27 @@ impl Sender<'_> {
             .transient()
             .into())
     }
+}
+
+/// Chunks of a batch as they go to the hub. One that cannot be read ends the stream; the batch is
+/// tried again later.
+pub(super) fn stream(
+    batch: String,
+    folder: PathBuf,
+    bytes_per_second: u64,
+    places: Vec<(u32, Option<Mark>)>,
+) -> impl Stream<Item = (Place, Vec<u8>)> + Send + 'static {
+    let chunks = futures::stream::iter(places).then(move |(place, mark)| {
+        let (path, batch) = (chunk_file(&folder, place as usize), batch.clone());
+        async move {
+            let bytes = tokio::fs::read(path).await.ok()?;
+            throttle(bytes_per_second, bytes.len()).await;
+            Some((Place { batch, place, mark }, bytes))
+        }
+    });
+    chunks
+        .take_while(|c| std::future::ready(c.is_some()))
+        .filter_map(std::future::ready)
 }
 
 /// Waits as long as those bytes may take; 0 bytes a second is no limit.

@@ -164,6 +164,17 @@ impl State {
             .map_err(|e| fault("read the node's memory", e).into())
     }
 
+    /// The newest batch of a publication.
+    pub async fn last_batch(&self, publication: &str) -> Result<Option<batch::Model>> {
+        batch::Entity::find()
+            .filter(batch::Column::Publication.eq(publication))
+            .order_by_desc(batch::Column::CreatedAt)
+            .order_by_desc(batch::Column::Id)
+            .one(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
     pub async fn batch(&self, id: &str) -> Result<Option<batch::Model>> {
         let found = batch::Entity::find_by_id(id).one(self.0.read()).await;
         found.map_err(|e| fault("read the node's memory", e).into())

@@ -137,6 +137,7 @@ entity!(
     pub kind: String,
     /// `receiving` or `accepted`.
     pub state: String,
+    /// Empty as long as the node reads its source.
     #[sea_orm(column_type = "Text")]
     pub manifest: String,
     pub manifest_signature: String,

@@ -210,7 +210,8 @@ async fn a_closed_publication_does_not_hold_others_up(db: Db, clock: Arc<ManualC
     };
     let publication = &node.config.publications[0];
     let standing = sender.announce(&mut client, publication).await.unwrap();
-    assert!(sender.read(publication, &standing, false).await.unwrap());
+    let read = sender.read(&mut client, publication, &standing, false);
+    assert!(read.await.unwrap());
     let row = node.state().unsent().await.unwrap().remove(0);
     let offered = Signed {
         text: row.manifest,

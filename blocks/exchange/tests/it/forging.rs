@@ -37,23 +37,24 @@ pub fn shape() -> Shape {
     }
 }
 
-struct Forger {
-    folder: Folder,
-    client: Client,
+/// A node that says what it likes.
+pub struct Forger {
+    pub folder: Folder,
+    pub client: Client,
 }
 
 impl Forger {
-    async fn of(house: &House, node: &str, org: &str) -> Self {
+    pub async fn of(house: &House, node: &str, org: &str) -> Self {
         let folder = house.enrol(node, org).await;
         let client = Client::member(&folder, &folder.membership().unwrap()).unwrap();
         Self { folder, client }
     }
 
-    async fn announce(&mut self) -> Announced {
+    pub async fn announce(&mut self) -> Announced {
         self.announce_as(shape()).await
     }
 
-    async fn announce_as(&mut self, shape: Shape) -> Announced {
+    pub async fn announce_as(&mut self, shape: Shape) -> Announced {
         let asked = Announce {
             code: "numbers".into(),
             resource: String::new(),
@@ -63,26 +64,27 @@ impl Forger {
         self.client.act(action::ANNOUNCE, &asked).await.unwrap()
     }
 
-    fn sign(&self, manifest: &Manifest) -> Signed {
+    pub fn sign(&self, manifest: &Manifest) -> Signed {
         Signed::sign(&self.folder.signing_key().unwrap(), manifest).unwrap()
     }
 
-    async fn offer(&mut self, signed: &Signed) -> Result<Offered, Trouble> {
+    pub async fn offer(&mut self, signed: &Signed) -> Result<Offered, Trouble> {
         self.client.act(action::OFFER, signed).await
     }
 
-    async fn put(&mut self, batch: &str, place: u32, bytes: &[u8]) -> Result<usize, Trouble> {
+    pub async fn put(&mut self, batch: &str, place: u32, bytes: &[u8]) -> Result<usize, Trouble> {
         let chunk = (
             Place {
                 batch: batch.into(),
                 place,
+                mark: None,
             },
             bytes.to_vec(),
         );
         self.client.put(futures::stream::iter([chunk])).await
     }
 
-    async fn refusals(&mut self, batch: &str, rows: Vec<RefusedRow>) -> Result<(), Trouble> {
+    pub async fn refusals(&mut self, batch: &str, rows: Vec<RefusedRow>) -> Result<(), Trouble> {
         let told = Refusals {
             batch: batch.into(),
             rows,
@@ -90,7 +92,7 @@ impl Forger {
         self.client.act(action::REFUSALS, &told).await
     }
 
-    async fn commit(&mut self, batch: &str) -> Result<Signed, Trouble> {
+    pub async fn commit(&mut self, batch: &str) -> Result<Signed, Trouble> {
         let commit = Commit {
             batch: batch.into(),
         };
@@ -98,7 +100,7 @@ impl Forger {
     }
 }
 
-fn batch(node: &str, sequence: i64, numbers: &[i64]) -> (Manifest, Vec<u8>) {
+pub fn batch(node: &str, sequence: i64, numbers: &[i64]) -> (Manifest, Vec<u8>) {
     let schema = shape().schema();
     let rows = RecordBatch::try_new(
         schema.clone(),
@@ -125,7 +127,7 @@ fn batch(node: &str, sequence: i64, numbers: &[i64]) -> (Manifest, Vec<u8>) {
     (manifest, bytes)
 }
 
-fn refused<T: std::fmt::Debug>(outcome: Result<T, Trouble>, with: &str) {
+pub fn refused<T: std::fmt::Debug>(outcome: Result<T, Trouble>, with: &str) {
     match outcome {
         Err(Trouble::Refused(why)) => assert!(why.contains(with), "{why}"),
         other => panic!("{with}: {other:?}"),

@@ -1,6 +1,7 @@
 //! Tests of the exchange, one binary.
 #![cfg(test)]
 
+mod ahead;
 mod cutting;
 mod doors;
 mod drivers;
