@@ -5,6 +5,7 @@ mod ahead;
 pub mod client;
 pub mod config;
 pub mod enrol;
+mod loading;
 pub mod pull;
 pub mod read;
 mod repeated;

@@ -1,8 +1,9 @@
 //! Incoming: a delivery's chunks, its note, the target, the receipt. Each step is remembered before
 //! the next begins, and done again it changes nothing.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
+use arrow::array::RecordBatch;
 use futures::{StreamExt, stream::FuturesUnordered};
 use kernel::{Fault, clock::micros};
 use tokio::task::JoinHandle;
@@ -11,9 +12,11 @@ use super::{
     Folder, Membership, chunk_file,
     client::{Client, Trouble},
     config::{Config, Target},
+    loading::Loading,
     send::{remove, throttle},
     state::{State, delivery},
-    target, write_whole,
+    target::{self, Order, Ready},
+    write_whole,
 };
 use crate::{
     data::{
@@ -21,7 +24,7 @@ use crate::{
         checksum::Checksum,
         chunk::{self, Kind, Mark},
     },
-    wire::{Applied, Delivery, Failed, Note, Pull, Pulled, Signed, action},
+    wire::{Applied, BatchKind, Delivery, Failed, Note, Pull, Pulled, Signed, action},
 };
 
 pub struct Puller<'a> {
@@ -43,14 +46,17 @@ impl Puller<'_> {
             tracing::warn!(publication = %task.publication, "no target for a subscription");
             return Ok(false);
         };
-        let known = match self.state.delivery(&task.id).await? {
-            Some(known) => known,
-            None => self.fetch(client, task).await?,
+        let mut loading = None;
+        let known = if let Some(known) = self.state.delivery(&task.id).await? {
+            known
+        } else {
+            loading = self.loading(task, target);
+            self.fetch_into(client, task, loading.as_mut()).await?
         };
         let note = self.note(&known)?;
         if known.applied_at.is_none() {
             let known = known.clone();
-            match self.apply(task, target, &note).await {
+            match self.apply(task, target, &note, loading).await {
                 Ok(()) => {
                     let applied_at = Some(micros(kernel::Clock::now(&kernel::SystemClock)));
                     self.state
@@ -76,11 +82,39 @@ impl Puller<'_> {
         Ok(true)
     }
 
+    /// A table that takes rows while they come: all of them, into `PostgreSQL`. Changes would hold
+    /// the locks of their rows as long as the line is slow. What was brought in part is applied from
+    /// the disk, because only the note tells what those chunks are.
+    fn loading(&self, task: &Delivery, target: &Target) -> Option<Loading> {
+        let is_new = !chunk_file(&self.folder.incoming(&task.id), 0).exists();
+        let can_load = target.is_postgres() && task.kind == BatchKind::Full && is_new;
+        can_load.then(|| {
+            Loading::begin(Arc::new(Order {
+                target: target.clone(),
+                shape: task.shape.clone(),
+                kind: task.kind,
+                batch: task.batch.clone(),
+                subscription: task.subscription.clone(),
+                sequence: task.sequence,
+                folder: self.folder.incoming(&task.id),
+            }))
+        })
+    }
+
     /// Brings chunks that are not here yet, then the note; checks everything that can be checked.
     pub async fn fetch(
         &self,
         client: &mut Client,
         task: &Delivery,
+    ) -> Result<delivery::Model, Trouble> {
+        self.fetch_into(client, task, None).await
+    }
+
+    async fn fetch_into(
+        &self,
+        client: &mut Client,
+        task: &Delivery,
+        mut loading: Option<&mut Loading>,
     ) -> Result<delivery::Model, Trouble> {
         let folder = self.folder.incoming(&task.id);
         std::fs::create_dir_all(&folder)
@@ -97,6 +131,7 @@ impl Puller<'_> {
         let mut signed = None;
         let mut keeping = FuturesUnordered::new();
         let mut kept = HashMap::new();
+        let order = loading.as_ref().map(|loading| loading.order.clone());
         while let Some(message) = stream.message().await? {
             let pulled = serde_json::from_slice(&message.app_metadata)
                 .map_err(|e| Fault::caused_by("read a delivery", e))?;
@@ -104,20 +139,21 @@ impl Puller<'_> {
                 Pulled::Chunk { place, mark } => {
                     let (path, shape) = (chunk_file(&folder, place as usize), task.shape.clone());
                     let bytes = message.data_body;
-                    let size = bytes.len();
+                    let (size, order) = (bytes.len(), order.clone());
                     keeping.push(tokio::task::spawn_blocking(move || {
-                        keep(&path, &bytes, &mark, &shape).map(|known| (place as usize, known))
+                        let done = keep(&path, &bytes, &mark, &shape, order.as_deref());
+                        done.map(|(known, ready)| (place as usize, known, ready))
                     }));
                     throttle(self.config.limits.bytes_per_second, size).await;
                     if keeping.len() >= AT_ONCE {
-                        kept.extend(one(&mut keeping).await?);
+                        one(&mut keeping, &mut kept, loading.as_deref_mut()).await?;
                     }
                 }
                 Pulled::Note(note) => signed = Some(note),
             }
         }
-        while let Some(known) = one(&mut keeping).await? {
-            kept.extend([known]);
+        while !keeping.is_empty() {
+            one(&mut keeping, &mut kept, loading.as_deref_mut()).await?;
         }
         let signed = signed.ok_or_else(|| Fault::new("a delivery broke off").transient())?;
         let row = delivery::Model {
@@ -155,14 +191,32 @@ impl Puller<'_> {
             .map_err(|_| Fault::new("the hub's note is not signed by the hub"))
     }
 
-    async fn apply(&self, task: &Delivery, target: &Target, note: &Note) -> Result<(), Fault> {
-        let order = target::Order {
+    async fn apply(
+        &self,
+        task: &Delivery,
+        target: &Target,
+        note: &Note,
+        loading: Option<Loading>,
+    ) -> Result<(), Fault> {
+        if let Some(loading) = loading.filter(|loading| is_of(&loading.order, note)) {
+            match loading.finish(note.chunks.len()).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(fault) => {
+                    tracing::warn!(cause = %fault.chain(), "rows did not go in while they came");
+                }
+            }
+        }
+        let order = Order {
             target: target.clone(),
             shape: task.shape.clone(),
-            note: note.clone(),
+            kind: note.kind,
+            batch: note.batch.clone(),
+            subscription: note.subscription.clone(),
+            sequence: note.sequence,
             folder: self.folder.incoming(&task.id),
         };
-        target::apply(order).await
+        target::apply(Arc::new(order), note.chunks.clone()).await
     }
 
     /// Tells the hub that a delivery is where it belongs, and forgets its chunks.
@@ -206,41 +260,65 @@ struct Known {
     sum: Checksum,
 }
 
-type Keeping = FuturesUnordered<JoinHandle<Result<(usize, Known), Fault>>>;
+type Keeping = FuturesUnordered<JoinHandle<Result<(usize, Known, Option<Ready>), Fault>>>;
 
-/// The next of them that is done; none when there is none.
-async fn one(keeping: &mut Keeping) -> Result<Option<(usize, Known)>, Fault> {
-    match keeping.next().await {
-        None => Ok(None),
-        Some(Ok(kept)) => kept.map(Some),
-        Some(Err(stopped)) => Err(Fault::caused_by("keep a chunk", stopped).transient()),
-    }
+/// Whether rows were loaded as what the hub signed that they are.
+fn is_of(order: &Order, note: &Note) -> bool {
+    order.kind == note.kind
+        && order.batch == note.batch
+        && order.subscription == note.subscription
+        && order.sequence == note.sequence
 }
 
-fn keep(path: &Path, bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<Known, Fault> {
-    let known = look_at(bytes, mark, shape)?;
+/// Waits for the next of them that is done, and hands its rows to the table.
+async fn one(
+    keeping: &mut Keeping,
+    kept: &mut HashMap<usize, Known>,
+    loading: Option<&mut Loading>,
+) -> Result<(), Fault> {
+    let Some(done) = keeping.next().await else {
+        return Ok(());
+    };
+    let done = done.map_err(|e| Fault::caused_by("keep a chunk", e).transient())?;
+    let (place, known, ready) = done?;
+    kept.insert(place, known);
+    if let (Some(loading), Some(ready)) = (loading, ready) {
+        loading.take(place, ready).await;
+    }
+    Ok(())
+}
+
+fn keep(
+    path: &Path,
+    bytes: &[u8],
+    mark: &Mark,
+    shape: &Shape,
+    order: Option<&Order>,
+) -> Result<(Known, Option<Ready>), Fault> {
+    let (known, batches) = look_at(bytes, mark, shape)?;
     if known.digest != mark.digest {
         return Err(Fault::new("a chunk arrived damaged").transient());
     }
     write_whole(path, bytes)?;
-    Ok(known)
+    let ready = order.map(|order| Ready::make(order, mark.kind, &batches));
+    Ok((known, ready.transpose()?))
 }
 
-fn look_at(bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<Known, Fault> {
+fn look_at(bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<(Known, Vec<RecordBatch>), Fault> {
     let digest = chunk::digest(bytes);
+    let mut sum = Checksum::default();
     if digest != mark.digest {
-        let sum = Checksum::default();
-        return Ok(Known { digest, sum });
+        return Ok((Known { digest, sum }, Vec::new()));
     }
     let schema = match mark.kind {
         Kind::Rows => shape.schema(),
         Kind::Deletes => shape.key_schema(),
     };
-    let mut sum = Checksum::default();
-    for batch in chunk::read(bytes, &schema)? {
-        sum.add(&batch)?;
+    let batches = chunk::read(bytes, &schema)?;
+    for batch in &batches {
+        sum.add(batch)?;
     }
-    Ok(Known { digest, sum })
+    Ok((Known { digest, sum }, batches))
 }
 
 /// The chunks are those of the note, and their rows add up. Those that were here before are read
@@ -260,7 +338,7 @@ fn check(
             let path = chunk_file(folder, place);
             let bytes = std::fs::read(&path)
                 .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e))?;
-            read = look_at(&bytes, mark, shape)?;
+            read = look_at(&bytes, mark, shape)?.0;
             &read
         };
         if known.digest != mark.digest {

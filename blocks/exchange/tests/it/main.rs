@@ -13,5 +13,6 @@ mod forging;
 mod house;
 mod http;
 mod killing;
+mod loading;
 mod replication;
 mod texts;

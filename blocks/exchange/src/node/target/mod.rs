@@ -3,6 +3,7 @@
 
 mod odbc;
 mod postgres;
+mod text;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,10 +17,12 @@ use super::{chunk_file, config::Target};
 use crate::{
     data::{
         Column, Shape, Type,
-        chunk::{self, Kind},
+        chunk::{self, Kind, Mark},
     },
-    wire::{BatchKind, Note},
+    wire::BatchKind,
 };
+
+pub use postgres::{Load, Ready};
 
 /// Table beside the target that tells the last delivery of each subscription.
 pub const MARKS: &str = "tongban_applied";
@@ -32,18 +35,21 @@ const PASSING: [&str; 7] = ["08", "40", "53", "57", "58", "HYT", "55P03"];
 pub struct Order {
     pub target: Target,
     pub shape: Shape,
-    pub note: Note,
+    pub kind: BatchKind,
+    pub batch: String,
+    pub subscription: String,
+    pub sequence: i64,
     /// Where the chunks are.
     pub folder: PathBuf,
 }
 
-/// Applies a delivery, unless the table has it. A fault that is transient may go by itself; any other
-/// needs a person.
-pub async fn apply(order: Order) -> Result<(), Fault> {
+/// Applies a delivery of these chunks, unless the table has it. A fault that is transient may go by
+/// itself; any other needs a person.
+pub async fn apply(order: Arc<Order>, chunks: Vec<Mark>) -> Result<(), Fault> {
     if order.target.is_postgres() {
-        return postgres::apply(&Arc::new(order)).await;
+        return postgres::apply(&order, &chunks).await;
     }
-    let applied = tokio::task::spawn_blocking(move || odbc::apply(&order)).await;
+    let applied = tokio::task::spawn_blocking(move || odbc::apply(&order, &chunks)).await;
     applied.map_err(|e| Fault::caused_by("apply a delivery", e).transient())?
 }
 
@@ -54,18 +60,9 @@ enum Dialect {
     MariaDb,
 }
 
-/// One chunk, as the table is to have it.
-struct Piece {
-    kind: Kind,
-    schema: SchemaRef,
-    batches: Vec<RecordBatch>,
-    /// Rows of these keys may be there already.
-    is_change: bool,
-}
-
 impl Order {
     fn is_full(&self) -> bool {
-        self.note.kind == BatchKind::Full
+        self.kind == BatchKind::Full
     }
 
     fn name<'a>(&'a self, column: &'a str) -> &'a str {
@@ -118,25 +115,35 @@ impl Order {
         format!("{} {kind}{filled}", self.name(&column.name))
     }
 
-    /// A chunk, with codes as the table has them.
-    fn piece(&self, place: usize) -> Result<Piece, Fault> {
-        let mark = self.note.chunks.get(place);
-        let kind = mark.map_or(Kind::Rows, |mark| mark.kind);
+    /// The columns of a chunk as the table calls them.
+    fn names(&self, kind: Kind) -> String {
+        let schema = self.schema(kind);
+        let names = schema.fields().iter().map(|f| self.name(f.name()));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn schema(&self, kind: Kind) -> SchemaRef {
+        match kind {
+            Kind::Rows => self.shape.schema(),
+            Kind::Deletes => self.shape.key_schema(),
+        }
+    }
+
+    /// That rows `t` and `s` have one key.
+    fn same_key(&self) -> String {
+        let same = self.shape.key.iter().map(|name| {
+            let name = self.name(name);
+            format!("t.{name} = s.{name}")
+        });
+        same.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The rows of a chunk on disk.
+    fn read(&self, place: usize, mark: &Mark) -> Result<Vec<RecordBatch>, Fault> {
         let path = chunk_file(&self.folder, place);
         let bytes = std::fs::read(&path)
             .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e).transient())?;
-        let schema = match kind {
-            Kind::Rows => self.shape.schema(),
-            Kind::Deletes => self.shape.key_schema(),
-        };
-        let batches = chunk::read(&bytes, &schema)?;
-        let batches = batches.iter().map(|batch| self.translate(batch));
-        Ok(Piece {
-            kind,
-            batches: batches.collect::<Result<_, _>>()?,
-            schema,
-            is_change: kind == Kind::Deletes || !self.is_full(),
-        })
+        chunk::read(&bytes, &self.schema(mark.kind))
     }
 
     /// The key's columns of rows.

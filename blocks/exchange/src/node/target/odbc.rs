@@ -12,14 +12,13 @@ use kernel::Fault;
 
 use super::{Dialect, MARKS, Order, PASSING};
 use crate::{
-    data::chunk::Kind,
+    data::chunk::{Kind, Mark},
     node::source::{failed, odbc},
-    wire::BatchKind,
 };
 
 /// Applies a delivery, unless the table has it. A fault that is transient may go by itself; any other
 /// needs a person.
-pub(super) fn apply(order: &Order) -> Result<(), Fault> {
+pub(super) fn apply(order: &Order, chunks: &[Mark]) -> Result<(), Fault> {
     let connection = odbc::connect(&order.target.connection)?;
     let table = Table {
         connection: &connection,
@@ -32,7 +31,7 @@ pub(super) fn apply(order: &Order) -> Result<(), Fault> {
     connection
         .set_autocommit(false)
         .map_err(|e| failed("begin at the target", e))?;
-    let outcome = table.apply();
+    let outcome = table.apply(chunks);
     if outcome.is_err() {
         roll_back(&connection);
     }
@@ -85,21 +84,24 @@ impl Table<'_> {
         done.map(drop).map_err(|e| refused("prepare the target", e))
     }
 
-    fn apply(&self) -> Result<(), Fault> {
+    fn apply(&self, chunks: &[Mark]) -> Result<(), Fault> {
         if self.has_it()? {
             return Ok(());
         }
         let order = self.order;
-        if order.note.kind == BatchKind::Full {
+        if order.is_full() {
             self.run(&format!("DELETE FROM {}", order.target.table))?;
         }
-        for place in 0..order.note.chunks.len() {
-            let piece = order.piece(place)?;
-            if piece.is_change {
-                self.delete(&piece.batches)?;
+        for (place, mark) in chunks.iter().enumerate() {
+            let batches = order.read(place, mark)?;
+            let batches = batches.iter().map(|batch| order.translate(batch));
+            let batches: Vec<_> = batches.collect::<Result<_, _>>()?;
+            // Rows of these keys may be there already.
+            if mark.kind == Kind::Deletes || !order.is_full() {
+                self.delete(&batches)?;
             }
-            if piece.kind == Kind::Rows {
-                self.insert(&piece.schema, &piece.batches)?;
+            if mark.kind == Kind::Rows {
+                self.insert(&order.schema(mark.kind), &batches)?;
             }
         }
         self.mark()?;
@@ -110,7 +112,7 @@ impl Table<'_> {
 
     fn has_it(&self) -> Result<bool, Fault> {
         let sql = format!("SELECT applied_sequence FROM {MARKS} WHERE subscription = ?");
-        let subscription = self.order.note.subscription.as_str().into_parameter();
+        let subscription = self.order.subscription.as_str().into_parameter();
         let found = self.connection.execute(&sql, &subscription, None);
         let cursor = found.map_err(|e| failed("ask the target", e))?;
         let Some(mut cursor) = cursor else {
@@ -122,12 +124,12 @@ impl Table<'_> {
         let mut sequence = 0_i64;
         row.get_data(1, &mut sequence)
             .map_err(|e| failed("ask the target", e))?;
-        Ok(sequence >= self.order.note.sequence)
+        Ok(sequence >= self.order.sequence)
     }
 
     fn mark(&self) -> Result<(), Fault> {
-        let note = &self.order.note;
-        let subscription = note.subscription.as_str().into_parameter();
+        let order = self.order;
+        let subscription = order.subscription.as_str().into_parameter();
         let mut sql =
             format!("INSERT INTO {MARKS} (subscription, batch, applied_sequence) VALUES (?, ?, ?)");
         if self.is_mariadb() {
@@ -143,8 +145,8 @@ impl Table<'_> {
         }
         let values = (
             &subscription,
-            &note.batch.as_str().into_parameter(),
-            &note.sequence,
+            &order.batch.as_str().into_parameter(),
+            &order.sequence,
         );
         let done = self.connection.execute(&sql, values, None).map(drop);
         done.map_err(|e| refused("mark the target", e))
