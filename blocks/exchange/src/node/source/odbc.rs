@@ -275,9 +275,11 @@ fn qualified(table: &str, source: &str) -> String {
     }
 }
 
-/// Moments in microseconds: in nanoseconds the year 1 has no place.
+/// Moments in microseconds: in nanoseconds the year 1 has no place. Floats in 64 bits: `PostgreSQL`'s
+/// driver calls 53 bits of precision 15 digits, which is taken for 32 bits.
 fn raw_field(field: &Arc<Field>) -> Field {
     match field.data_type() {
+        DataType::Float32 => Field::new(field.name(), DataType::Float64, field.is_nullable()),
         DataType::Timestamp(_, _) => Field::new(
             field.name(),
             DataType::Timestamp(TimeUnit::Microsecond, None),
