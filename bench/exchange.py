@@ -1,4 +1,7 @@
-"""Rows from PostgreSQL to PostgreSQL by way of the hub, beside `COPY | COPY` and dlt."""
+"""Rows from PostgreSQL to PostgreSQL by way of the hub, beside `COPY | COPY` and dlt.
+
+`EXCHANGE_ROWS` says how many; with `EXCHANGE_ODBC=1` the source is read by its ODBC driver.
+"""
 
 import contextlib
 import json
@@ -78,14 +81,19 @@ def dlt_load(url: str) -> float:
     return took
 
 
-def settings(url: str, more: str = "", every: int = 0) -> tuple[str, str]:
+def by_odbc(url: str) -> str:
+    """The connection string of a URL."""
     address, database = url.removeprefix("postgres://").split("/")
     user, host = address.split("@")
     host, port = host.split(":")
-    connection = (
+    return (
         f"Driver={{PostgreSQL ANSI}};Server={host};Port={port};Database={database};UID={user};"
         "UseDeclareFetch=1;Fetch=10000;ConnSettings=SET client_encoding TO 'UTF8'"
     )
+
+
+def settings(url: str, more: str = "", every: int = 0) -> tuple[str, str]:
+    connection = by_odbc(url) if os.environ.get("EXCHANGE_ODBC") else url
     columns = ['{ name = "id", type = "integer", required = true }']
     for place in range(1, COLUMNS):
         kind = ['"text"', '"integer"', '"date"', "{ decimal = { digits = 14, scale = 2 } }"][place % 4]
@@ -98,7 +106,7 @@ code = "bench"
 title = "bench"
 key = ["id"]
 every_seconds = {every}
-source = {{ kind = "odbc", connection = "{connection}", table = "bench_from"{more} }}
+source = {{ kind = "database", connection = "{connection}", table = "bench_from"{more} }}
 columns = [{", ".join(columns)}]
 """
     subscriber = f"""

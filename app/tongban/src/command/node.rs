@@ -188,7 +188,7 @@ async fn check(place: &Place, file: Option<&Path>) -> anyhow::Result<ExitCode> {
 }
 
 async fn reach(connection: String) -> Result<(), String> {
-    let opened = tokio::task::spawn_blocking(move || source::odbc::connect(&connection).map(drop));
+    let opened = tokio::task::spawn_blocking(move || source::table::reach(&connection));
     match opened.await {
         Ok(outcome) => outcome.map_err(|fault| fault.chain()),
         Err(error) => Err(error.to_string()),

@@ -88,6 +88,7 @@ fn usual_interval() -> u64 {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
+    #[serde(alias = "database")]
     Odbc(OdbcSource),
     Folder(FolderSource),
     Http(HttpSource),
@@ -97,7 +98,8 @@ pub enum Source {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OdbcSource {
-    /// ODBC connection string. `${NAME}` is replaced from the environment, for passwords.
+    /// An ODBC connection string, or `postgres://…`, which is read by `COPY`. `${NAME}` is replaced
+    /// from the environment, for passwords.
     pub connection: String,
     pub table: String,
     /// Column that rises with every change of a row: a moment or a number.
@@ -116,6 +118,10 @@ pub struct OdbcSource {
     /// The write-ahead log of a `PostgreSQL` database; wins over both.
     #[serde(default)]
     pub replication: Option<Replication>,
+    /// On which clock moments with a time zone are told, as `Asia/Shanghai`; for `postgres://…`.
+    /// An ODBC driver has its own.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// Longest text in bytes that a column without `length` is read with.
     #[serde(default = "usual_text")]
     pub text_bytes: usize,
@@ -306,10 +312,15 @@ pub struct Target {
 impl Target {
     /// Whether it is reached by PostgreSQL's own protocol.
     pub fn is_postgres(&self) -> bool {
-        ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| self.connection.starts_with(scheme))
+        is_postgres(&self.connection)
     }
+}
+
+/// Whether a connection is by `PostgreSQL`'s own protocol.
+pub fn is_postgres(connection: &str) -> bool {
+    ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| connection.starts_with(scheme))
 }
 
 fn usual_rows() -> usize {

@@ -168,7 +168,7 @@ fn read_source(reading: &Reading, tell: &SyncSender<Told>) -> Result<End, Fault>
     let stopped = |_| Fault::new("chunks are not written any more");
     let mut take = |kind, rows| tell.send(Told::Rows(kind, rows)).map_err(stopped);
     match &publication.source {
-        Source::Odbc(source) => source::odbc::read(publication, source, &reading.plan, &mut take),
+        Source::Odbc(source) => source::table::read(publication, source, &reading.plan, &mut take),
         Source::Http(source) => source::http::read(publication, source, &reading.plan, &mut take),
         Source::Folder(source) => {
             for file in &reading.files {

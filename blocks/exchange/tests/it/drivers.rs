@@ -57,8 +57,22 @@ fn target(connection: &str, table: &str) -> String {
     )
 }
 
-/// `into` is how the target is reached.
-async fn through(db: Db, clock: Arc<ManualClock>, connection: String, into: &str, truth: &str) {
+/// How source and target are reached.
+struct Ways<'a> {
+    out_of: &'a str,
+    into: &'a str,
+}
+
+impl<'a> Ways<'a> {
+    fn both(connection: &'a str) -> Self {
+        Self {
+            out_of: connection,
+            into: connection,
+        }
+    }
+}
+
+async fn through(db: Db, clock: Arc<ManualClock>, connection: String, ways: Ways<'_>, truth: &str) {
     let house = House::open(db, &clock).await;
     let mark = kernel::id::new_v7(chrono::Utc::now()).simple().to_string();
     let (from, to) = (format!("from_{mark}"), format!("to_{mark}"));
@@ -85,9 +99,9 @@ async fn through(db: Db, clock: Arc<ManualClock>, connection: String, into: &str
         ],
     );
     let mut provider = house
-        .node("police", POLICE, &settings(&connection, &from))
+        .node("police", POLICE, &settings(ways.out_of, &from))
         .await;
-    let mut subscriber = house.node("civil", CIVIL, &target(into, &to)).await;
+    let mut subscriber = house.node("civil", CIVIL, &target(ways.into, &to)).await;
     provider.round(false).await.unwrap();
     house.publish("all").await;
     house.subscribe("all", "civil").await;
@@ -121,7 +135,16 @@ async fn through(db: Db, clock: Arc<ManualClock>, connection: String, into: &str
 #[db_test(migrations = migrations)]
 async fn postgresql_comes_through(db: Db, clock: Arc<ManualClock>) {
     match postgres() {
-        Some(connection) => through(db, clock, connection.clone(), &connection, "TRUE").await,
+        Some(connection) => {
+            through(
+                db,
+                clock,
+                connection.clone(),
+                Ways::both(&connection),
+                "TRUE",
+            )
+            .await;
+        }
         None => eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set"),
     }
 }
@@ -129,7 +152,23 @@ async fn postgresql_comes_through(db: Db, clock: Arc<ManualClock>) {
 #[db_test(migrations = migrations)]
 async fn postgresql_takes_rows_by_copy(db: Db, clock: Arc<ManualClock>) {
     match (postgres(), std::env::var("TONGBAN_TEST_POSTGRES")) {
-        (Some(connection), Ok(url)) => through(db, clock, connection, &url, "TRUE").await,
+        (Some(connection), Ok(url)) => {
+            let ways = Ways {
+                out_of: &connection.clone(),
+                into: &url,
+            };
+            through(db, clock, connection, ways, "TRUE").await;
+        }
+        _ => eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set"),
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn postgresql_tells_rows_by_copy(db: Db, clock: Arc<ManualClock>) {
+    match (postgres(), std::env::var("TONGBAN_TEST_POSTGRES")) {
+        (Some(connection), Ok(url)) => {
+            through(db, clock, connection, Ways::both(&url), "TRUE").await;
+        }
         _ => eprintln!("skipped: TONGBAN_TEST_POSTGRES is not set"),
     }
 }
@@ -231,7 +270,9 @@ async fn nodes_may_create_tables_at_once(db: Db, clock: Arc<ManualClock>) {
 #[db_test(migrations = migrations)]
 async fn mariadb_comes_through(db: Db, clock: Arc<ManualClock>) {
     match std::env::var("TONGBAN_TEST_MARIADB") {
-        Ok(connection) => through(db, clock, connection.clone(), &connection, "1").await,
+        Ok(connection) => {
+            through(db, clock, connection.clone(), Ways::both(&connection), "1").await;
+        }
         Err(_) => eprintln!("skipped: TONGBAN_TEST_MARIADB is not set"),
     }
 }

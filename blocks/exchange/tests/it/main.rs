@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod ahead;
+mod copying;
 mod cutting;
 mod doors;
 mod drivers;

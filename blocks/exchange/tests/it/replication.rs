@@ -14,6 +14,8 @@ use crate::{
 /// A table, its slot and its publication, named for one test.
 struct Source {
     connection: String,
+    /// How the node reaches it.
+    way: String,
     name: String,
 }
 
@@ -29,6 +31,7 @@ impl Source {
         }
         let mark = kernel::id::new_v7(chrono::Utc::now()).simple().to_string();
         let source = Self {
+            way: connection.clone(),
             connection,
             name: format!("repl_{mark}"),
         };
@@ -51,7 +54,7 @@ impl Source {
     }
 
     fn settings(&self) -> String {
-        let (connection, name) = (&self.connection, &self.name);
+        let (connection, name) = (&self.way, &self.name);
         format!(
             r#"
             [[publication]]
@@ -145,9 +148,20 @@ const COLUMNS: &str = "area VARCHAR(10), id BIGINT, name TEXT, note TEXT, PRIMAR
 
 #[db_test(migrations = migrations)]
 async fn changes_come_by_the_log(db: Db, clock: Arc<ManualClock>) {
-    let Some(source) = Source::make(COLUMNS) else {
-        return;
-    };
+    if let Some(source) = Source::make(COLUMNS) {
+        changes_come(db, clock, source).await;
+    }
+}
+
+#[db_test(migrations = migrations)]
+async fn changes_come_by_the_log_without_odbc(db: Db, clock: Arc<ManualClock>) {
+    if let Some(mut source) = Source::make(COLUMNS) {
+        source.way = std::env::var("TONGBAN_TEST_POSTGRES").unwrap();
+        changes_come(db, clock, source).await;
+    }
+}
+
+async fn changes_come(db: Db, clock: Arc<ManualClock>, source: Source) {
     let house = House::open(db, &clock).await;
     source.run(&["INSERT INTO t SELECT '甲', n, 'x' || n FROM generate_series(1, 100) n"]);
     let mut pair = Pair::open(&house, &source).await;

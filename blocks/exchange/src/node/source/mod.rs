@@ -2,8 +2,11 @@
 
 pub mod folder;
 pub mod http;
+mod numeric;
 pub mod odbc;
+mod postgres;
 mod replication;
+pub mod table;
 
 use arrow::array::RecordBatch;
 use kernel::Fault;

@@ -15,7 +15,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use kernel::Fault;
 use serde_json::{Map, Value};
 
-use super::{End, Plan, Take, odbc::Reader};
+use super::{End, Plan, Take, table::Reader};
 use crate::{data::chunk::Kind, node::config::Replication, wire::BatchKind};
 
 /// Changes looked at in one reading; a transaction is looked at whole.
