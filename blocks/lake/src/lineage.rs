@@ -92,7 +92,10 @@ pub async fn questions_about(
     let naming = subjects::Entity::find()
         .select_only()
         .column(subjects::Column::Query)
-        .filter(is_of(Expr::col((subjects::Entity, subjects::Column::Query))))
+        .filter(is_of(Expr::col((
+            subjects::Entity,
+            subjects::Column::Query,
+        ))))
         .filter(subjects::Column::Subject.is_in(numbers))
         .into_query();
     let reading = uses::Entity::find()
