@@ -34,6 +34,7 @@ pub mod action {
     pub const APPLIED: &str = "tongban.applied.v1";
     pub const FAILED: &str = "tongban.failed.v1";
     pub const WANT: &str = "tongban.want.v1";
+    pub const TROUBLES: &str = "tongban.troubles.v1";
 }
 
 /// A text and who stands for it.
@@ -410,6 +411,22 @@ pub struct Applied {
 
 impl Document for Applied {
     const PURPOSE: &'static str = "tongban exchange 1: applied";
+}
+
+/// What a node cannot do at present, all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Troubles {
+    pub troubles: Vec<Told>,
+}
+
+/// What does not go on, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// Code; empty for the node itself.
+    pub publication: String,
+    pub problem: String,
 }
 
 /// The subscriber's database refuses the delivery; an operator has to look.

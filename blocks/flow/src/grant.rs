@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ::store::{Db, Tx};
 use async_trait::async_trait;
 use catalog::request::{Request, State, act as requests};
+use chrono::NaiveDate;
 use exchange::{
     Hub,
     hub::{
@@ -38,6 +39,9 @@ impl Terms for OfCatalog {
             return Err(wrong("flow-grant-over"));
         }
         if row.resource_code != offer.resource || row.applicant != org {
+            return Err(wrong("flow-grant-other"));
+        }
+        if !is_provider(&**tx, offer).await? {
             return Err(wrong("flow-grant-other"));
         }
         granted(&**tx, &row, offer).await
@@ -108,6 +112,12 @@ impl lake::Grants for OfLake {
     }
 }
 
+/// Whether the publication is the provider's own: any node may name any resource.
+async fn is_provider(db: &impl ConnectionTrait, offer: &Offer<'_>) -> Result<bool> {
+    let entry = catalog::resource::store::of_code(db, offer.resource).await?;
+    Ok(entry.is_some_and(|entry| entry.provider == offer.org))
+}
+
 /// Why a grant has no subscription yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +133,9 @@ pub enum Missing {
     Key,
     /// The publication is not open.
     Closed,
+    /// The node has another subscription of it, which gives what this grant does not: a steward
+    /// withdraws one.
+    Taken,
 }
 
 impl Missing {
@@ -133,6 +146,7 @@ impl Missing {
             Self::Rows => "rows",
             Self::Key => "key",
             Self::Closed => "closed",
+            Self::Taken => "taken",
         }
     }
 }
@@ -142,6 +156,7 @@ async fn ready(
     db: &impl ConnectionTrait,
     row: &Request,
     publication: &Publication,
+    today: NaiveDate,
 ) -> Result<std::result::Result<String, Missing>> {
     if publication.state != PublicationState::Open {
         return Ok(Err(Missing::Closed));
@@ -151,16 +166,23 @@ async fn ready(
     }
     let shape = above::shape(db, &publication.code).await?;
     let offer = offer(publication, &shape);
-    match granted(db, row, &offer).await {
-        Ok(_) => {}
+    let columns = match granted(db, row, &offer).await {
+        Ok(granted) => granted.columns,
         Err(Error::Invalid(_)) => return Ok(Err(Missing::Key)),
         Err(error) => return Err(error),
-    }
+    };
     let mut nodes = above::nodes_of(db, &row.applicant).await?;
-    Ok(match (nodes.pop(), nodes.is_empty()) {
-        (None, _) => Err(Missing::Node),
-        (Some(node), true) => Ok(node),
-        (Some(_), false) => Err(Missing::Choice),
+    let node = match (nodes.pop(), nodes.is_empty()) {
+        (None, _) => return Ok(Err(Missing::Node)),
+        (Some(_), false) => return Ok(Err(Missing::Choice)),
+        (Some(node), true) => node,
+    };
+    let code = &publication.code;
+    let has_room = above::has_room(db, code, &node, &columns, row.ends_on, today).await?;
+    Ok(if has_room {
+        Ok(node)
+    } else {
+        Err(Missing::Taken)
     })
 }
 
@@ -178,26 +200,29 @@ pub(crate) async fn missing(
     db: &impl ConnectionTrait,
     row: &Request,
     publication: &Publication,
+    today: NaiveDate,
 ) -> Result<Option<Missing>> {
     let made = above::of_grant(db, &row.id).await?;
     if made.iter().any(|s| s.publication == publication.code) {
         return Ok(None);
     }
-    Ok(ready(db, row, publication).await?.err())
+    Ok(ready(db, row, publication, today).await?.err())
 }
 
 /// Subscribes the grant's node to each publication of its resource, where nothing is missing.
 async fn connect(hub: &Hub, tx: &Tx, row: &Request, who: &str) -> Result<()> {
-    if row.standing() != State::Active || row.ends_on < local_date(tx.now()) {
+    let today = local_date(tx.now());
+    if row.standing() != State::Active || row.ends_on < today {
         return Ok(());
     }
     let made = above::of_grant(&**tx, &row.id).await?;
     for publication in above::of_resource(&**tx, &row.resource_code).await? {
         let is_made = made.iter().any(|s| s.publication == publication.code);
-        if is_made {
+        let shape = above::shape(&**tx, &publication.code).await?;
+        if is_made || !is_provider(&**tx, &offer(&publication, &shape)).await? {
             continue;
         }
-        let Ok(node) = ready(&**tx, row, &publication).await? else {
+        let Ok(node) = ready(&**tx, row, &publication, today).await? else {
             continue;
         };
         // A department needs no subscription to what its own node offers.
@@ -235,7 +260,15 @@ pub(crate) async fn moved(hub: &Hub, tx: &Tx, request: &str, who: &str) -> Resul
             above::move_subscription(tx, &made.id, state, who).await?;
         }
     }
-    connect(hub, tx, &row, who).await
+    connect(hub, tx, &row, who).await?;
+    if state == subscription::State::Withdrawn {
+        // Another grant of the same department may have waited for its place.
+        let (entry, org) = (Some(row.resource.as_str()), Some(row.applicant.as_str()));
+        for other in requests::grants(&**tx, entry, org).await? {
+            connect(hub, tx, &other, who).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A publication of this entry was opened: who has a grant of it gets a subscription.

@@ -162,7 +162,7 @@ pub async fn resource(
         next,
         feeds: feeds::of_publication(db, code).await?,
         readers: readers(db, code).await?,
-        waiting: waiting(db, entry.as_ref(), &publication).await?,
+        waiting: waiting(db, entry.as_ref(), &publication, app.clock().today()).await?,
         entry,
         publication,
     })
@@ -236,13 +236,14 @@ async fn waiting(
     db: &impl ConnectionTrait,
     entry: Option<&Entry>,
     publication: &Publication,
+    today: chrono::NaiveDate,
 ) -> Result<Vec<Waiting>> {
     let mut waiting = Vec::new();
     let Some(entry) = entry else {
         return Ok(waiting);
     };
     for row in requests::grants(db, Some(&entry.id), None).await? {
-        if let Some(missing) = grant::missing(db, &row, publication).await? {
+        if let Some(missing) = grant::missing(db, &row, publication, today).await? {
             waiting.push(Waiting {
                 grant: row,
                 missing,

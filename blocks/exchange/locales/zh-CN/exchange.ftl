@@ -60,3 +60,4 @@ exchange-grant-rows = 授权限定了行的范围：{ $rows }；请填写对应�
 exchange-url = 地址须以 http:// 或 https:// 开头，请改正。
 exchange-refusals-unsound = 所报的剔除行与批次清单不符，未接收；请升级节点程序。
 exchange-refusals-missing = 批次的剔除行没有报全；节点会重新上报。
+exchange-subscription-twice = 节点 { $node } 已订阅该发布项，两份订阅会写入同一张表；请先撤回原订阅，或填写不少于原范围的授权编号。

@@ -25,7 +25,7 @@ use crate::{
         filter,
     },
     schema::{
-        batch, chunk as chunk_table, delivery, node, publication as publication_table,
+        batch, chunk as chunk_table, delivery, node, node_key, publication as publication_table,
         subscription as subscription_table,
     },
     wire::{Manifest, Receipt, Signed},
@@ -88,6 +88,22 @@ pub async fn of_grant(db: &impl ConnectionTrait, grant: &str) -> Result<Vec<Subs
         .await
         .map_err(|e| fault("list subscriptions of a grant", e))?;
     rows.into_iter().map(subscription::view).collect()
+}
+
+/// Whether a grant of these columns of a publication until that day can become a subscription of the
+/// node: it has none there, or one that the grant gives as much as.
+pub async fn has_room(
+    db: &impl ConnectionTrait,
+    code: &str,
+    node: &str,
+    columns: &[String],
+    last: chrono::NaiveDate,
+    today: chrono::NaiveDate,
+) -> Result<bool> {
+    match subscription::holder(db, code, node, today).await? {
+        Some(held) => subscription::covers(columns, Some(last), &held),
+        None => Ok(true),
+    }
 }
 
 /// Suspends, resumes or withdraws as part of a larger write.
@@ -182,7 +198,7 @@ pub struct Proof {
 pub async fn proof(hub: &Hub, id: &str) -> Result<Proof> {
     let db = hub.db.read();
     let row = store::get::<batch::Entity>(db, "batch", id.to_owned()).await?;
-    let node = store::lookup::<node::Entity>(db, row.node.clone()).await?;
+    let keys = store::keys(db, Some(&row.node)).await?;
     let receipt = batches::receipt(&row);
     let receipt = receipt.and_then(|r| r.open::<Receipt>(&hub.authority.public_key()).ok());
     let has_receipt = receipt.is_some_and(|said| {
@@ -192,10 +208,18 @@ pub async fn proof(hub: &Hub, id: &str) -> Result<Proof> {
         text: row.manifest,
         signature: row.manifest_signature,
     };
-    let key = node.and_then(|node| PublicKey::from_pem(&node.signing_key).ok());
-    let manifest = key.and_then(|key| manifest.open::<Manifest>(&key).ok());
+    // The key that the node had when the batch came; it may have enrolled anew since.
+    let end = row.accepted_at.unwrap_or(i64::MAX);
+    let of_then = |key: &node_key::Model| {
+        key.since <= end && key.until.is_none_or(|until| row.offered_at <= until)
+    };
+    let is_signed = keys.iter().filter(|key| of_then(key)).any(|key| {
+        let key = PublicKey::from_pem(&key.signing_key).ok();
+        let said = key.and_then(|key| manifest.open::<Manifest>(&key).ok());
+        said.is_some_and(|said| said.batch == row.id)
+    });
     Ok(Proof {
-        has_manifest: manifest.is_some_and(|said| said.batch == row.id),
+        has_manifest: is_signed,
         has_receipt,
     })
 }

@@ -614,7 +614,7 @@ pub async fn refused(
     page: &PageRequest,
 ) -> Result<PageOf<RefusedRow>> {
     let db = app.db();
-    may(app, actor, "exchange.read", None)?;
+    may(app, actor, "exchange.refused", None)?;
     let row = store::get::<batch::Entity>(db.read(), "batch", id.to_owned()).await?;
     may(app, actor, "exchange.refused", Some(&row.org))?;
     let found = store::refused(db.read(), id, page).await?;

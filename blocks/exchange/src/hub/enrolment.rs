@@ -1,5 +1,7 @@
 //! Nodes: letting one in by a one-time code, renewing its certificate, shutting it out.
 
+use std::collections::BTreeMap;
+
 use chrono::Duration;
 use identity::Actor;
 use kernel::{
@@ -15,8 +17,8 @@ use super::{Hub, Peer, may, may_at, store};
 use crate::{
     data::is_code,
     event,
-    schema::{certificate, enrolment, node},
-    wire::{Enrol, Enrolled, Possession, Renew, Renewed},
+    schema::{certificate, enrolment, node, node_key, node_trouble},
+    wire::{Enrol, Enrolled, Possession, Renew, Renewed, Troubles},
 };
 
 /// What a code begins with; tells codes of later versions apart.
@@ -182,7 +184,7 @@ async fn take_in(
         title: code.title.clone(),
         org: code.org.clone(),
         state: "active".into(),
-        signing_key,
+        signing_key: signing_key.clone(),
         enrolled_at: now,
         expires_at: fresh.expires_at,
         seen_at: Some(now),
@@ -202,6 +204,7 @@ async fn take_in(
         }
         None => store::insert(tx, row).await?,
     }
+    store::change_key(tx, &code.node, Some(signing_key)).await?;
     store::insert(tx, fresh).await?;
     let subject = format!("node:{}", body.node);
     let used = enrolment::Model {
@@ -301,6 +304,7 @@ pub async fn revoke_in(
         ..row
     };
     store::update(tx, row).await?;
+    store::change_key(tx, node, None).await?;
     for extension in hub.extensions() {
         extension.revoking(tx, node, reason, who).await?;
     }
@@ -358,6 +362,47 @@ pub struct Node {
     /// Of its newest certificate.
     pub expires_at: chrono::DateTime<chrono::Utc>,
     pub seen_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// What it signs, and signed, with, the newest first; among them are those of its batches'
+    /// manifests.
+    pub keys: Vec<SigningKey>,
+    /// What it could not do when it was last heard of.
+    pub troubles: Vec<NodeTrouble>,
+}
+
+/// A key and when the node had it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ExchangeSigningKey)]
+pub struct SigningKey {
+    /// SM2, PEM.
+    #[schema(example = "-----BEGIN PUBLIC KEY-----\nMFkw…")]
+    pub key: String,
+    pub since: chrono::DateTime<chrono::Utc>,
+    /// None for the present one.
+    pub until: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl From<node_key::Model> for SigningKey {
+    fn from(row: node_key::Model) -> Self {
+        Self {
+            key: row.signing_key,
+            since: kernel::clock::from_micros(row.since),
+            until: row.until.map(kernel::clock::from_micros),
+        }
+    }
+}
+
+/// What does not go on at a node.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ExchangeNodeTrouble)]
+pub struct NodeTrouble {
+    /// Code of the publication; empty for the node itself.
+    #[schema(example = "hukou-person")]
+    pub publication: String,
+    /// As the node, its database or its files tell it. None for who does not run the node, because
+    /// it may show values.
+    #[schema(example = "read the source: no such column")]
+    pub problem: Option<String>,
+    pub since: chrono::DateTime<chrono::Utc>,
 }
 
 impl From<node::Model> for Node {
@@ -366,6 +411,8 @@ impl From<node::Model> for Node {
             is_revoked: row.state == "revoked",
             expires_at: kernel::clock::from_micros(row.expires_at),
             seen_at: row.seen_at.map(kernel::clock::from_micros),
+            keys: Vec::new(),
+            troubles: Vec::new(),
             code: row.code,
             title: row.title,
             org: row.org,
@@ -382,6 +429,75 @@ pub async fn lookup(hub: &Hub, code: &str) -> Result<Option<Node>> {
 
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<Node>> {
     may(app, actor, "exchange.read", None)?;
-    let rows = store::nodes(app.db().read()).await?;
-    Ok(rows.into_iter().map(Node::from).collect())
+    let db = app.db().read();
+    let rows = store::nodes(db).await?;
+    let mut nodes: Vec<Node> = rows.into_iter().map(Node::from).collect();
+    let (keys, troubles) = (
+        store::keys(db, None).await?,
+        store::troubles(db, None).await?,
+    );
+    for node in &mut nodes {
+        let own = keys.iter().rev().filter(|key| key.node == node.code);
+        node.keys = own.cloned().map(SigningKey::from).collect();
+        let own: Vec<_> = troubles.iter().filter(|t| t.node == node.code).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let is_shown = match may_at(app, actor, "exchange.operate", &node.org).await {
+            Ok(()) => true,
+            Err(Error::Forbidden { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        let view = |row: &node_trouble::Model| NodeTrouble {
+            publication: row.publication.clone(),
+            problem: is_shown.then(|| row.problem.clone()),
+            since: kernel::clock::from_micros(row.since),
+        };
+        node.troubles = own.into_iter().map(view).collect();
+    }
+    Ok(nodes)
+}
+
+/// Troubles of a node that are kept.
+const MOST_TROUBLES: usize = 200;
+/// Characters of a trouble that are kept.
+const LONGEST_TROUBLE: usize = 2000;
+
+/// A node tells what it cannot do at present, all of it; what it told before and not now is over.
+pub async fn note_troubles(hub: &Hub, peer: &Peer, told: &Troubles) -> Result<()> {
+    let told: BTreeMap<String, String> = told
+        .troubles
+        .iter()
+        .take(MOST_TROUBLES)
+        .map(|trouble| {
+            let cut = |text: &str, most| text.chars().take(most).collect::<String>();
+            let problem = cut(&trouble.problem, LONGEST_TROUBLE).replace('\0', "\u{fffd}");
+            (cut(&trouble.publication, 100).replace('\0', ""), problem)
+        })
+        .collect();
+    let node = peer.code().to_owned();
+    hub.db
+        .write(move |tx| {
+            let (node, told) = (node.clone(), told.clone());
+            async move {
+                let known = store::troubles(&*tx, Some(&node)).await?;
+                let now = micros(tx.now());
+                let rows = told.into_iter().map(|(publication, problem)| {
+                    let same = known.iter().find(|row| row.publication == publication);
+                    node_trouble::Model {
+                        since: same.map_or(now, |row| row.since),
+                        node: node.clone(),
+                        publication,
+                        problem,
+                    }
+                });
+                let rows: Vec<_> = rows.collect();
+                if rows == known {
+                    return Ok(());
+                }
+                store::forget_troubles(&tx, &node).await?;
+                store::insert_all(&tx, rows).await
+            }
+        })
+        .await
 }

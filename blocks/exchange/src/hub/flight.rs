@@ -21,7 +21,9 @@ use web::{App, Language};
 use super::{Hub, Peer, batch, begun, delivery, enrolment, listen, publication, subscription};
 use crate::{
     data::chunk::LARGEST,
-    wire::{Begin, Commit, Failed, GiveUp, Place, Pull, RULE, Refusals, Signed, Want, action},
+    wire::{
+        Begin, Commit, Failed, GiveUp, Place, Pull, RULE, Refusals, Signed, Troubles, Want, action,
+    },
 };
 
 /// Bytes of a Flight message at the most: a chunk and what stands around it.
@@ -165,6 +167,10 @@ impl Door {
             action::WANT => {
                 let wanted: Want = read(body)?;
                 self.answer(subscription::want(hub, &peer, &wanted.publication).await)
+            }
+            action::TROUBLES => {
+                let told: Troubles = read(body)?;
+                self.answer(enrolment::note_troubles(hub, &peer, &told).await)
             }
             _ => self.extended(&peer, &kind, body).await,
         }

@@ -1,5 +1,7 @@
 //! What nodes offer: announced by the node, opened by a steward.
 
+use std::sync::Arc;
+
 use identity::Actor;
 use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
 use serde::Serialize;
@@ -77,7 +79,7 @@ pub(super) fn announced(row: &publication::Model) -> Result<Announced> {
 
 /// A node says what it offers. With other columns than before the publication waits for a steward
 /// again, so that nobody's rows change their meaning unseen.
-pub async fn announce(hub: &Hub, peer: &Peer, asked: &Announce) -> Result<Announced> {
+pub async fn announce(hub: &Arc<Hub>, peer: &Peer, asked: &Announce) -> Result<Announced> {
     let mut findings = asked.shape.findings("");
     if !is_code(&asked.code) {
         findings.push(Finding::new("code", Text::new("exchange-code")));
@@ -85,16 +87,17 @@ pub async fn announce(hub: &Hub, peer: &Peer, asked: &Announce) -> Result<Announ
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
     }
-    let (asked, peer) = (asked.clone(), peer.clone());
-    hub.db
+    let (asked, peer, hub) = (asked.clone(), peer.clone(), hub.clone());
+    hub.clone()
+        .db
         .write(move |tx| {
-            let (asked, peer) = (asked.clone(), peer.clone());
-            async move { note(&tx, &peer, asked).await }
+            let (asked, peer, hub) = (asked.clone(), peer.clone(), hub.clone());
+            async move { note(&hub, &tx, &peer, asked).await }
         })
         .await
 }
 
-async fn note(tx: &::store::Tx, peer: &Peer, asked: Announce) -> Result<Announced> {
+async fn note(hub: &Hub, tx: &::store::Tx, peer: &Peer, asked: Announce) -> Result<Announced> {
     let shape =
         serde_json::to_string(&asked.shape).map_err(|e| Fault::caused_by("write a shape", e))?;
     let known = store::lookup::<publication::Entity>(&**tx, asked.code.clone()).await?;
@@ -111,6 +114,7 @@ async fn note(tx: &::store::Tx, peer: &Peer, asked: Announce) -> Result<Announce
             next_sequence: 1,
             wants_full: true,
             announced_at: micros(tx.now()),
+            opened_as: None,
         };
         let answer = announced(&row)?;
         moved(tx, &peer.trace(), &row)?;
@@ -131,8 +135,9 @@ async fn note(tx: &::store::Tx, peer: &Peer, asked: Announce) -> Result<Announce
         row.announced = (row.shape != shape).then_some(shape);
         // What a steward suspended is opened by a steward only.
         if row.state != State::Suspended.name() {
-            let is_known = row.announced.is_none() && !is_elsewhere;
-            let state = if is_known {
+            let is_opened =
+                row.announced.is_none() && row.opened_as.as_ref() == Some(&row.resource);
+            let state = if is_opened && is_within_terms(hub, tx, &row).await? {
                 State::Open
             } else {
                 State::Announced
@@ -193,6 +198,7 @@ pub async fn set_open(app: &App, actor: &Actor, code: &str, open: bool) -> Resul
                 }
                 if open {
                     need_terms(&hub, &tx, &row).await?;
+                    row.opened_as = Some(row.resource.clone());
                 }
                 moved(&tx, &who, &row)?;
                 store::update(&tx, row.clone()).await?;
@@ -205,16 +211,24 @@ pub async fn set_open(app: &App, actor: &Actor, code: &str, open: bool) -> Resul
 
 /// Refuses what the terms forbid, with everything that is wrong.
 async fn need_terms(hub: &Hub, tx: &::store::Tx, row: &publication::Model) -> Result<()> {
-    let Some(terms) = hub.binding() else {
-        return Ok(());
-    };
-    let shape = shape(row)?;
-    let findings = terms.offer(tx, &offer(row, &shape)).await?;
+    let findings = forbidden(hub, tx, row).await?;
     if findings.is_empty() {
         Ok(())
     } else {
         Err(Error::Invalid(findings))
     }
+}
+
+async fn is_within_terms(hub: &Hub, tx: &::store::Tx, row: &publication::Model) -> Result<bool> {
+    Ok(forbidden(hub, tx, row).await?.is_empty())
+}
+
+async fn forbidden(hub: &Hub, tx: &::store::Tx, row: &publication::Model) -> Result<Vec<Finding>> {
+    let Some(terms) = hub.binding() else {
+        return Ok(Vec::new());
+    };
+    let shape = shape(row)?;
+    terms.offer(tx, &offer(row, &shape)).await
 }
 
 pub(super) fn offer<'a>(row: &'a publication::Model, shape: &'a Shape) -> Offer<'a> {

@@ -12,7 +12,8 @@ use sea_orm::{
 };
 
 use crate::schema::{
-    batch, certificate, chunk, delivery, node, publication, refused_row, subscription,
+    batch, certificate, chunk, delivery, node, node_key, node_trouble, publication, refused_row,
+    subscription,
 };
 
 /// A row by its key.
@@ -110,6 +111,74 @@ pub async fn forget_certificates(tx: &Tx, node: &str) -> Result<()> {
         .exec(&**tx)
         .await
         .map_err(|e| fault("forget a node's certificates", e))?;
+    Ok(())
+}
+
+/// Keys of a node, or of all, the oldest first.
+pub async fn keys(db: &impl ConnectionTrait, node: Option<&str>) -> Result<Vec<node_key::Model>> {
+    let mut query = node_key::Entity::find();
+    if let Some(node) = node {
+        query = query.filter(node_key::Column::Node.eq(node));
+    }
+    query
+        .order_by_asc(node_key::Column::Node)
+        .order_by_asc(node_key::Column::Since)
+        .all(db)
+        .await
+        .map_err(|e| fault("list nodes' keys", e).into())
+}
+
+/// The span of a node's present key ends, and that of the new one begins. A key that comes once
+/// more goes on.
+pub async fn change_key(tx: &Tx, node: &str, fresh: Option<String>) -> Result<()> {
+    let now = micros(tx.now());
+    let known = keys(&**tx, Some(node)).await?;
+    let last = known.last().map(|key| key.since);
+    let present = known.into_iter().find(|key| key.until.is_none());
+    if let (Some(present), Some(fresh)) = (&present, &fresh)
+        && present.signing_key == *fresh
+    {
+        return Ok(());
+    }
+    if let Some(present) = present {
+        let until = Some(now);
+        update(tx, node_key::Model { until, ..present }).await?;
+    }
+    let Some(signing_key) = fresh else {
+        return Ok(());
+    };
+    let row = node_key::Model {
+        node: node.to_owned(),
+        // Each begins at a moment of its own.
+        since: last.map_or(now, |last| now.max(last + 1)),
+        signing_key,
+        until: None,
+    };
+    insert(tx, row).await
+}
+
+/// Troubles of a node, or of all.
+pub async fn troubles(
+    db: &impl ConnectionTrait,
+    node: Option<&str>,
+) -> Result<Vec<node_trouble::Model>> {
+    let mut query = node_trouble::Entity::find();
+    if let Some(node) = node {
+        query = query.filter(node_trouble::Column::Node.eq(node));
+    }
+    let all = query
+        .order_by_asc(node_trouble::Column::Publication)
+        .all(db)
+        .await;
+    all.map_err(|e| fault("list nodes' troubles", e).into())
+}
+
+pub async fn forget_troubles(tx: &Tx, node: &str) -> Result<()> {
+    node_trouble::Entity::delete_many()
+        .filter(node_trouble::Column::Node.eq(node))
+        .exec(&**tx)
+        .await
+        .map_err(|e| fault("forget a node's troubles", e))?;
     Ok(())
 }
 

@@ -241,9 +241,24 @@ async fn insert(
     let node = store::get::<node::Entity>(&**tx, "node", asked.node.clone()).await?;
     let shape = publication::shape(&publication)?;
     let asked = within_grant(hub, tx, asked, &publication, &shape, &node.org).await?;
-    let findings = findings(&asked, &shape, &node, &publication, today);
+    let mut findings = findings(&asked, &shape, &node, &publication, today);
+    let held = holder(&**tx, &publication.code, &node.code, today).await?;
+    let is_renewed = match &held {
+        Some(held) if !asked.granted_by.is_empty() => {
+            asked.filter.is_empty() && covers(&asked.columns, asked.expires_on, held)?
+        }
+        Some(_) => false,
+        None => true,
+    };
+    if !is_renewed {
+        let text = Text::new("exchange-subscription-twice").with("node", &node.code);
+        findings.push(Finding::new("node", text));
+    }
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
+    }
+    if let Some(held) = held {
+        move_in(tx, &held.id, State::Withdrawn, &who).await?;
     }
     let wanted = |name: &&str| asked.columns.is_empty() || asked.columns.iter().any(|c| c == name);
     let names = shape.columns.iter().map(|c| c.name.as_str());
@@ -274,6 +289,36 @@ async fn insert(
     store::update(tx, publication).await?;
     moved(tx, &who, &row)?;
     Ok(row)
+}
+
+/// The subscription that a node has of a publication already. Both would write to one table, and
+/// each would take the other's rows for gone. One that is over gives its place up.
+pub(super) async fn holder(
+    db: &impl sea_orm::ConnectionTrait,
+    publication: &str,
+    node: &str,
+    today: NaiveDate,
+) -> Result<Option<subscription::Model>> {
+    let all = store::subscriptions(db, Some(publication)).await?;
+    let is_held = |row: &subscription::Model| {
+        row.node == node
+            && row.state != State::Withdrawn.name()
+            && row.expires_on.is_none_or(|last| today <= last)
+    };
+    Ok(all.into_iter().find(is_held))
+}
+
+/// Whether a grant of these columns until that day gives at least what is held, and for as long: as
+/// one that renews it or gives more. It takes its place then.
+pub(super) fn covers(
+    columns: &[String],
+    last: Option<NaiveDate>,
+    held: &subscription::Model,
+) -> Result<bool> {
+    let old: Vec<String> = parse(&held.columns)?;
+    let is_wide = columns.is_empty() || old.iter().all(|name| columns.contains(name));
+    let is_long = last.is_none_or(|last| held.expires_on.is_some_and(|old| old <= last));
+    Ok(is_wide && is_long)
 }
 
 /// A subscriber's node needs all rows anew, as after its own subscribers became more. The

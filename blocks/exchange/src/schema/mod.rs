@@ -2,6 +2,9 @@
 
 mod m20261125_10_exchange_create;
 mod m20261125_11_exchange_terms;
+mod m20261126_10_exchange_opened;
+mod m20261126_11_exchange_node_keys;
+mod m20261126_12_exchange_node_troubles;
 
 use sea_orm_migration::MigrationTrait;
 
@@ -10,6 +13,9 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261125_10_exchange_create::Migration),
         Box::new(m20261125_11_exchange_terms::Migration),
+        Box::new(m20261126_10_exchange_opened::Migration),
+        Box::new(m20261126_11_exchange_node_keys::Migration),
+        Box::new(m20261126_12_exchange_node_troubles::Migration),
     ]
 }
 
@@ -51,6 +57,35 @@ entity!(
     pub seen_at: Option<i64>,
     pub revoked_at: Option<i64>,
     pub revoked_reason: String,
+});
+
+entity!(
+    /// A key that a node signs, or signed, with. What was signed within its span is verified by it
+    /// for good.
+    node_key, "exchange_node_key", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub node: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub since: i64,
+    /// SM2, PEM.
+    #[sea_orm(column_type = "Text")]
+    pub signing_key: String,
+    /// None for the present one.
+    pub until: Option<i64>,
+});
+
+entity!(
+    /// What a node could not do when it was last heard of.
+    node_trouble, "exchange_node_trouble", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub node: String,
+    /// Code of a publication; empty for the node itself.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication: String,
+    /// May show values of the source.
+    #[sea_orm(column_type = "Text")]
+    pub problem: String,
+    pub since: i64,
 });
 
 entity!(
@@ -97,6 +132,8 @@ entity!(
     pub next_sequence: i64,
     pub wants_full: bool,
     pub announced_at: i64,
+    /// The resource as which these columns were opened; none before a steward has seen them.
+    pub opened_as: Option<String>,
 });
 
 entity!(

@@ -151,11 +151,14 @@ async fn a_post_reaches_its_own_department_and_those_below(db: Db, clock: Arc<Ma
         "basis": "示范条例第一条"});
     let made = house.ask(&own, post("subscriptions", &subscribing)).await;
     let made: Value = serde_json::from_str(&made.1).unwrap();
+    house.enrol("civil-2", CIVIL).await;
+    let other_node = json!({"publication": "numbers", "node": "civil-2", "purpose": "核对",
+        "basis": "示范条例第一条"});
     let step = format!("subscriptions/{}/steps", made["id"].as_str().unwrap());
     for (path, body) in [
         ("publications/numbers/steps", json!({"step": "open"})),
         ("publications/numbers/steps", json!({"step": "full"})),
-        ("subscriptions", subscribing),
+        ("subscriptions", other_node),
         (step.as_str(), json!({"state": "suspended"})),
         ("nodes/police-1/revoke", json!({"reason": "丢失"})),
     ] {

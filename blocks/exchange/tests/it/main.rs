@@ -16,4 +16,5 @@ mod http;
 mod killing;
 mod loading;
 mod replication;
+mod standing;
 mod texts;
