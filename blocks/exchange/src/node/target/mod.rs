@@ -122,6 +122,13 @@ impl Order {
         names.collect::<Vec<_>>().join(", ")
     }
 
+    /// Columns that are no part of the key, as the exchange calls them.
+    fn others(&self) -> Vec<&str> {
+        let columns = self.shape.columns.iter().map(|column| column.name.as_str());
+        let is_key = |name: &&str| self.shape.key.iter().any(|key| key == name);
+        columns.filter(|name| !is_key(name)).collect()
+    }
+
     fn schema(&self, kind: Kind) -> SchemaRef {
         match kind {
             Kind::Rows => self.shape.schema(),
@@ -148,14 +155,8 @@ impl Order {
 
     /// The key's columns of rows.
     fn keys(&self, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, Fault> {
-        let failed = |e| Fault::caused_by("find the key", e);
-        let keys = batches.iter().map(|batch| {
-            let schema = batch.schema();
-            let places = self.shape.key.iter().map(|name| schema.index_of(name));
-            let places: Vec<usize> = places.collect::<Result<_, _>>().map_err(failed)?;
-            batch.project(&places).map_err(failed)
-        });
-        keys.collect()
+        let key: Vec<&str> = self.shape.key.iter().map(String::as_str).collect();
+        project(batches, &key)
     }
 
     /// Codes of the exchange as codes of the table.
@@ -185,4 +186,16 @@ impl Order {
         RecordBatch::try_new(schema.clone(), columns.collect())
             .map_err(|e| Fault::caused_by("translate codes", e))
     }
+}
+
+/// These columns of rows, in this order.
+fn project(batches: &[RecordBatch], names: &[&str]) -> Result<Vec<RecordBatch>, Fault> {
+    let failed = |e| Fault::caused_by("choose columns", e);
+    let chosen = batches.iter().map(|batch| {
+        let schema = batch.schema();
+        let places = names.iter().map(|name| schema.index_of(name));
+        let places: Vec<usize> = places.collect::<Result<_, _>>().map_err(failed)?;
+        batch.project(&places).map_err(failed)
+    });
+    chosen.collect()
 }

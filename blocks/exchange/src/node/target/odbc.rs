@@ -10,11 +10,14 @@ use arrow_odbc::{
 };
 use kernel::Fault;
 
-use super::{Dialect, MARKS, Order, PASSING};
+use super::{Dialect, MARKS, Order, PASSING, project};
 use crate::{
     data::chunk::{Kind, Mark},
     node::source::{failed, odbc},
 };
+
+/// Rows on their way into the table.
+const STAGED: &str = "tongban_staged";
 
 /// Applies a delivery, unless the table has it. A fault that is transient may go by itself; any other
 /// needs a person.
@@ -64,6 +67,13 @@ impl Table<'_> {
         for sql in self.order.tables(dialect) {
             self.create(&sql)?;
         }
+        let (table, names) = (&self.order.target.table, self.order.names(Kind::Rows));
+        self.run(&format!(
+            "CREATE TEMPORARY TABLE {STAGED} AS SELECT {names} FROM {table} WHERE 1 = 0"
+        ))?;
+        // Without it, where the key's type bears none, it is only slower.
+        let key = self.order.names(Kind::Deletes);
+        drop(self.run(&format!("CREATE INDEX {STAGED}_key ON {STAGED} ({key})")));
         Ok(())
     }
 
@@ -89,20 +99,28 @@ impl Table<'_> {
             return Ok(());
         }
         let order = self.order;
-        if order.is_full() {
-            self.run(&format!("DELETE FROM {}", order.target.table))?;
-        }
+        let is_fill = order.is_full() && self.is_empty()?;
         for (place, mark) in chunks.iter().enumerate() {
             let batches = order.read(place, mark)?;
             let batches = batches.iter().map(|batch| order.translate(batch));
             let batches: Vec<_> = batches.collect::<Result<_, _>>()?;
-            // Rows of these keys may be there already.
-            if mark.kind == Kind::Deletes || !order.is_full() {
-                self.delete(&batches)?;
+            let schema = order.schema(mark.kind);
+            match mark.kind {
+                Kind::Rows if is_fill => self.insert(&order.target.table, &schema, &batches)?,
+                Kind::Rows => {
+                    self.insert(STAGED, &schema, &batches)?;
+                    self.update(&batches)?;
+                    if !order.is_full() {
+                        self.insert_new()?;
+                    }
+                }
+                Kind::Deletes if order.is_full() && !is_fill => self.delete(STAGED, &batches)?,
+                Kind::Deletes => self.delete(&order.target.table, &batches)?,
             }
-            if mark.kind == Kind::Rows {
-                self.insert(&order.schema(mark.kind), &batches)?;
-            }
+        }
+        if order.is_full() && !is_fill {
+            self.delete_others()?;
+            self.insert_new()?;
         }
         self.mark()?;
         self.connection
@@ -152,7 +170,76 @@ impl Table<'_> {
         done.map_err(|e| refused("mark the target", e))
     }
 
-    fn insert(&self, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), Fault> {
+    fn is_empty(&self) -> Result<bool, Fault> {
+        let sql = format!("SELECT 1 FROM {}", self.order.target.table);
+        let found = self.connection.execute(&sql, (), None);
+        let cursor = found.map_err(|e| failed("ask the target", e))?;
+        let Some(mut cursor) = cursor else {
+            return Ok(true);
+        };
+        let row = cursor.next_row().map_err(|e| failed("ask the target", e))?;
+        Ok(row.is_none())
+    }
+
+    /// Of rows that are there the named columns change: the table may have more of them, and other
+    /// tables may point to it.
+    fn update(&self, batches: &[RecordBatch]) -> Result<(), Fault> {
+        let order = self.order;
+        let others = order.others();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let set = |names: &[&str], between: &str| {
+            let set = names.iter().map(|name| format!("{} = ?", order.name(name)));
+            set.collect::<Vec<_>>().join(between)
+        };
+        let key: Vec<&str> = order.shape.key.iter().map(String::as_str).collect();
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {}",
+            order.target.table,
+            set(&others, ", "),
+            set(&key, " AND ")
+        );
+        let rows = project(batches, &[others, key].concat())?;
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        let schema = first.schema();
+        self.write(&sql, &schema, &rows)
+    }
+
+    /// Staged rows that are not there yet come.
+    fn insert_new(&self) -> Result<(), Fault> {
+        let (table, names) = (&self.order.target.table, self.order.names(Kind::Rows));
+        let same = self.order.same_key();
+        let come = format!(
+            "INSERT INTO {table} ({names}) SELECT {names} FROM {STAGED} s WHERE NOT EXISTS \
+             (SELECT 1 FROM {table} t WHERE {same})"
+        );
+        self.change(&come)?;
+        self.change(&format!("DELETE FROM {STAGED}"))
+    }
+
+    /// Rows that are not staged go.
+    fn delete_others(&self) -> Result<(), Fault> {
+        let table = &self.order.target.table;
+        let same = self.order.shape.key.iter().map(|name| {
+            let name = self.order.name(name);
+            format!("s.{name} = {table}.{name}")
+        });
+        let same = same.collect::<Vec<_>>().join(" AND ");
+        self.change(&format!(
+            "DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM {STAGED} s WHERE {same})"
+        ))
+    }
+
+    fn change(&self, sql: &str) -> Result<(), Fault> {
+        let done = self.connection.execute(sql, (), None);
+        done.map(drop)
+            .map_err(|e| refused("write to the target", e))
+    }
+
+    fn insert(&self, into: &str, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), Fault> {
         let names: Vec<&str> = schema
             .fields()
             .iter()
@@ -160,21 +247,18 @@ impl Table<'_> {
             .collect();
         let marks = vec!["?"; names.len()].join(", ");
         let names = names.join(", ");
-        let sql = format!(
-            "INSERT INTO {} ({names}) VALUES ({marks})",
-            self.order.target.table
-        );
+        let sql = format!("INSERT INTO {into} ({names}) VALUES ({marks})");
         self.write(&sql, schema, batches)
     }
 
-    fn delete(&self, batches: &[RecordBatch]) -> Result<(), Fault> {
+    fn delete(&self, from: &str, batches: &[RecordBatch]) -> Result<(), Fault> {
         let key = &self.order.shape.key;
         let conditions: Vec<String> = key
             .iter()
             .map(|name| format!("{} = ?", self.order.name(name)))
             .collect();
         let conditions = conditions.join(" AND ");
-        let sql = format!("DELETE FROM {} WHERE {conditions}", self.order.target.table);
+        let sql = format!("DELETE FROM {from} WHERE {conditions}");
         let keys = self.order.keys(batches)?;
         let Some(first) = keys.first() else {
             return Ok(());

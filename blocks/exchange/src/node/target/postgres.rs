@@ -105,7 +105,7 @@ impl Ready {
 /// Where rows of a full delivery go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// Each chunk takes the place of the rows with its keys.
+    /// Each chunk changes the rows with its keys.
     Change,
     /// The table was empty.
     Fill,
@@ -190,14 +190,10 @@ impl Load {
             .map_err(|e| refused("commit at the target", e))
     }
 
-    /// Rows take the place of those with their keys.
     async fn change(&mut self, ready: &Ready) -> Result<(), Fault> {
         self.copy(STAGED, ready).await?;
-        let table = self.order.target.table.clone();
-        self.delete_same(&table, STAGED).await?;
-        let names = &ready.names;
-        let sql = format!("INSERT INTO {table} ({names}) SELECT {names} FROM {STAGED}");
-        run(&mut self.connection, &sql).await?;
+        run(&mut self.connection, &format!("ANALYZE {STAGED}")).await?;
+        self.put().await?;
         run(&mut self.connection, &format!("TRUNCATE {STAGED}")).await
     }
 
@@ -215,26 +211,44 @@ impl Load {
         run(&mut self.connection, &sql).await
     }
 
-    /// What is not staged as it stands in the table goes, then what is not there comes. Rows are
-    /// compared byte by byte, which every type bears.
+    /// What is not staged goes, then the rest is put.
     async fn replace(&mut self) -> Result<(), Fault> {
         run(&mut self.connection, &format!("ANALYZE {STAGED}")).await?;
+        let (table, same) = (&self.order.target.table, self.order.same_key());
+        let gone = format!(
+            "DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {STAGED} s WHERE {same})"
+        );
+        run(&mut self.connection, &gone).await?;
+        self.put().await
+    }
+
+    /// Staged rows into the table. Of those that are there only the named columns change, and only
+    /// where they differ: the table may have more, and other tables may point to it. Values are
+    /// compared byte by byte, which every type bears.
+    async fn put(&mut self) -> Result<(), Fault> {
         let (table, names) = (&self.order.target.table, self.order.names(Kind::Rows));
         let same = self.order.same_key();
-        let row = |of: &str| {
-            let names = names.split(", ").map(|name| format!("{of}.{name}"));
-            names.collect::<Vec<_>>().join(", ")
-        };
-        let (old, new) = (row("t"), row("s"));
-        let gone = format!(
-            "DELETE FROM {table} t WHERE NOT EXISTS \
-             (SELECT 1 FROM {STAGED} s WHERE {same} AND ROW({new})::record *= ROW({old})::record)"
-        );
+        let others = self.order.others();
+        if !others.is_empty() {
+            let all = |one: &dyn Fn(&str) -> String| {
+                let all = others.iter().map(|name| one(self.order.name(name)));
+                all.collect::<Vec<_>>().join(", ")
+            };
+            let changes = all(&|name| format!("{name} = s.{name}"));
+            let (old, new) = (
+                all(&|name| format!("t.{name}")),
+                all(&|name| format!("s.{name}")),
+            );
+            let change = format!(
+                "UPDATE {table} t SET {changes} FROM {STAGED} s \
+                 WHERE {same} AND NOT (ROW({new})::record *= ROW({old})::record)"
+            );
+            run(&mut self.connection, &change).await?;
+        }
         let come = format!(
             "INSERT INTO {table} ({names}) SELECT {names} FROM {STAGED} s WHERE NOT EXISTS \
              (SELECT 1 FROM {table} t WHERE {same})"
         );
-        run(&mut self.connection, &gone).await?;
         run(&mut self.connection, &come).await
     }
 
