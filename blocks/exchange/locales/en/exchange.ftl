@@ -61,3 +61,5 @@ exchange-url = The address must begin with http:// or https://; correct it.
 exchange-refusals-unsound = The refused rows that were told are not those of the manifest; they were not taken. Update the node.
 exchange-refusals-missing = Refused rows of the batch were not told; the node tells them again.
 exchange-subscription-twice = The node { $node } has a subscription of this publication already, and both would write to one table; withdraw that one first, or name a grant that gives at least as much.
+exchange-row-cells = The row has another number of cells than the headings; put quotation marks around values with a separator in them.
+exchange-row-json = The line is no JSON object; correct it.

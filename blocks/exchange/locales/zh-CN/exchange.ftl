@@ -61,3 +61,5 @@ exchange-url = 地址须以 http:// 或 https:// 开头，请改正。
 exchange-refusals-unsound = 所报的剔除行与批次清单不符，未接收；请升级节点程序。
 exchange-refusals-missing = 批次的剔除行没有报全；节点会重新上报。
 exchange-subscription-twice = 节点 { $node } 已订阅该发布项，两份订阅会写入同一张表；请先撤回原订阅，或填写不少于原范围的授权编号。
+exchange-row-cells = 该行的单元格数与表头不一致；含分隔符的值请加引号。
+exchange-row-json = 该行不是 JSON 对象；请更正。

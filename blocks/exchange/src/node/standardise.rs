@@ -9,11 +9,12 @@ use arrow::{
         Float64Builder, Int64Builder, RecordBatch, StringArray, StringBuilder,
         TimestampMicrosecondBuilder,
     },
-    compute::{cast, filter_record_batch},
+    compute::{can_cast_types, cast, filter_record_batch, kernels::cmp::distinct},
     datatypes::{DataType, Float64Type, SchemaRef},
+    error::ArrowError,
 };
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
-use kernel::Fault;
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use kernel::{Fault, clock::local};
 
 use super::config::SourceColumn;
 use crate::{data::Type, wire::RefusedRow};
@@ -28,11 +29,17 @@ pub const DATE: &str = "exchange-row-date";
 pub const BOOLEAN: &str = "exchange-row-boolean";
 pub const REPEATED: &str = "exchange-row-repeated";
 pub const BYTES: &str = "exchange-row-bytes";
+pub const CELLS: &str = "exchange-row-cells";
+pub const JSON: &str = "exchange-row-json";
 
 /// All reasons.
-pub const REASONS: [&str; 9] = [
-    REQUIRED, NUL, LENGTH, CODE, NUMBER, DATE, BOOLEAN, REPEATED, BYTES,
+pub const REASONS: [&str; 11] = [
+    REQUIRED, NUL, LENGTH, CODE, NUMBER, DATE, BOOLEAN, REPEATED, BYTES, CELLS, JSON,
 ];
+
+/// A column of texts after those of the publication, in which a source tells what is wrong with a
+/// row as a whole: one of the reasons.
+pub const WRONG: &str = "tongban_wrong";
 
 /// Good rows, and why others are not among them.
 pub struct Standard {
@@ -64,6 +71,7 @@ pub fn standardise(
         refused.extend(wrong.into_iter().map(|(row, reason)| (row, place, reason)));
         arrays.push(array);
     }
+    refused.splice(0..0, wrong_rows(raw));
     let failed = |e| Fault::caused_by("bring rows into shape", e);
     // Until the bad rows are out, required columns may hold nothing.
     let fields: Vec<_> = schema
@@ -84,6 +92,16 @@ pub fn standardise(
     }
     let rows = RecordBatch::try_new(schema.clone(), rows.columns().to_vec()).map_err(failed)?;
     Ok(Standard { rows, refused })
+}
+
+/// What the source itself says is wrong.
+fn wrong_rows(raw: &RecordBatch) -> Vec<(usize, usize, &'static str)> {
+    let told = raw.column_by_name(WRONG);
+    let told = told.and_then(|told| told.as_string_opt::<i32>());
+    let rows = told.into_iter().flatten().enumerate();
+    let known = |said: &str| REASONS.into_iter().find(|reason| *reason == said);
+    rows.filter_map(|(row, said)| Some((row, 0, known(said?)?)))
+        .collect()
 }
 
 /// A refused row with its raw values. `before` rows of the source came before the batch.
@@ -135,14 +153,14 @@ fn convert(column: &SourceColumn, raw: &ArrayRef, wrong: &mut Wrong) -> Result<A
     } else {
         cast(raw, &wanted).map_err(failed)?
     };
-    let reason = if matches!(column.kind, Type::Date | Type::Timestamp) {
-        DATE
-    } else {
-        NUMBER
+    let reason = match column.kind {
+        Type::Date | Type::Timestamp => DATE,
+        Type::Boolean => BOOLEAN,
+        _ => NUMBER,
     };
-    if array.null_count() > raw.null_count() {
-        let lost = (0..array.len()).filter(|row| array.is_null(*row) && !raw.is_null(*row));
-        wrong.extend(lost.map(|row| (row, reason)));
+    if array.data_type() != raw.data_type() {
+        let changed = changed(raw, &array).map_err(failed)?;
+        wrong.extend(changed.into_iter().map(|row| (row, reason)));
     }
     if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
         let odd = floats
@@ -152,6 +170,34 @@ fn convert(column: &SourceColumn, raw: &ArrayRef, wrong: &mut Wrong) -> Result<A
         wrong.extend(odd.map(|(row, _)| (row, NUMBER)));
     }
     Ok(array)
+}
+
+/// Rows whose value became another one: it has no place in the type, or only a part of it has. What
+/// goes there and back again unchanged has lost nothing.
+fn changed(raw: &ArrayRef, array: &ArrayRef) -> Result<Vec<usize>, ArrowError> {
+    let is_lost = |row: &usize| array.is_null(*row) && !raw.is_null(*row);
+    // A float holds as much of a fraction as it holds: whoever promises one says so.
+    let is_fraction = matches!(raw.data_type(), DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale > 0);
+    if is_fraction && *array.data_type() == DataType::Float64
+        || !can_cast_types(array.data_type(), raw.data_type())
+    {
+        return Ok((0..array.len()).filter(is_lost).collect());
+    }
+    let back = cast(array, raw.data_type())?;
+    if raw.data_type().is_floating() {
+        // Numbers, of which there is a zero below zero.
+        let both = (
+            cast(raw, &DataType::Float64)?,
+            cast(&back, &DataType::Float64)?,
+        );
+        let raw = both.0.as_primitive::<Float64Type>();
+        let pairs = raw.iter().zip(both.1.as_primitive::<Float64Type>());
+        let changed = pairs.enumerate().filter(|(_, (old, new))| old != new);
+        return Ok(changed.map(|(row, _)| row).collect());
+    }
+    let distinct = distinct(&back, raw)?;
+    let rows = distinct.values().set_indices();
+    Ok(rows.collect())
 }
 
 /// Trims, narrows and translates texts; empty ones are none.
@@ -308,10 +354,14 @@ fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
 }
 
-/// A date, and a time if one is told.
+/// A date, and a time if one is told. One with its distance from UTC, as ISO 8601 writes it, is
+/// told on the clocks of China.
 fn timestamp(text: &str) -> Option<NaiveDateTime> {
     let narrow = narrow(text);
     let text = narrow.as_deref().unwrap_or(text);
+    if let Some(at) = with_offset(text) {
+        return Some(local(at.to_utc()).naive_local());
+    }
     let Some((day, time)) = text.split_once(['T', ' ']) else {
         return date(text)?.and_hms_opt(0, 0, 0);
     };
@@ -320,6 +370,27 @@ fn timestamp(text: &str) -> Option<NaiveDateTime> {
         .or_else(|_| NaiveTime::parse_from_str(time, "%H:%M"))
         .ok()?;
     Some(date(day)?.and_time(time))
+}
+
+/// `2026-03-02T09:05:00Z`, `2026-03-02 09:05+08:00`, `2026-03-02T09:05:00.123+0800`.
+fn with_offset(text: &str) -> Option<DateTime<FixedOffset>> {
+    let (day, time) = text.split_once(['T', 't', ' '])?;
+    let (time, offset) = if let Some(time) = time.strip_suffix(['Z', 'z']) {
+        (time, "+0000".to_owned())
+    } else {
+        let (time, offset) = time.split_at_checked(time.rfind(['+', '-'])?)?;
+        let digits = offset.replace(':', "");
+        let minutes = if digits.len() == 3 { "00" } else { "" };
+        (time, digits + minutes)
+    };
+    let time = time.trim();
+    let seconds = if time.matches(':').count() == 1 {
+        ":00"
+    } else {
+        ""
+    };
+    let whole = format!("{day} {time}{seconds} {offset}");
+    DateTime::parse_from_str(&whole, "%Y-%m-%d %H:%M:%S%.f %z").ok()
 }
 
 #[cfg(test)]
@@ -384,6 +455,52 @@ mod tests {
         assert_eq!(check(&column(Type::Boolean), "maybe"), Err(BOOLEAN));
         let at = column(Type::Timestamp);
         assert_eq!(check(&at, "2026/3/2 9:05").unwrap(), "2026-03-02T09:05:00");
+        for text in [
+            "2026-03-02T01:05:00Z",
+            "2026-03-02T09:05:00+08:00",
+            "2026-03-02 09:05:00+08",
+            "2026-03-01T20:05-0500",
+        ] {
+            assert_eq!(check(&at, text).unwrap(), "2026-03-02T09:05:00", "{text}");
+        }
+        assert_eq!(check(&at, "2026-03-02T01:05:00+"), Err(DATE));
+    }
+
+    /// What a database tells in another type is taken if nothing of it is lost.
+    #[test]
+    fn values_are_not_cut_to_fit() {
+        let decimal = |value: i128, scale| -> ArrayRef {
+            let array = arrow::array::Decimal128Array::from(vec![Some(value), None]);
+            Arc::new(array.with_precision_and_scale(20, scale).unwrap())
+        };
+        let float =
+            |value: f64| -> ArrayRef { Arc::new(arrow::array::Float64Array::from(vec![value])) };
+        let wrong = |kind: Type, raw: &ArrayRef| {
+            let mut wrong = Vec::new();
+            convert(&column(kind), raw, &mut wrong).unwrap();
+            wrong
+        };
+        let sum = Type::Decimal {
+            digits: 12,
+            scale: 2,
+        };
+        assert_eq!(wrong(sum, &decimal(10_049, 4)), [(0, NUMBER)]);
+        assert_eq!(wrong(sum, &decimal(10_100, 4)), []);
+        assert_eq!(wrong(sum, &float(1.0049)), [(0, NUMBER)]);
+        assert_eq!(wrong(sum, &float(0.1)), []);
+        assert_eq!(wrong(Type::Float, &decimal(3, 1)), []);
+        assert_eq!(wrong(Type::Integer, &float(1.9)), [(0, NUMBER)]);
+        assert_eq!(wrong(Type::Integer, &float(-0.0)), []);
+        assert_eq!(wrong(Type::Integer, &float(f64::NAN)), [(0, NUMBER)]);
+        assert_eq!(wrong(Type::Integer, &decimal(19, 1)), [(0, NUMBER)]);
+        let number: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![(1_i64 << 53) + 1]));
+        assert_eq!(wrong(Type::Float, &number), [(0, NUMBER)]);
+        assert_eq!(wrong(Type::Boolean, &number), [(0, BOOLEAN)]);
+        let noon = 12 * 3_600_000_000_i64;
+        for (at, expected) in [(noon, vec![(0, DATE)]), (0, vec![])] {
+            let array = arrow::array::TimestampMicrosecondArray::from(vec![at]);
+            assert_eq!(wrong(Type::Date, &(Arc::new(array) as ArrayRef)), expected);
+        }
     }
 
     #[test]
