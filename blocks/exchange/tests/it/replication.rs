@@ -275,3 +275,41 @@ async fn a_table_without_its_key_is_told(db: Db, clock: Arc<ManualClock>) {
     assert_eq!(pair.flow().await, 1);
     source.assert_same();
 }
+
+/// A server that keeps only so much of the log gives a slot up that lags behind. It needs one with
+/// `max_slot_wal_keep_size`.
+#[db_test(migrations = migrations)]
+async fn a_slot_that_was_given_up_is_made_anew(db: Db, clock: Arc<ManualClock>) {
+    let Some(source) = Source::make(COLUMNS) else {
+        return;
+    };
+    if rows(&source.connection, "SHOW max_slot_wal_keep_size") == ["-1"] {
+        eprintln!("skipped: the server's max_slot_wal_keep_size is not set");
+        return;
+    }
+    let house = House::open(db, &clock).await;
+    source.run(&["INSERT INTO t SELECT '甲', n, 'x' FROM generate_series(1, 100) n"]);
+    let mut pair = Pair::open(&house, &source).await;
+    assert_eq!(pair.flow().await, 1);
+    let status = format!(
+        "SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{}'",
+        source.name
+    );
+    for _ in 0..20 {
+        source.run(&[
+            "UPDATE t SET name = name || 'y'",
+            "SELECT pg_switch_wal()",
+            "CHECKPOINT",
+        ]);
+        if rows(&source.connection, &status) == ["lost"] {
+            break;
+        }
+    }
+    assert_eq!(rows(&source.connection, &status), ["lost"]);
+    source.run(&["DELETE FROM t WHERE id = 1"]);
+    assert_eq!(pair.flow().await, 1);
+    source.assert_same();
+    source.run(&["DELETE FROM t WHERE id = 2"]);
+    assert_eq!(pair.flow().await, 1);
+    source.assert_same();
+}

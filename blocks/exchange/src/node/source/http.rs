@@ -42,10 +42,11 @@ pub fn read(
     take: &mut Take<'_>,
 ) -> Result<End, Fault> {
     let client = client(source)?;
-    let since = plan
+    let asked = plan
         .since
         .as_deref()
         .filter(|_| plan.kind == BatchKind::Increment);
+    let since = asked.filter(|since| !is_ahead(since));
     let mut address = first(source, since)?;
     let mut reading = Reading {
         source,
@@ -60,7 +61,11 @@ pub fn read(
             .collect(),
         rows: Vec::new(),
         gone: Vec::new(),
-        mark: plan.since.clone().map(Mark::of),
+        mark: plan
+            .since
+            .clone()
+            .filter(|mark| !is_ahead(mark))
+            .map(Mark::of),
         trouble: None,
         publication,
         take,
@@ -74,7 +79,8 @@ pub fn read(
                     .watermark
                     .as_ref()
                     .and_then(|_| reading.mark.map(|mark| mark.0)),
-                is_full: false,
+                // What was passed over because of a mark in the future is read now.
+                is_full: asked.is_some() && since.is_none(),
             });
         };
         let next = address
@@ -237,6 +243,14 @@ impl Mark {
     }
 }
 
+/// Whether a mark is a moment that has yet to come, by the node's clock. The day after today is
+/// today somewhere.
+fn is_ahead(mark: &str) -> bool {
+    let day = mark.get(..10).map(str::parse::<chrono::NaiveDate>);
+    let today = chrono::Utc::now().date_naive();
+    matches!(day, Some(Ok(day)) if (day - today).num_days() > 1)
+}
+
 type Cells = Vec<Option<String>>;
 
 /// What is read of an answer.
@@ -259,7 +273,9 @@ impl Reading<'_, '_> {
             let mark = object.get(name).and_then(json_cell).ok_or_else(|| {
                 Fault::new(format!("a row of the API has no {name}, its watermark"))
             })?;
-            if self.mark.as_ref().is_none_or(|own| own.is_before(&mark)) {
+            // A mark in the future would hide all that changes until then.
+            let is_later = self.mark.as_ref().is_none_or(|own| own.is_before(&mark));
+            if is_later && !is_ahead(&mark) {
                 self.mark = Some(Mark::of(mark));
             }
         }

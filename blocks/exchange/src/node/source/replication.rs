@@ -111,6 +111,17 @@ impl Log<'_> {
         let is_there = there(&format!(
             "SELECT 1 FROM pg_replication_slots WHERE slot_name = {slot}"
         ))?;
+        // A slot for which the server kept too little of the log tells nothing any more. Servers
+        // know different columns of it.
+        let is_lost = there(&format!(
+            "SELECT 1 FROM pg_replication_slots s WHERE slot_name = {slot} \
+             AND (to_jsonb(s)->>'wal_status' = 'lost' OR to_jsonb(s)->>'invalidation_reason' IS NOT NULL)"
+        ))?;
+        if is_lost {
+            self.reader
+                .one(&format!("SELECT pg_drop_replication_slot({slot})::text"))?;
+        }
+        let is_there = is_there && !is_lost;
         if !is_there {
             tracing::warn!(
                 slot,
@@ -213,14 +224,14 @@ impl Log<'_> {
             format!("c.{name} = t.{name}")
         });
         let same = same.collect::<Vec<_>>().join(" AND ");
-        let columns = self.reader.columns("t");
+        let (columns, live) = (self.reader.columns("t"), self.reader.live());
         let rows = format!(
-            "{touched} SELECT {columns} FROM {table} t WHERE EXISTS (SELECT 1 FROM c WHERE {same})"
+            "{touched} SELECT {columns} FROM {table} t WHERE EXISTS (SELECT 1 FROM c WHERE {same}){live}"
         );
         self.reader.query(&rows, Kind::Rows, take)?;
         let keys = self.reader.keys("c.");
         let gone = format!(
-            "{touched} SELECT {keys} FROM c WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {same})"
+            "{touched} SELECT {keys} FROM c WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {same}{live})"
         );
         self.reader.query(&gone, Kind::Deletes, take)
     }

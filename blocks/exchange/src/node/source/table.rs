@@ -77,10 +77,29 @@ impl Reader<'_> {
         let table = &self.source.table;
         // The end is asked for first: what changes while rows are read is read next time again.
         let end = self.one(&format!("SELECT MAX({column}) FROM {table}"))?;
+        let is_number = end.as_ref().is_none_or(|end| end.parse::<i64>().is_ok());
+        // A mark in the future would hide all that changes until then. Its row goes out with the
+        // others.
+        let end = if is_number {
+            end
+        } else {
+            self.one(&format!(
+                "SELECT MAX({column}) FROM {table} WHERE {column} <= CURRENT_TIMESTAMP"
+            ))?
+        };
         let since = match plan.kind {
             BatchKind::Full => None,
             BatchKind::Increment => plan.since.as_deref(),
         };
+        // What was passed over because of a mark in the future is read now.
+        let is_ahead = match since.map(|since| literal(since, 0)).transpose()? {
+            Some(since) if !is_number => {
+                let asked = format!("SELECT MIN(1) FROM {table} WHERE {since} > CURRENT_TIMESTAMP");
+                self.one(&asked)?.is_some()
+            }
+            _ => false,
+        };
+        let since = since.filter(|_| !is_ahead);
         let condition = since
             .map(|since| literal(since, self.source.overlap).map(|l| format!("{column} >= {l}")))
             .transpose()?;
@@ -92,7 +111,7 @@ impl Reader<'_> {
         }
         Ok(End {
             watermark: end,
-            is_full: false,
+            is_full: is_ahead,
         })
     }
 
@@ -105,17 +124,19 @@ impl Reader<'_> {
             .map(SourceColumn::source)
             .collect();
         let mut sql = format!("SELECT {} FROM {}", columns.join(", "), self.source.table);
-        let kept = self
-            .source
-            .deleted
-            .as_deref()
-            .map(|deleted| format!("NOT ({deleted})"));
-        let conditions: Vec<&str> = [condition, kept.as_deref()].into_iter().flatten().collect();
-        if !conditions.is_empty() {
-            sql.push_str(" WHERE ");
-            sql.push_str(&conditions.join(" AND "));
-        }
+        sql.push_str(" WHERE ");
+        sql.push_str(condition.unwrap_or("1 = 1"));
+        sql.push_str(&self.live());
         self.query(&sql, Kind::Rows, take)
+    }
+
+    /// One more condition, under which a row is not gone. A condition that is neither true nor false
+    /// is not met.
+    pub(super) fn live(&self) -> String {
+        let deleted = self.source.deleted.as_deref();
+        deleted.map_or_else(String::new, |deleted| {
+            format!(" AND CASE WHEN ({deleted}) THEN 1 ELSE 0 END = 0")
+        })
     }
 
     /// Changed rows as they are now, then keys of the changes table that are no row any more. A
@@ -147,15 +168,15 @@ impl Reader<'_> {
             .key_columns()
             .map(|c| format!("c.{0} = t.{0}", c.source()))
             .collect();
-        let same = same.join(" AND ");
+        let (same, live) = (same.join(" AND "), self.live());
         let rows = format!(
             "SELECT {columns} FROM {table} t WHERE EXISTS \
-             (SELECT 1 FROM {log} c WHERE {same} AND {span})"
+             (SELECT 1 FROM {log} c WHERE {same} AND {span}){live}"
         );
         self.query(&rows, Kind::Rows, take)?;
         let gone = format!(
             "SELECT DISTINCT {} FROM {log} c WHERE {span} AND NOT EXISTS \
-             (SELECT 1 FROM {table} t WHERE {same})",
+             (SELECT 1 FROM {table} t WHERE {same}{live})",
             self.keys("c.")
         );
         self.query(&gone, Kind::Deletes, take)?;
