@@ -16,7 +16,7 @@ use exchange::{
         enrol,
         pull::Puller,
         send::Sender,
-        state::{State, batch, reading},
+        state::{State, Taken, batch, reading},
     },
     wire::{
         Announce, Announced, BatchKind, Delivery, Manifest, Note, PublicationState, Signed, Want,
@@ -191,7 +191,7 @@ impl Relay<'_> {
         };
         self.to
             .state
-            .add_batch(row.clone(), read, Vec::new())
+            .add_batch(row.clone(), read, Taken::default())
             .await?;
         Ok(Some(row))
     }

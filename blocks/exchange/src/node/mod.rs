@@ -78,21 +78,16 @@ impl Folder {
         store::key_file::key(&self.0, "tls.key.pem", "international")
     }
 
-    /// Removes chunks of readings that were cut off: the node knows no batch of theirs.
-    fn sweep(&self, known: &HashSet<String>) -> Result<(), Fault> {
-        let out = self.0.join("out");
-        let failed = |e| Fault::caused_by(format!("look into {}", out.display()), e);
-        let found = match std::fs::read_dir(&out) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            found => found.map_err(failed)?,
-        };
-        for entry in found {
-            let entry = entry.map_err(failed)?;
-            if !known.contains(&*entry.file_name().to_string_lossy()) {
-                send::remove(&entry.path());
-            }
-        }
-        Ok(())
+    /// Removes what the node does not know of: chunks of readings that were cut off, copies of files
+    /// that were not taken then.
+    fn sweep(&self, batches: &HashSet<String>, digests: &HashSet<String>) -> Result<(), Fault> {
+        sweep(&self.0.join("out"), batches)?;
+        sweep(&self.kept(), digests)
+    }
+
+    /// Files that were taken.
+    pub fn kept(&self) -> PathBuf {
+        self.0.join("kept")
     }
 
     /// Chunks of a batch that goes out.
@@ -132,4 +127,30 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Fault> {
 /// The place of a chunk in a folder.
 pub fn chunk_file(folder: &Path, place: usize) -> PathBuf {
     folder.join(format!("{place:06}.arrows"))
+}
+
+/// Removes what does not begin with one of the names.
+fn sweep(folder: &Path, known: &HashSet<String>) -> Result<(), Fault> {
+    let failed = |e| Fault::caused_by(format!("look into {}", folder.display()), e);
+    let found = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(failed)?,
+    };
+    for entry in found {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name
+            .split('.')
+            .next()
+            .is_none_or(|begin| !known.contains(begin))
+        {
+            let path = entry.path();
+            if path.is_dir() {
+                send::remove(&path);
+            } else if let Err(error) = std::fs::remove_file(&path) {
+                tracing::warn!(file = %path.display(), %error, "cannot remove a file");
+            }
+        }
+    }
+    Ok(())
 }

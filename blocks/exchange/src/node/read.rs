@@ -4,13 +4,16 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    sync::mpsc::{self, SyncSender},
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
 };
 
 use arrow::{
-    array::{BooleanArray, RecordBatch},
+    array::{Array, AsArray, BooleanArray, RecordBatch, StringArray},
     compute::filter_record_batch,
-    datatypes::SchemaRef,
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use kernel::{Fault, clock::micros};
 use tokio::sync::mpsc::UnboundedSender;
@@ -19,7 +22,11 @@ use super::{
     chunk_file,
     config::{Publication, Source, SourceColumn},
     repeated::{KeyList, Watched},
-    source::{self, End, Plan, folder::Found},
+    source::{
+        self, End, Plan,
+        folder::{self, Found},
+        odbc::is_too_long,
+    },
     standardise::{self, REPEATED},
     write_whole,
 };
@@ -41,6 +48,11 @@ pub struct Reading {
     pub plan: Plan,
     /// Files of a folder, the newest first; none for databases.
     pub files: Vec<Found>,
+    /// Rows of a database's or service's that were mended, the newest first. Where the source is
+    /// read whole they are told after it, unless it told their keys.
+    pub resent: Vec<Found>,
+    /// Hashes of keys which the source told since.
+    pub met: HashSet<u128>,
     pub node: String,
     pub batch: String,
     pub sequence: i64,
@@ -55,32 +67,124 @@ pub struct Ready {
     pub manifest: Manifest,
     pub refused: Vec<RefusedRow>,
     pub end: End,
+    /// Keys of mended rows which the source told.
+    pub met: Vec<u128>,
+    /// Keys of the rows of files that hold mended ones.
+    pub mended: Vec<u128>,
+}
+
+/// Why a source was not read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The file that cannot be read; none where it is something else.
+    pub file: Option<Box<Found>>,
+    pub fault: Fault,
+}
+
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Self {
+        Self { file: None, fault }
+    }
 }
 
 /// Times that a source is read because keys are told twice; new ones may come in between.
 const READINGS: usize = 3;
 
-/// Reads, standardises, writes chunks. Blocks. Each chunk that is on disk while there are more to
+/// Largest place for a text of a source; longer ones stop it.
+const LARGEST_TEXT: usize = 4 << 20;
+
+impl Reading {
+    /// Longest text in bytes that the source may have; none where it does not matter.
+    fn longest(&self) -> Option<usize> {
+        match &self.publication.source {
+            Source::Odbc(source) => Some(source.text_bytes),
+            Source::Folder(_) | Source::Http(_) => None,
+        }
+    }
+
+    /// The same with much more place for texts, in which those that are too long are found.
+    fn wider(&self) -> Option<Self> {
+        let mut wider = self.clone();
+        let Source::Odbc(source) = &mut wider.publication.source else {
+            return None;
+        };
+        source.text_bytes = source.text_bytes.saturating_mul(32).max(1 << 12);
+        (source.text_bytes <= LARGEST_TEXT).then_some(wider)
+    }
+}
+
+/// Reads, standardises, writes chunks. Blocks. One text that is too long does not stop the others:
+/// the source is read once more, with place for it, and its row is set aside.
+pub fn read(reading: &Reading, mut tell: Option<UnboundedSender<Mark>>) -> Result<Ready, Unread> {
+    let mut wider: Option<Reading> = None;
+    loop {
+        let longest = reading.longest().filter(|_| wider.is_some());
+        let current = wider.as_ref().unwrap_or(reading);
+        match read_fitting(current, longest, tell.take()) {
+            Err(unread) if is_too_long(&unread.fault) => {
+                let Some(next) = current.wider() else {
+                    return Err(unread);
+                };
+                tracing::warn!(publication = %reading.publication.code, "a text is too long; reading again");
+                wider = Some(next);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Each chunk that is on disk while there are more to
 /// come is told; those of a source that has to be read once more are not.
-pub fn read(reading: &Reading, mut tell: Option<UnboundedSender<Mark>>) -> Result<Ready, Fault> {
+fn read_fitting(
+    reading: &Reading,
+    longest: Option<usize>,
+    mut tell: Option<UnboundedSender<Mark>>,
+) -> Result<Ready, Unread> {
+    let resent = keys(reading)?;
     let mut watched = Watched::default();
     for _ in 0..READINGS {
-        let (ready, repeated) = read_watching(reading, &watched, tell.take())?;
+        let (ready, repeated) = read_watching(reading, longest, &watched, &resent, tell.take())?;
         if repeated.is_empty() {
             return Ok(ready);
         }
         tracing::warn!(publication = %reading.publication.code, "keys are told twice; reading again");
         watched.add(repeated);
     }
-    Err(Fault::new("the source tells other keys twice each time that it is read").transient())
+    let text = "the source tells other keys twice each time that it is read";
+    Err(Fault::new(text).transient().into())
+}
+
+/// Keys of the rows that were mended.
+fn keys(reading: &Reading) -> Result<HashSet<u128>, Fault> {
+    let publication = &reading.publication;
+    let columns: Vec<&SourceColumn> = publication.columns.iter().collect();
+    let (schema, mut keys) = (publication.shape().schema(), HashSet::new());
+    for file in &reading.resent {
+        let source = folder::mended(publication, &file.path)?;
+        folder::read(publication, &source, file, &mut |_, raw| {
+            let rows = standardise::standardise(&columns, &schema, &raw)?.rows;
+            keys.extend(key_hashes(publication, &rows)?);
+            Ok(())
+        })?;
+    }
+    Ok(keys)
+}
+
+fn key_hashes(publication: &Publication, rows: &RecordBatch) -> Result<Vec<u128>, Fault> {
+    let keys = publication
+        .key_columns()
+        .filter_map(|key| rows.column_by_name(&key.name).cloned());
+    row_hashes(&keys.collect::<Vec<_>>(), rows.num_rows())
 }
 
 /// Of the watched keys the first row counts. Answers the others that were told twice, too.
 fn read_watching(
     reading: &Reading,
+    longest: Option<usize>,
     watched: &Watched,
+    resent: &HashSet<u128>,
     tell: Option<UnboundedSender<Mark>>,
-) -> Result<(Ready, Watched), Fault> {
+) -> Result<(Ready, Watched), Unread> {
     let made = |e| Fault::caused_by(format!("make {}", reading.folder.display()), e);
     if reading.folder.exists() {
         std::fs::remove_dir_all(&reading.folder).map_err(made)?;
@@ -88,7 +192,9 @@ fn read_watching(
     std::fs::create_dir_all(&reading.folder).map_err(made)?;
     let read_at = micros(kernel::Clock::now(&kernel::SystemClock));
     let publication = &reading.publication;
-    let (end, mut writer) = side_by_side(reading, Writer::new(reading, watched, tell))?;
+    let mut writer = Writer::new(reading, watched, resent, tell);
+    writer.longest = longest;
+    let (end, mut writer) = side_by_side(reading, writer)?;
     // What is left is sent with the manifest.
     writer.tell = None;
     writer.flush(Kind::Rows)?;
@@ -96,6 +202,10 @@ fn read_watching(
     let repeated = match writer.seen.take() {
         Some(Seen::Watched { list, .. }) => list.repeated()?,
         _ => Watched::default(),
+    };
+    let mended = match reading.files.first() {
+        Some(file) if file.is_resent && !file.is_told => writer.here(),
+        _ => Vec::new(),
     };
     let total = |kind| {
         writer
@@ -127,19 +237,26 @@ fn read_watching(
         manifest,
         refused: writer.refused,
         end,
+        met: writer.met.into_iter().collect(),
+        mended,
     };
     Ok((ready, repeated))
 }
 
 /// What a source tells, in its order.
 enum Told {
-    File,
+    /// The next file begins.
+    File {
+        is_told: bool,
+    },
+    /// The source told all; what comes now was mended.
+    Resent,
     Rows(Kind, RecordBatch),
 }
 
 /// Reads on this thread and writes on another: while rows are brought into shape and compressed the
 /// source makes the next.
-fn side_by_side<'a>(reading: &'a Reading, writer: Writer<'a>) -> Result<(End, Writer<'a>), Fault> {
+fn side_by_side<'a>(reading: &'a Reading, writer: Writer<'a>) -> Result<(End, Writer<'a>), Unread> {
     /// Batches that wait to be written.
     const WAITING: usize = 2;
     let (tell, told) = mpsc::sync_channel(WAITING);
@@ -148,11 +265,12 @@ fn side_by_side<'a>(reading: &'a Reading, writer: Writer<'a>) -> Result<(End, Wr
             let mut writer = writer;
             for told in told {
                 match told {
-                    Told::File => writer.begin_file(),
+                    Told::File { is_told } => writer.begin_file(is_told),
+                    Told::Resent => writer.begin_resent(),
                     Told::Rows(kind, rows) => writer.take(kind, &rows)?,
                 }
             }
-            Ok(writer)
+            Ok::<_, Fault>(writer)
         });
         let read = read_source(reading, &tell);
         drop(tell);
@@ -163,21 +281,39 @@ fn side_by_side<'a>(reading: &'a Reading, writer: Writer<'a>) -> Result<(End, Wr
     })
 }
 
-fn read_source(reading: &Reading, tell: &SyncSender<Told>) -> Result<End, Fault> {
+fn read_source(reading: &Reading, tell: &SyncSender<Told>) -> Result<End, Unread> {
     let publication = &reading.publication;
     let stopped = |_| Fault::new("chunks are not written any more");
     let mut take = |kind, rows| tell.send(Told::Rows(kind, rows)).map_err(stopped);
-    match &publication.source {
+    let end = match &publication.source {
         Source::Odbc(source) => source::table::read(publication, source, &reading.plan, &mut take),
         Source::Http(source) => source::http::read(publication, source, &reading.plan, &mut take),
         Source::Folder(source) => {
             for file in &reading.files {
-                tell.send(Told::File).map_err(stopped)?;
-                source::folder::read(publication, source, &file.path, &mut take)?;
+                let is_told = file.is_told;
+                tell.send(Told::File { is_told }).map_err(stopped)?;
+                let unread = |fault| Unread {
+                    file: Some(Box::new(file.clone())),
+                    fault,
+                };
+                if file.is_resent {
+                    let source = folder::mended(publication, &file.path)?;
+                    folder::read(publication, &source, file, &mut take).map_err(unread)?;
+                } else {
+                    folder::read(publication, source, file, &mut take).map_err(unread)?;
+                }
             }
             Ok(End::default())
         }
+    }?;
+    if end.is_full || reading.plan.kind == BatchKind::Full {
+        for file in &reading.resent {
+            tell.send(Told::Resent).map_err(stopped)?;
+            let source = folder::mended(publication, &file.path)?;
+            folder::read(publication, &source, file, &mut take)?;
+        }
     }
+    Ok(end)
 }
 
 /// Keys that rows had before.
@@ -208,9 +344,46 @@ struct Writer<'a> {
     tell: Option<UnboundedSender<Mark>>,
     sum: Checksum,
     seen: Option<Seen<'a>>,
+    /// Bytes of a text beyond which its row is set aside.
+    longest: Option<usize>,
+    /// Whether only the keys of what is read matter.
+    is_told: bool,
+    /// Keys of rows that were mended, and those of them which the source told.
+    resent: &'a HashSet<u128>,
+    met: HashSet<u128>,
+    /// Those of them that are told, by the source or after it.
+    given: HashSet<u128>,
+    /// Whether it is the mended rows that are read.
+    is_resent: bool,
+    publication: &'a Publication,
     raw_rows: u64,
     refused: Vec<RefusedRow>,
     refused_count: u64,
+}
+
+/// Rows with what is wrong where a text is longer than so many bytes.
+fn without_long(raw: &RecordBatch, longest: usize) -> Result<RecordBatch, Fault> {
+    let texts: Vec<&StringArray> = raw
+        .columns()
+        .iter()
+        .filter_map(|c| c.as_string_opt())
+        .collect();
+    let is_long = |row: usize| {
+        let mut texts = texts.iter();
+        texts.any(|text| !text.is_null(row) && text.value(row).len() > longest)
+    };
+    let wrong = (0..raw.num_rows()).map(|row| is_long(row).then_some(standardise::LENGTH));
+    let wrong: StringArray = wrong.collect();
+    let mut fields = raw.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new(
+        standardise::WRONG,
+        DataType::Utf8,
+        true,
+    )));
+    let mut columns = raw.columns().to_vec();
+    columns.push(Arc::new(wrong));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|e| Fault::caused_by("look at texts", e))
 }
 
 #[derive(Default)]
@@ -223,6 +396,7 @@ impl<'a> Writer<'a> {
     fn new(
         reading: &'a Reading,
         watched: &'a Watched,
+        resent: &'a HashSet<u128>,
         tell: Option<UnboundedSender<Mark>>,
     ) -> Self {
         let publication = &reading.publication;
@@ -251,13 +425,29 @@ impl<'a> Writer<'a> {
             tell,
             sum: Checksum::default(),
             seen: Some(seen),
+            longest: None,
+            is_told: false,
+            resent,
+            met: reading.met.clone(),
+            given: HashSet::new(),
+            is_resent: false,
+            publication,
             raw_rows: 0,
             refused: Vec::new(),
             refused_count: 0,
         }
     }
 
-    fn begin_file(&mut self) {
+    /// Keys of the file that was read last.
+    fn here(&self) -> Vec<u128> {
+        match &self.seen {
+            Some(Seen::Files { here, .. }) => here.iter().copied().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn begin_file(&mut self, is_told: bool) {
+        self.is_told = is_told;
         if let Some(Seen::Files { here, others }) = &mut self.seen {
             others.extend(here.drain());
         }
@@ -268,7 +458,17 @@ impl<'a> Writer<'a> {
             Kind::Rows => (&self.columns, &self.rows_schema),
             Kind::Deletes => (&self.keys, &self.keys_schema),
         };
+        let marked = self.longest.map(|longest| without_long(raw, longest));
+        let marked = marked.transpose()?;
+        let raw = marked.as_ref().unwrap_or(raw);
         let standard = standardise::standardise(columns, schema, raw)?;
+        if self.is_told {
+            let hashes = key_hashes(self.publication, &standard.rows)?;
+            if let Some(Seen::Files { here, .. }) = &mut self.seen {
+                here.extend(hashes);
+            }
+            return Ok(());
+        }
         let mut told = HashSet::new();
         for refused in &standard.refused {
             self.refused_count += u64::from(told.insert(refused.0));
@@ -283,7 +483,14 @@ impl<'a> Writer<'a> {
         }
         let mut rows = standard.rows;
         let is_told_once = kind == Kind::Deletes && !self.reads_files();
-        if !is_told_once {
+        if self.is_resent {
+            rows = self.without_met(&rows)?;
+        } else if !self.resent.is_empty() {
+            let hashes = key_hashes(self.publication, &rows)?;
+            let met = hashes.into_iter().filter(|hash| self.resent.contains(hash));
+            self.met.extend(met);
+        }
+        if !is_told_once && !self.is_resent {
             let kept: Vec<usize> = (0..raw.num_rows())
                 .filter(|row| !told.contains(row))
                 .collect();
@@ -307,6 +514,21 @@ impl<'a> Writer<'a> {
         }
     }
 
+    fn begin_resent(&mut self) {
+        if !self.is_resent {
+            self.is_resent = true;
+            self.given.clone_from(&self.met);
+        }
+    }
+
+    /// Mended rows which the source does not have. Of a key that was mended twice the newest counts.
+    fn without_met(&mut self, rows: &RecordBatch) -> Result<RecordBatch, Fault> {
+        let hashes = key_hashes(self.publication, rows)?;
+        let keep: Vec<bool> = hashes.into_iter().map(|h| self.given.insert(h)).collect();
+        filter_record_batch(rows, &keep.into())
+            .map_err(|e| Fault::caused_by("set told rows aside", e))
+    }
+
     fn reads_files(&self) -> bool {
         matches!(self.seen, Some(Seen::Files { .. }))
     }
@@ -319,11 +541,7 @@ impl<'a> Writer<'a> {
         rows: RecordBatch,
         kept: &[usize],
     ) -> Result<RecordBatch, Fault> {
-        let keys = self
-            .keys
-            .iter()
-            .filter_map(|key| rows.column_by_name(&key.name).cloned());
-        let hashes = row_hashes(&keys.collect::<Vec<_>>(), rows.num_rows())?;
+        let hashes = key_hashes(self.publication, &rows)?;
         let (is_repeated, is_older): (Vec<bool>, Vec<bool>) = match &mut self.seen {
             None => return Ok(rows),
             Some(Seen::Files { here, others }) => hashes

@@ -1,6 +1,10 @@
 //! The node's loop: announce, read, send, pull, apply; slower and slower while nothing works.
 
-use std::{collections::HashMap, io::Read as _, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    time::Duration,
+};
 
 use kernel::Fault;
 use tokio_util::sync::CancellationToken;
@@ -8,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Folder, Membership,
     client::{Client, Trouble},
-    config::{Config, Encoding, FolderSource, Publication, Source},
+    config::{Config, Publication, Source},
     enrol,
     pull::Puller,
     send::Sender,
+    source::folder,
     state::State,
 };
-use crate::wire::{PublicationState, Work, action};
+use crate::wire::{PublicationState, Told, Troubles, Work, action};
 
 /// Between tries while the hub is away: doubled each time up to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -26,6 +31,8 @@ pub struct Node {
     membership: Membership,
     /// Publications that the hub did not let out in the last round, because they are not open.
     waiting: Vec<String>,
+    /// Troubles that the hub knows of; none before it was told in this process.
+    told: Option<Troubles>,
     /// Held as long as this works in the folder.
     _lock: std::fs::File,
 }
@@ -43,13 +50,18 @@ impl Node {
         let lock = lock(&folder)?;
         let state = State::open(&folder.0).await?;
         let unsent = state.unsent().await?;
-        folder.sweep(&unsent.into_iter().map(|row| row.id).collect())?;
+        let kept = state.kept(None).await?;
+        folder.sweep(
+            &unsent.into_iter().map(|row| row.id).collect(),
+            &kept.into_iter().map(|row| row.digest).collect(),
+        )?;
         Ok(Self {
             folder,
             config,
             state,
             membership,
             waiting: Vec::new(),
+            told: None,
             _lock: lock,
         })
     }
@@ -95,24 +107,18 @@ impl Node {
             self.membership = enrol::renew(&self.folder, &mut client).await?;
             client = Client::member(&self.folder, &self.membership)?;
         }
-        let (mut round, mut trouble) = (Round::default(), None);
-        let mut note = |outcome: Result<usize, Trouble>| match outcome {
-            Ok(done) => done,
-            Err(error) => {
-                tracing::warn!(trouble = %error, "a step did not succeed");
-                trouble = Some(error);
-                0
-            }
-        };
+        let (mut round, mut log) = (Round::default(), Log::default());
         // What is read already goes first: it decides the next batch's sequence.
-        for (_, sent) in self.send(&mut client).await? {
-            round.sent += note(sent.map(|()| 1));
+        for (publication, sent) in self.send(&mut client).await? {
+            round.sent += log.note(&publication, sent.map(|()| 1));
         }
         let mut known = HashMap::new();
         for publication in &self.config.publications {
             match self.sender().announce(&mut client, publication).await {
                 Ok(standing) => drop(known.insert(&publication.code, standing)),
-                Err(trouble @ Trouble::Refused(_)) => drop(note(Err(trouble))),
+                Err(trouble @ Trouble::Refused(_)) => {
+                    log.note(&publication.code, Err(trouble));
+                }
                 // No other would get through.
                 Err(fault @ Trouble::Fault(_)) => return Err(fault),
             }
@@ -129,18 +135,34 @@ impl Node {
                 let sender = self.sender();
                 let read = sender.read(&mut client, publication, standing, is_forced);
                 let read = read.await;
-                note(read.map(usize::from));
+                log.note(&publication.code, read.map(usize::from));
             }
         }
-        for (_, sent) in self.send(&mut client).await? {
-            round.sent += note(sent.map(|()| 1));
+        for (publication, sent) in self.send(&mut client).await? {
+            round.sent += log.note(&publication, sent.map(|()| 1));
         }
         let work: Work = client.act(action::WORK, &()).await?;
         for task in &work.deliveries {
             let delivered = self.puller().deliver(&mut client, task).await;
-            round.delivered += note(delivered.map(usize::from));
+            round.delivered += log.note(&task.publication, delivered.map(usize::from));
         }
-        trouble.map_or(Ok(round), Err)
+        self.tell(&mut client, log.troubles()).await?;
+        log.last.map_or(Ok(round), Err)
+    }
+
+    /// Tells the hub what does not go on, if it is not what was told last.
+    async fn tell(&mut self, client: &mut Client, troubles: Troubles) -> Result<(), Trouble> {
+        if self.told.as_ref() == Some(&troubles) {
+            return Ok(());
+        }
+        match client.act(action::TROUBLES, &troubles).await {
+            // An older hub does not ask.
+            Ok(()) | Err(Trouble::Refused(_)) => {
+                self.told = Some(troubles);
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Sends the rows of a file as an increment of a publication: refused rows that were mended.
@@ -217,31 +239,41 @@ fn lock(folder: &Folder) -> Result<std::fs::File, Fault> {
     Ok(file)
 }
 
-/// The publication with a file as its source. One that begins with the mark of UTF-8 was written by
-/// the hub, or saved as the hub writes; any other is as the publication's own files are.
+/// The publication with a file of mended rows as its source.
 fn mended(publication: &Publication, file: &Path) -> Result<Publication, Fault> {
-    let (encoding, separator) = match &publication.source {
-        Source::Folder(source) if !is_marked(file)? => (source.encoding, source.separator),
-        _ => (Encoding::Utf8, ','),
-    };
     Ok(Publication {
-        source: Source::Folder(FolderSource {
-            path: file.parent().unwrap_or(Path::new(".")).to_owned(),
-            encoding,
-            separator,
-            full: false,
-            is_guarded: true,
-        }),
+        source: Source::Folder(folder::mended(publication, file)?),
         ..publication.clone()
     })
 }
 
-fn is_marked(file: &Path) -> Result<bool, Fault> {
-    let unreadable = |e| Fault::caused_by(format!("read {}", file.display()), e);
-    let mut begin = Vec::new();
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(3).read_to_end(&mut begin).map_err(unreadable)?;
-    Ok(begin == b"\xef\xbb\xbf")
+/// What did not succeed in a round, by publication.
+#[derive(Default)]
+struct Log {
+    told: BTreeMap<String, String>,
+    last: Option<Trouble>,
+}
+
+impl Log {
+    fn note(&mut self, publication: &str, outcome: Result<usize, Trouble>) -> usize {
+        outcome.unwrap_or_else(|trouble| {
+            tracing::warn!(publication, %trouble, "a step did not succeed");
+            self.told
+                .insert(publication.to_owned(), trouble.to_string());
+            self.last = Some(trouble);
+            0
+        })
+    }
+
+    fn troubles(&self) -> Troubles {
+        let told = self.told.iter().map(|(publication, problem)| Told {
+            publication: publication.clone(),
+            problem: problem.clone(),
+        });
+        Troubles {
+            troubles: told.collect(),
+        }
+    }
 }
 
 /// Fails unless the settings can be used.

@@ -1,6 +1,6 @@
 //! Outgoing: what is to be read now, and sending what was read until the hub's receipt is here.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use futures::{Stream, StreamExt};
 use kernel::{Fault, clock::micros};
@@ -10,10 +10,13 @@ use super::{
     ahead::Ahead,
     chunk_file,
     client::{Client, Trouble},
-    config::{Config, Publication, Source},
-    read::{self, Reading},
-    source::{self, Plan},
-    state::{State, batch, file, reading},
+    config::{Config, FolderSource, Publication, Source},
+    read::{self, Reading, Unread},
+    source::{
+        Plan,
+        folder::{self, Found},
+    },
+    state::{State, Taken, batch, file, kept, reading},
 };
 use crate::{
     data::chunk::{self, Mark},
@@ -71,11 +74,40 @@ impl Sender<'_> {
         if !is_due && !standing.wants_full && !is_forced {
             return Ok(false);
         }
-        let Some(reading) = self.plan(publication, standing, last.as_ref()).await? else {
-            return Ok(false);
-        };
+        let (mut unread, mut trouble) = (Vec::new(), None);
+        loop {
+            let planned = self.plan(publication, standing, last.as_ref(), &unread);
+            let Some(reading) = planned.await? else {
+                // What was set aside is told when nothing else is left to do.
+                return trouble.map_or(Ok(false), |fault| Err(Trouble::Fault(fault)));
+            };
+            match self
+                .read_planned(client, &reading, standing, last.clone())
+                .await
+            {
+                // One file that cannot be read does not hold the others up.
+                Err(Unreadable::File(file, fault)) => {
+                    tracing::warn!(file = %file.name, cause = %fault.chain(), "a file is set aside");
+                    let text = format!("{}: {}", file.name, fault.chain());
+                    trouble = Some(Fault::new(text));
+                    unread.push(file);
+                }
+                Err(Unreadable::Other(trouble)) => return Err(trouble),
+                Ok(is_made) => return Ok(is_made),
+            }
+        }
+    }
+
+    /// Reads, sends chunks meanwhile, and remembers the batch.
+    async fn read_planned(
+        &self,
+        client: &mut Client,
+        reading: &Reading,
+        standing: &Announced,
+        last: Option<reading::Model>,
+    ) -> Result<bool, Unreadable> {
         let mut ahead = self
-            .ahead(client, &reading, standing, last.is_some())
+            .ahead(client, reading, standing, last.is_some())
             .await?;
         let (tell, told) = tokio::sync::mpsc::unbounded_channel();
         let work = reading.clone();
@@ -84,7 +116,7 @@ impl Sender<'_> {
             let ready = ready
                 .await
                 .map_err(|e| Fault::caused_by("read a source", e))??;
-            self.keep(&reading, ready, standing, last).await
+            Ok(self.keep(reading, ready, standing, last).await?)
         };
         let (kept, is_begun) = tokio::join!(reading_and_keeping, ahead.run(told));
         if !matches!(kept, Ok(true)) {
@@ -140,13 +172,23 @@ impl Sender<'_> {
         }
         let last = self.state.reading(&publication.code).await?;
         let batch = kernel::id::new_v7(kernel::Clock::now(&kernel::SystemClock)).to_string();
+        // It stands beside the newest file, whose rows it may mend; those that come later count more.
+        let known = self.state.kept(Some(&publication.code)).await?;
+        let newest = known.into_iter().map(|row| row.place).max();
+        let found = Found {
+            place: newest.unwrap_or_default(),
+            is_resent: true,
+            ..folder::found(file)?
+        };
         let reading = Reading {
             publication: publication.clone(),
             plan: Plan {
                 kind: BatchKind::Increment,
                 since: None,
             },
-            files: vec![source::folder::found(file)?],
+            files: vec![folder::keep(&found, &self.folder.kept())?],
+            resent: Vec::new(),
+            met: HashSet::new(),
             node: self.membership.node.clone(),
             folder: self.folder.outgoing(&batch),
             batch,
@@ -157,7 +199,8 @@ impl Sender<'_> {
         let ready = tokio::task::spawn_blocking(move || read::read(&work, None));
         let ready = ready
             .await
-            .map_err(|e| Fault::caused_by("read a file", e))??;
+            .map_err(|e| Fault::caused_by("read a file", e))?
+            .map_err(|unread| unread.fault)?;
         self.keep(&reading, ready, standing, last).await
     }
 
@@ -167,6 +210,7 @@ impl Sender<'_> {
         publication: &Publication,
         standing: &Announced,
         last: Option<&reading::Model>,
+        unread: &[Found],
     ) -> Result<Option<Reading>, Trouble> {
         let batch = kernel::id::new_v7(kernel::Clock::now(&kernel::SystemClock)).to_string();
         let since = last.and_then(|last| last.watermark.clone());
@@ -194,39 +238,23 @@ impl Sender<'_> {
                 }
             }
             Source::Folder(source) => {
-                let mut found = source::folder::list(source)?;
                 if source.full {
                     plan.kind = BatchKind::Full;
-                    found = found.pop().into_iter().collect();
                 }
-                if plan.kind == BatchKind::Full {
-                    let newest = found.last().cloned();
-                    let is_new = match newest {
-                        Some(newest) => self.is_new(publication, &newest).await?,
-                        None => false,
-                    };
-                    if found.is_empty() || !(standing.wants_full || is_new) {
-                        return Ok(None);
-                    }
-                    found.reverse();
-                    files = found;
-                } else {
-                    for one in found {
-                        if self.is_new(publication, &one).await? {
-                            files.push(one);
-                            break;
-                        }
-                    }
-                    if files.is_empty() {
-                        return Ok(None);
-                    }
+                let choice = self.choose(publication, source, plan.kind, standing, unread);
+                files = choice.await?;
+                if files.is_empty() {
+                    return Ok(None);
                 }
             }
         }
+        let (resent, met) = self.resent(publication).await?;
         Ok(Some(Reading {
             publication: publication.clone(),
             plan,
             files,
+            resent,
+            met,
             node: self.membership.node.clone(),
             folder: self.folder.outgoing(&batch),
             batch,
@@ -235,13 +263,127 @@ impl Sender<'_> {
         }))
     }
 
-    async fn is_new(
+    /// Files that are to be read now, the newest first: all that were ever taken, or one that is
+    /// new, with those whose rows count more.
+    async fn choose(
         &self,
         publication: &Publication,
-        found: &source::folder::Found,
-    ) -> Result<bool, Trouble> {
-        let taken = self.state.file(&publication.code, &found.name).await?;
-        Ok(taken.is_none_or(|taken| taken.digest != found.digest))
+        source: &FolderSource,
+        kind: BatchKind,
+        standing: &Announced,
+        unread: &[Found],
+    ) -> Result<Vec<Found>, Trouble> {
+        let mut known = self.kept(publication).await?;
+        let mut found = folder::list(source)?;
+        found.retain(|file| !unread.iter().any(|unread| unread.is_same(file)));
+        let mut new = Vec::new();
+        let taken = self.state.files(&publication.code).await?;
+        for file in found {
+            let is_taken = taken
+                .iter()
+                .any(|row| row.name == file.name && row.digest == file.digest);
+            if !is_taken {
+                new.push(file);
+            } else if !known.iter().any(|kept| kept.is_same(&file)) {
+                // Taken by a version that kept no files.
+                let taken_at = Some(0);
+                known.push(Found { taken_at, ..file });
+            }
+        }
+        if source.full {
+            return self.newest(known, new, standing);
+        }
+        if kind == BatchKind::Full {
+            let is_there = |row: &&file::Model| known.iter().any(|kept| kept.name == row.name);
+            let lost: Vec<&str> = taken
+                .iter()
+                .filter(|row| !is_there(row))
+                .map(|row| row.name.as_str())
+                .collect();
+            if !lost.is_empty() {
+                let text = format!(
+                    "a new subscriber needs all rows, and files that were taken before are neither in {} nor in the node's folder; put them back: {}",
+                    source.path.display(),
+                    lost.join(", ")
+                );
+                return Err(Fault::new(text).into());
+            }
+            known.extend(new);
+            return self.keep_all(known);
+        }
+        let Some(first) = new.into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        known.retain(|kept| kept.place > first.place);
+        for kept in &mut known {
+            kept.is_told = true;
+        }
+        known.push(first);
+        self.keep_all(known)
+    }
+
+    /// The newest of files that hold all rows, and what was mended of it.
+    fn newest(
+        &self,
+        known: Vec<Found>,
+        mut new: Vec<Found>,
+        standing: &Announced,
+    ) -> Result<Vec<Found>, Trouble> {
+        let (mended, mut whole): (Vec<Found>, Vec<Found>) =
+            known.into_iter().partition(|file| file.is_resent);
+        whole.append(&mut new);
+        whole.sort_by(|a, b| a.order().cmp(&b.order()));
+        let newest = whole.pop();
+        let is_new = newest.as_ref().is_some_and(|file| file.taken_at.is_none());
+        if !(standing.wants_full || is_new) {
+            return Ok(Vec::new());
+        }
+        let Some(newest) = newest else {
+            return Ok(Vec::new());
+        };
+        let all = mended.into_iter().chain([newest]);
+        self.keep_all(all.collect())
+    }
+
+    /// The files with their copies in the node's folder, the newest first.
+    fn keep_all(&self, mut files: Vec<Found>) -> Result<Vec<Found>, Trouble> {
+        files.sort_by(|a, b| b.order().cmp(&a.order()));
+        let kept = self.folder.kept();
+        let files = files.iter().map(|file| folder::keep(file, &kept));
+        Ok(files.collect::<Result<_, _>>()?)
+    }
+
+    /// The files that the node keeps of a publication.
+    async fn kept(&self, publication: &Publication) -> Result<Vec<Found>, Trouble> {
+        let rows = self.state.kept(Some(&publication.code)).await?;
+        let folder = self.folder.kept();
+        let found = rows.into_iter().map(|row| Found {
+            path: folder::kept_path(&folder, &row.digest, &row.name),
+            name: row.name,
+            digest: row.digest,
+            place: row.place,
+            taken_at: Some(row.taken_at),
+            is_resent: row.is_resent,
+            is_told: false,
+        });
+        Ok(found.collect())
+    }
+
+    /// Mended rows of a source that is no folder, and keys which the source told since.
+    async fn resent(
+        &self,
+        publication: &Publication,
+    ) -> Result<(Vec<Found>, HashSet<u128>), Trouble> {
+        if matches!(publication.source, Source::Folder(_)) {
+            return Ok((Vec::new(), HashSet::new()));
+        }
+        let mut resent = self.kept(publication).await?;
+        resent.sort_by(|a, b| b.order().cmp(&a.order()));
+        let met = self.state.met(&publication.code).await?;
+        let met = met
+            .iter()
+            .filter_map(|hash| u128::from_str_radix(hash, 16).ok());
+        Ok((resent, met.collect()))
     }
 
     /// Signs and remembers a batch, unless there is nothing in it.
@@ -264,7 +406,7 @@ impl Sender<'_> {
         let before = last.as_ref().and_then(|last| last.watermark.clone());
         let read = reading::Model {
             publication: code.clone(),
-            watermark: ready.end.watermark.or_else(|| before.clone()),
+            watermark: ready.end.watermark.clone().or_else(|| before.clone()),
             content,
             read_at: manifest.read_at,
         };
@@ -291,15 +433,8 @@ impl Sender<'_> {
             created_at: micros(kernel::Clock::now(&kernel::SystemClock)),
             receipted_at: None,
         };
-        let files = reading.files.iter().map(|found| file::Model {
-            publication: code.clone(),
-            name: found.name.clone(),
-            digest: found.digest.clone(),
-            batch: row.id.clone(),
-            taken_at: manifest.read_at,
-        });
-        let files = files.collect();
-        self.state.add_batch(row, read, files).await?;
+        let taken = taken(reading, &ready, &row.id, manifest.read_at);
+        self.state.add_batch(row, read, taken).await?;
         Ok(true)
     }
 
@@ -383,6 +518,60 @@ impl Sender<'_> {
         Err(Fault::new("the hub did not keep all chunks")
             .transient()
             .into())
+    }
+}
+
+/// Why a batch was not read.
+enum Unreadable {
+    /// It is one file's trouble.
+    File(Found, Fault),
+    Other(Trouble),
+}
+
+impl<T: Into<Trouble>> From<T> for Unreadable {
+    fn from(trouble: T) -> Self {
+        Self::Other(trouble.into())
+    }
+}
+
+impl From<Unread> for Unreadable {
+    fn from(unread: Unread) -> Self {
+        match unread.file {
+            // What was taken before belongs to what is sent; without it nothing goes.
+            Some(file) if file.taken_at.is_none() => Self::File(*file, unread.fault),
+            _ => Self::Other(unread.fault.into()),
+        }
+    }
+}
+
+/// What is remembered of the files that a batch is from, and of mended rows.
+fn taken(reading: &Reading, ready: &read::Ready, batch: &str, taken_at: i64) -> Taken {
+    let code = &reading.publication.code;
+    let new: Vec<&Found> = reading.files.iter().filter(|file| !file.is_told).collect();
+    let files = new.iter().filter(|found| !found.is_resent);
+    let files = files.map(|found| file::Model {
+        publication: code.clone(),
+        name: found.name.clone(),
+        digest: found.digest.clone(),
+        batch: batch.to_owned(),
+        taken_at,
+    });
+    let kept = new.iter().map(|found| kept::Model {
+        publication: code.clone(),
+        name: found.name.clone(),
+        digest: found.digest.clone(),
+        place: found.place.clone(),
+        is_resent: found.is_resent,
+        batch: batch.to_owned(),
+        taken_at: found.taken_at.unwrap_or(taken_at),
+    });
+    let hashes = |keys: &[u128]| keys.iter().map(|hash| format!("{hash:032x}")).collect();
+    Taken {
+        files: files.collect(),
+        kept: kept.collect(),
+        is_all: matches!(&reading.publication.source, Source::Folder(source) if source.full),
+        met: hashes(&ready.met),
+        mended: hashes(&ready.mended),
     }
 }
 

@@ -36,6 +36,35 @@ entity!(
 });
 
 entity!(
+    /// A file whose rows were taken, kept in the node's folder: all of them together are what a new
+    /// subscriber gets, whatever lies in the folder by then.
+    kept, "node_kept", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub digest: String,
+    /// Name that it is ordered by.
+    pub place: String,
+    /// Whether it holds refused rows that were mended.
+    pub is_resent: bool,
+    pub batch: String,
+    pub taken_at: i64,
+});
+
+entity!(
+    /// A key of which the source told a row, or that it is gone, after a mended row of it was sent:
+    /// from then on the source's word counts.
+    met, "node_met", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication: String,
+    /// Hash of the key, hexadecimal.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub hash: String,
+});
+
+entity!(
     /// A batch that was read and signed; it stays until the hub's receipt is here, and after.
     batch, "node_batch", {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -98,6 +127,41 @@ impl MigrationTrait for Create {
     }
 }
 
+struct Keep;
+
+impl MigrationName for Keep {
+    fn name(&self) -> &'static str {
+        "m20261126_10_exchange_node_keep"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Keep {
+    async fn up(&self, manager: &SchemaManager) -> std::result::Result<(), DbErr> {
+        let schema = sea_orm::Schema::new(manager.get_database_backend());
+        manager
+            .create_table(schema.create_table_from_entity(kept::Entity))
+            .await?;
+        manager
+            .create_table(schema.create_table_from_entity(met::Entity))
+            .await
+    }
+}
+
+/// What is remembered together with a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    /// Files that it is from.
+    pub files: Vec<file::Model>,
+    pub kept: Vec<kept::Model>,
+    /// Whether they hold all rows: what was kept before is not needed.
+    pub is_all: bool,
+    /// Hashes of keys by which mended rows are out of date.
+    pub met: Vec<String>,
+    /// Hashes of keys that are mended now.
+    pub mended: Vec<String>,
+}
+
 /// The node's memory. Cheap to clone.
 #[derive(Clone)]
 pub struct State(Db);
@@ -114,6 +178,7 @@ impl State {
         let db = Db::open(&settings, Arc::new(SystemClock)).await?;
         let mut all = store::migrations();
         all.push(Box::new(Create));
+        all.push(Box::new(Keep));
         store::migrate(&db, all).await?;
         Ok(Self(db))
     }
@@ -129,6 +194,39 @@ impl State {
         let key = (publication.to_owned(), name.to_owned());
         let found = file::Entity::find_by_id(key).one(self.0.read()).await;
         found.map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Files that were taken from a folder, in their newest versions.
+    pub async fn files(&self, publication: &str) -> Result<Vec<file::Model>> {
+        file::Entity::find()
+            .filter(file::Column::Publication.eq(publication))
+            .order_by_asc(file::Column::Name)
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Files that are kept of a publication, or of all.
+    pub async fn kept(&self, publication: Option<&str>) -> Result<Vec<kept::Model>> {
+        let mut query = kept::Entity::find();
+        if let Some(publication) = publication {
+            query = query.filter(kept::Column::Publication.eq(publication));
+        }
+        let all = query.order_by_asc(kept::Column::TakenAt).all(self.0.read());
+        all.await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Hashes of keys by which mended rows are out of date.
+    pub async fn met(&self, publication: &str) -> Result<Vec<String>> {
+        met::Entity::find()
+            .select_only()
+            .column(met::Column::Hash)
+            .filter(met::Column::Publication.eq(publication))
+            .into_tuple()
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
     }
 
     /// Batches that have no receipt yet, the oldest first.
@@ -190,19 +288,20 @@ impl State {
         &self,
         row: batch::Model,
         read: reading::Model,
-        files: Vec<file::Model>,
+        taken: Taken,
     ) -> Result<()> {
         self.0
             .write(move |tx| {
-                let (row, read, files) = (row.clone(), read.clone(), files.clone());
+                let (row, read, taken) = (row.clone(), read.clone(), taken.clone());
                 async move {
                     let failed = |e| fault("remember a batch", e);
+                    remember_kept(&tx, &row.publication, &taken).await?;
                     batch::Entity::insert(row.into_active_model().reset_all())
                         .exec_without_returning(&*tx)
                         .await
                         .map_err(failed)?;
                     remember_reading(&tx, read).await?;
-                    for file in files {
+                    for file in taken.files {
                         let again =
                             OnConflict::columns([file::Column::Publication, file::Column::Name])
                                 .update_columns([
@@ -251,6 +350,12 @@ impl State {
                         .map_err(failed)?;
                     file::Entity::delete_many()
                         .filter(file::Column::Batch.eq(&row.id))
+                        .exec(&*tx)
+                        .await
+                        .map_err(failed)?;
+                    kept::Entity::delete_many()
+                        .filter(kept::Column::Batch.eq(&row.id))
+                        .filter(kept::Column::IsResent.eq(true))
                         .exec(&*tx)
                         .await
                         .map_err(failed)?;
@@ -310,6 +415,58 @@ impl State {
             })
             .await
     }
+}
+
+async fn remember_kept(tx: &store::Tx, publication: &str, taken: &Taken) -> Result<()> {
+    let failed = |e| fault("remember files", e);
+    if taken.is_all {
+        kept::Entity::delete_many()
+            .filter(kept::Column::Publication.eq(publication))
+            .filter(kept::Column::IsResent.eq(false))
+            .exec(&**tx)
+            .await
+            .map_err(failed)?;
+    }
+    for row in &taken.kept {
+        let again = OnConflict::columns([
+            kept::Column::Publication,
+            kept::Column::Name,
+            kept::Column::Digest,
+        ])
+        .update_columns([
+            kept::Column::Place,
+            kept::Column::IsResent,
+            kept::Column::Batch,
+            kept::Column::TakenAt,
+        ])
+        .to_owned();
+        kept::Entity::insert(row.clone().into_active_model().reset_all())
+            .on_conflict(again)
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(failed)?;
+    }
+    for hash in &taken.mended {
+        met::Entity::delete_by_id((publication.to_owned(), hash.clone()))
+            .exec(&**tx)
+            .await
+            .map_err(failed)?;
+    }
+    for hash in &taken.met {
+        let row = met::Model {
+            publication: publication.to_owned(),
+            hash: hash.clone(),
+        };
+        let again = OnConflict::columns([met::Column::Publication, met::Column::Hash])
+            .do_nothing()
+            .to_owned();
+        met::Entity::insert(row.into_active_model().reset_all())
+            .on_conflict(again)
+            .exec_without_returning(&**tx)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
 }
 
 async fn remember_reading(tx: &store::Tx, read: reading::Model) -> Result<()> {

@@ -144,6 +144,8 @@ fn told(folder: &Path, publication: &Publication) -> Vec<String> {
             since: None,
         },
         files: Vec::new(),
+        resent: Vec::new(),
+        met: std::collections::HashSet::new(),
         node: "police".into(),
         batch: "b".into(),
         sequence: 1,

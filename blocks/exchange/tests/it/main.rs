@@ -13,6 +13,7 @@ mod flowing;
 mod forging;
 mod house;
 mod http;
+mod keeping;
 mod killing;
 mod loading;
 mod replication;

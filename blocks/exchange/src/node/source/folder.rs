@@ -19,19 +19,74 @@ use kernel::{Fault, crypto::Sm3};
 use super::{Take, failed};
 use crate::{
     data::chunk::Kind,
-    node::config::{Encoding, FolderSource, Publication, SourceColumn},
+    node::{
+        config::{Encoding, FolderSource, Publication, Source, SourceColumn},
+        standardise::{CELLS, JSON, WRONG},
+    },
 };
 
+/// What some programs put before a text in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Rows that are read before they go on.
 const STEP: usize = 8192;
 
-/// A file that may be taken.
+/// A file that may be taken, or was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub path: PathBuf,
     pub name: String,
     /// SM3 of the content, hexadecimal.
     pub digest: String,
+    /// Name that it is ordered by. Of a key in two files that of the later one counts.
+    pub place: String,
+    /// Orders versions of one place; none before the file is taken.
+    pub taken_at: Option<i64>,
+    /// Whether it holds refused rows that were mended.
+    pub is_resent: bool,
+    /// Whether only its keys matter, because its rows were told before.
+    pub is_told: bool,
+}
+
+impl Found {
+    /// What comes later counts more.
+    pub fn order(&self) -> (&str, i64) {
+        (&self.place, self.taken_at.unwrap_or(i64::MAX))
+    }
+
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.digest == other.digest
+    }
+}
+
+/// Copies a file into the node's folder, where it stays when somebody takes it out of its own; its
+/// path is then there. A file that is written to at this moment is taken later.
+pub fn keep(found: &Found, kept: &Path) -> Result<Found, Fault> {
+    let path = kept_path(kept, &found.digest, &found.name);
+    let copied = || -> std::io::Result<()> {
+        fs::create_dir_all(kept)?;
+        let draft = path.with_extension("part");
+        fs::copy(&found.path, &draft)?;
+        fs::File::open(&draft)?.sync_all()?;
+        fs::rename(&draft, &path)?;
+        fs::File::open(kept)?.sync_all()
+    };
+    if found.path != path && !path.exists() {
+        copied().map_err(|e| failed(&format!("keep {}", found.path.display()), e))?;
+        if digest(&path)? != found.digest {
+            drop(fs::remove_file(&path));
+            let what = format!("{} changes while it is read", found.path.display());
+            return Err(Fault::new(what).transient());
+        }
+    }
+    Ok(Found {
+        path,
+        ..found.clone()
+    })
+}
+
+/// Where the node keeps a file.
+pub fn kept_path(kept: &Path, digest: &str, name: &str) -> PathBuf {
+    kept.join(format!("{digest}.{}", extension(Path::new(name))))
 }
 
 /// Files of the folder by name. Names that begin with `.` or end with `.part` are still being
@@ -65,7 +120,31 @@ pub fn found(path: &Path) -> Result<Found, Fault> {
     Ok(Found {
         digest: digest(path)?,
         path: path.to_owned(),
+        place: name.clone(),
         name,
+        taken_at: None,
+        is_resent: false,
+        is_told: false,
+    })
+}
+
+/// How a file of mended rows is read. One that begins with the mark of UTF-8 was written by the hub,
+/// or saved as the hub writes; any other is as the publication's own files are.
+pub fn mended(publication: &Publication, file: &Path) -> Result<FolderSource, Fault> {
+    let unreadable = |e| failed(&format!("read {}", file.display()), e);
+    let mut begin = Vec::new();
+    let opened = fs::File::open(file).map_err(unreadable)?;
+    opened.take(3).read_to_end(&mut begin).map_err(unreadable)?;
+    let (encoding, separator) = match &publication.source {
+        Source::Folder(source) if begin != MARK => (source.encoding, source.separator),
+        _ => (Encoding::Utf8, ','),
+    };
+    Ok(FolderSource {
+        path: file.parent().unwrap_or(Path::new(".")).to_owned(),
+        encoding,
+        separator,
+        full: false,
+        is_guarded: true,
     })
 }
 
@@ -84,14 +163,16 @@ fn digest(path: &Path) -> Result<String, Fault> {
     Ok(hex::encode(hasher.finish()))
 }
 
-/// Reads one file's rows.
+/// Reads one file's rows. One that was taken before may lack columns that came later.
 pub fn read(
     publication: &Publication,
     source: &FolderSource,
-    path: &Path,
+    file: &Found,
     take: &mut Take<'_>,
 ) -> Result<(), Fault> {
+    let path = &file.path;
     let mut rows = Rows::new(publication, take);
+    rows.may_lack = file.taken_at.is_some();
     match extension(path).as_str() {
         "csv" => csv_rows(source, path, &mut rows)?,
         "xlsx" => xlsx_rows(path, &mut rows)?,
@@ -106,6 +187,10 @@ pub(super) struct Rows<'a, 'b> {
     /// For each heading of the file the column that it fills.
     places: Vec<Option<usize>>,
     builders: Vec<StringBuilder>,
+    /// What is wrong with a row as a whole.
+    wrong: StringBuilder,
+    /// Whether columns without a heading hold nothing.
+    may_lack: bool,
     count: usize,
     schema: Arc<Schema>,
     take: &'a mut Take<'b>,
@@ -118,11 +203,13 @@ impl<'a, 'b> Rows<'a, 'b> {
             .iter()
             .map(SourceColumn::source)
             .collect();
-        let fields: Vec<Field> = wanted
-            .iter()
-            .map(|name| Field::new(*name, DataType::Utf8, true))
+        let names = wanted.iter().copied().chain([WRONG]);
+        let fields: Vec<Field> = names
+            .map(|name| Field::new(name, DataType::Utf8, true))
             .collect();
         Self {
+            wrong: StringBuilder::new(),
+            may_lack: false,
             builders: wanted.iter().map(|_| StringBuilder::new()).collect(),
             places: Vec::new(),
             count: 0,
@@ -145,7 +232,7 @@ impl<'a, 'b> Rows<'a, 'b> {
             .filter(|(place, _)| !self.places.contains(&Some(*place)))
             .map(|(_, name)| *name)
             .collect();
-        if missing.is_empty() {
+        if missing.is_empty() || self.may_lack {
             return Ok(());
         }
         Err(Fault::new(format!(
@@ -158,6 +245,16 @@ impl<'a, 'b> Rows<'a, 'b> {
         &mut self,
         cells: impl Iterator<Item = Option<&'c str>>,
     ) -> Result<(), Fault> {
+        self.row_but(cells, None)
+    }
+
+    /// A row, and why it is to be set aside.
+    fn row_but<'c>(
+        &mut self,
+        cells: impl Iterator<Item = Option<&'c str>>,
+        wrong: Option<&'static str>,
+    ) -> Result<(), Fault> {
+        self.wrong.append_option(wrong);
         let mut values: Vec<Option<&str>> = vec![None; self.wanted.len()];
         for (place, cell) in self.places.iter().zip(cells) {
             if let Some(value) = place.and_then(|place| values.get_mut(place)) {
@@ -183,6 +280,7 @@ impl<'a, 'b> Rows<'a, 'b> {
         let arrays: Vec<ArrayRef> = self
             .builders
             .iter_mut()
+            .chain([&mut self.wrong])
             .map(|b| Arc::new(b.finish()) as ArrayRef)
             .collect();
         let batch = RecordBatch::try_new(self.schema.clone(), arrays)
@@ -220,7 +318,9 @@ fn csv_rows(source: &FolderSource, path: &Path, rows: &mut Rows<'_, '_>) -> Resu
                 cell
             }
         });
-        rows.row(cells.map(Some))?;
+        // A separator within a value moves the values after it into other columns.
+        let is_whole = record.len() == head.len();
+        rows.row_but(cells.map(Some), (!is_whole).then_some(CELLS))?;
     }
     Ok(())
 }
@@ -280,24 +380,31 @@ fn json_rows(source: &FolderSource, path: &Path, rows: &mut Rows<'_, '_>) -> Res
     rows.head(names.iter().map(String::as_str))?;
     let mut reader = BufReader::new(text(source, path)?);
     let start = reader.fill_buf().map_err(unreadable)?;
-    let is_array = start.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
-    let mut put = |object: HashMap<String, serde_json::Value>| {
-        let cells: Vec<Option<String>> = names
-            .iter()
-            .map(|name| object.get(name).and_then(json_cell))
-            .collect();
-        rows.row(cells.iter().map(Option::as_deref))
-    };
-    if is_array {
-        let all: Vec<HashMap<String, serde_json::Value>> =
-            serde_json::from_reader(reader).map_err(broken)?;
-        return all.into_iter().try_for_each(put);
+    if start.starts_with(MARK) {
+        reader.consume(MARK.len());
     }
-    for line in reader.lines() {
-        let line = line.map_err(unreadable)?;
+    let start = reader.fill_buf().map_err(unreadable)?;
+    let is_array = start.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
+    let mut put = |object: Option<HashMap<String, serde_json::Value>>| {
+        let cell = |name| object.as_ref()?.get(name).and_then(json_cell);
+        let cells: Vec<Option<String>> = names.iter().map(cell).collect();
+        let wrong = object.is_none().then_some(JSON);
+        rows.row_but(cells.iter().map(Option::as_deref), wrong)
+    };
+    let mut bytes = Vec::new();
+    if is_array {
+        reader.read_to_end(&mut bytes).map_err(unreadable)?;
+        let all: Vec<serde_json::Value> =
+            serde_json::from_str(&String::from_utf8_lossy(&bytes)).map_err(broken)?;
+        let objects = all.into_iter().map(|one| serde_json::from_value(one).ok());
+        return objects.into_iter().try_for_each(put);
+    }
+    while reader.read_until(b'\n', &mut bytes).map_err(unreadable)? > 0 {
+        let line = String::from_utf8_lossy(&bytes);
         if !line.trim().is_empty() {
-            put(serde_json::from_str(&line).map_err(broken)?)?;
+            put(serde_json::from_str(&line).ok())?;
         }
+        bytes.clear();
     }
     Ok(())
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow::{
     array::RecordBatch,
     datatypes::{DataType, Field, Schema, TimeUnit},
+    error::ArrowError,
 };
 use arrow_odbc::{
     OdbcReaderBuilder, TextEncoding, arrow_schema_from,
-    odbc_api::{Connection, ConnectionOptions, Cursor},
+    odbc_api::{self, Connection, ConnectionOptions, Cursor},
 };
 use kernel::Fault;
 
@@ -79,12 +80,13 @@ impl Session {
     ) -> Result<(), Fault> {
         let inferred = arrow_schema_from(&mut cursor, None, false)
             .map_err(|e| failed("read the source's columns", e))?;
+        let columns = inferred.fields().len();
         let mut builder = OdbcReaderBuilder::new();
         builder
             .with_schema(Arc::new(Schema::new(
                 inferred.fields().iter().map(raw_field).collect::<Vec<_>>(),
             )))
-            .with_max_bytes_per_batch(FETCH_BYTES)
+            .with_max_bytes_per_batch(FETCH_BYTES.max(text_bytes.saturating_mul(columns + 1)))
             .with_max_num_rows_per_batch(FETCH_ROWS)
             .with_max_text_size(text_bytes)
             .with_max_binary_size(text_bytes);
@@ -95,10 +97,27 @@ impl Session {
             .build(cursor)
             .map_err(|e| failed("read the source", e))?;
         for batch in reader {
-            take(batch.map_err(|e| failed("read the source", e))?)?;
+            take(batch.map_err(unfetched)?)?;
         }
         Ok(())
     }
+}
+
+/// What a fault says whose value did not fit the place that was made for it.
+const TOO_LONG: &str = "a text is longer than text_bytes";
+
+fn unfetched(error: ArrowError) -> Fault {
+    if let ArrowError::ExternalError(inner) = &error
+        && let Some(odbc_api::Error::TooLargeValueForBuffer { .. }) = inner.downcast_ref()
+    {
+        return Fault::new(format!("{TOO_LONG}: {error}"));
+    }
+    failed("read the source", error)
+}
+
+/// Whether more place for texts would help.
+pub(crate) fn is_too_long(fault: &Fault) -> bool {
+    fault.chain().contains(TOO_LONG)
 }
 
 /// Moments in microseconds: in nanoseconds the year 1 has no place. Floats in 64 bits: `PostgreSQL`'s
