@@ -303,19 +303,20 @@ pub(crate) async fn change(tx: &Tx, row: &task::Model, change: task::ActiveModel
     }
 }
 
-/// An officer of one of the candidate posts, or the substitute of one, takes an open task.
+/// An officer of one of the candidate posts takes an open task. A substitute takes it for the
+/// absent officer, whose it stays.
 pub async fn claim(tx: &Tx, id: TaskId, officer: &Officer, expected: Option<i64>) -> Result<()> {
     let row = open_task(tx, id, None).await?;
-    if row.assignee.as_deref() == Some(&officer.id) {
+    let acting = who::acting(tx, &row, officer, "workflow.task.claim").await?;
+    if row.assignee.as_deref() == Some(acting.seat()) {
         return Ok(());
     }
-    let acting = who::acting(tx, &row, officer, "workflow.task.claim").await?;
     if expected.is_some_and(|expected| expected != row.version) {
         return Err(Error::refused("workflow-task-changed"));
     }
-    assign(tx, &row, Some(&officer.id)).await?;
+    assign(tx, &row, Some(acting.seat())).await?;
     let mut task = tables::facts(&row)?;
-    task.assignee = Some(officer.id.clone());
+    task.assignee = Some(acting.seat().to_owned());
     tx.emit(
         &row.subject,
         &acting.trace,
@@ -344,9 +345,8 @@ pub async fn release(tx: &Tx, id: TaskId, officer: &Officer) -> Result<()> {
     if row.assignee.is_none() {
         return Ok(());
     }
-    if row.assignee.as_deref() != Some(&officer.id) {
-        return Err(forbidden("workflow.task.release"));
-    }
+    let acting = who::lookup_acting(tx, &row, row.assignee.as_deref(), officer).await?;
+    let acting = acting.ok_or_else(|| forbidden("workflow.task.release"))?;
     if !row.back_to.is_empty() {
         return Err(Error::refused("workflow-task-delegated"));
     }
@@ -358,7 +358,7 @@ pub async fn release(tx: &Tx, id: TaskId, officer: &Officer) -> Result<()> {
     task.assignee = None;
     tx.emit(
         &row.subject,
-        &officer.trace,
+        &acting.trace,
         &event::TaskReleased {
             task,
             by: officer.id.clone(),
@@ -382,6 +382,9 @@ pub async fn transfer(
             "reason",
             Text::new("workflow-transfer-reason"),
         ));
+    }
+    if acting.on_behalf.is_some() && to == officer.id {
+        return Err(Error::invalid("to", Text::new("workflow-transfer-self")));
     }
     assign(tx, &row, Some(to)).await?;
     let mut task = tables::facts(&row)?;
@@ -480,7 +483,7 @@ pub(crate) async fn close(
 ) -> Result<()> {
     let done = task::ActiveModel {
         state: Set("done".to_owned()),
-        assignee: Set(Some(acting.id.clone())),
+        assignee: Set(Some(acting.seat().to_owned())),
         done_at: Set(Some(micros(tx.now()))),
         done_by: Set(Some(acting.id.clone())),
         saved_at: Set(None),
@@ -492,7 +495,7 @@ pub(crate) async fn close(
         work::forget(tx, row).await?;
     }
     let mut task = tables::facts(row)?;
-    task.assignee = Some(acting.id.clone());
+    task.assignee = Some(acting.seat().to_owned());
     if row.parent.is_none() {
         for listener in engine.listeners() {
             listener.completed(tx, &task, &acting.id, vars).await?;

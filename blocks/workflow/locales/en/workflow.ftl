@@ -442,6 +442,7 @@ workflow-task-delegated = This task was delegated to you, so it cannot go back t
 workflow-through-application = This task belongs to an application. Open the case there and act on it.
 workflow-reason-needed = This needs a reason. Fill in why.
 workflow-officer-unknown = No officer “{ $officer }” can work on tasks. Choose one who is in office.
+workflow-transfer-self = A substitute cannot give an absent officer's task to themselves. Do it in the officer's name, or choose somebody else.
 workflow-delegate-self = A task cannot be delegated to oneself. Choose another officer.
 workflow-delegate-circle = That officer waits for you to hand this task back. Complete it, or choose another officer.
 workflow-field-not-writable = This step may not fill in this field. Leave it out and send again.

@@ -442,6 +442,7 @@ workflow-task-delegated = 这项任务是他人交办给您的，不能退回候
 workflow-through-application = 这项任务属于某个业务应用，须在该应用的办件页面办理。请打开对应的办件操作。
 workflow-reason-needed = 这项操作必须说明理由。请填写理由。
 workflow-officer-unknown = 没有可办理任务的工作人员“{ $officer }”。请从在岗人员中选择。
+workflow-transfer-self = 代理人不能把被代理人的任务转给自己。请以被代理人名义办理，或选择其他人员。
 workflow-delegate-self = 不能委托给自己。请选择其他工作人员。
 workflow-delegate-circle = 对方正在等您办结后交回，不能再委托给对方。请直接办结，或选择其他人。
 workflow-field-not-writable = 本环节不允许填写该项。请去掉该项后重新提交。

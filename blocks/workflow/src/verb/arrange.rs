@@ -110,7 +110,7 @@ pub(crate) fn is_skipped(cause: &Cause, row: &task::Model) -> bool {
         return false;
     };
     let would_get = match &row.assignee {
-        Some(assignee) => *assignee == officer.id,
+        Some(assignee) => assignee == officer.seat(),
         None => who::is_candidate(row, &officer.groups),
     };
     let is_returned = cause.assign.contains_key(&row.element);

@@ -78,7 +78,10 @@ async fn earlier_of(tx: &Tx, engine: &Engine, row: &task::Model) -> Result<Vec<E
         let done = store::last_at(&**tx, &row.instance, &line.element, "done").await?;
         steps.push(Earlier {
             name: node.map_or_else(|| line.element.clone(), |node| node.title().to_owned()),
-            handler: done.and_then(|row| row.done_by).filter(|by| by != "system"),
+            // Who sat there, even if a substitute completed it.
+            handler: done
+                .and_then(|row| row.assignee)
+                .filter(|by| by != "system"),
             element: line.element,
         });
     }
@@ -131,7 +134,7 @@ pub async fn return_task(
 
 async fn hold(tx: &Tx, row: &task::Model, acting: &Acting) -> Result<()> {
     let change = task::ActiveModel {
-        assignee: Set(Some(acting.id.clone())),
+        assignee: Set(Some(acting.seat().to_owned())),
         state: Set("claimed".to_owned()),
         ..touched(tx)
     };
@@ -158,8 +161,9 @@ async fn first_of_all(tx: &Tx, row: &task::Model, steps: Vec<Earlier>) -> Result
     Ok(steps.into_iter().min_by_key(order))
 }
 
-/// Takes one's own completion back, as long as nobody has done anything to what followed. A
-/// signature is taken back as long as the signers have not decided.
+/// Takes one's own completion back, or that of the absent officer for whom one stands in, as long
+/// as nobody has done anything to what followed. A signature is taken back as long as the signers
+/// have not decided.
 pub async fn withdraw(
     tx: &Tx,
     engine: &Engine,
@@ -168,14 +172,16 @@ pub async fn withdraw(
     reason: &str,
 ) -> Result<()> {
     let row = tables::get_task(&**tx, id).await?;
-    if row.done_by.as_deref() != Some(&officer.id) {
-        return Err(act::forbidden("workflow.task.withdraw"));
-    }
+    let seat = row.assignee.as_deref().filter(|_| row.done_by.is_some());
+    let acting = match seat {
+        Some(seat) => who::lookup_acting(tx, &row, Some(seat), officer).await?,
+        None => None,
+    };
+    let acting = acting.ok_or_else(|| act::forbidden("workflow.task.withdraw"))?;
     if row.state != "done" {
         return Err(Error::refused("workflow-withdraw-late"));
     }
     need_reason(reason)?;
-    let acting = Acting::own(officer);
     if let Some(parent) = &row.parent {
         let parent = tables::get_task_row(&**tx, parent).await?;
         return withdraw_signature(tx, &row, &parent, &acting, reason).await;
@@ -189,7 +195,7 @@ pub async fn withdraw(
     };
     act::change(tx, &row, change).await?;
     record(tx, &row, "withdraw", &acting, "", reason).await?;
-    let cause = Cause::by(&acting.trace).assigning(&row.element, Some(officer.id.clone()));
+    let cause = Cause::by(&acting.trace).assigning(&row.element, Some(acting.seat().to_owned()));
     let input = Input::Withdraw {
         to: row.element.clone(),
         followed,

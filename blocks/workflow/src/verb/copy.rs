@@ -67,11 +67,7 @@ pub async fn circulate(
     note: &str,
 ) -> Result<usize> {
     let row = tables::get_task(&**tx, id).await?;
-    let acting = if row.done_by.as_deref() == Some(&officer.id) {
-        Acting::own(officer)
-    } else {
-        who::acting(tx, &row, officer, "workflow.task.circulate").await?
-    };
+    let acting = who::acting(tx, &row, officer, "workflow.task.circulate").await?;
     if readers.is_empty() || readers.len() > MAX_READERS {
         let text = Text::new("workflow-readers-number").with("most", MAX_READERS);
         return Err(Error::invalid("readers", text));

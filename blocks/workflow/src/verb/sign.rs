@@ -68,7 +68,7 @@ pub async fn add_signers(
         .collect();
     let parts = added_rows
         .iter()
-        .map(|row| part_of(row, &role, 1, &acting.id));
+        .map(|row| part_of(row, &role, 1, acting.seat()));
     store::insert_parts(tx, parts.collect()).await?;
     if part_state.is_empty() {
         told(tx, &added_rows, &acting)?;
@@ -97,7 +97,7 @@ async fn waits_for(
         parts: Set(parent.parts + count),
         assignee: Set(parent.assignee.take().or_else(|| match role {
             "sign" => None,
-            _ => Some(acting.id.clone()),
+            _ => Some(acting.seat().to_owned()),
         })),
         ..touched(tx)
     };
@@ -124,8 +124,8 @@ async fn beside(tx: &Tx, row: &task::Model, acting: &Acting) -> Result<(task::Mo
         let role = store::get_part(&**tx, &row.id).await?.role;
         return Ok((tables::get_task_row(&**tx, parent).await?, role));
     }
-    let own = part_row(tx, row, &acting.id, "sign", "");
-    store::insert_parts(tx, vec![part_of(&own, "sign", 1, &acting.id)]).await?;
+    let own = part_row(tx, row, acting.seat(), "sign", "");
+    store::insert_parts(tx, vec![part_of(&own, "sign", 1, acting.seat())]).await?;
     told(tx, std::slice::from_ref(&own), acting)?;
     tables::insert_tasks(tx, vec![own]).await?;
     let change = task::ActiveModel {
@@ -149,7 +149,8 @@ async fn need_new(tx: &Tx, parent: &task::Model, acting: &Acting, added: &[Strin
             (is_live || part.vote.is_some()) && is_his
         };
         let twice = added.iter().take(at).any(|other| other == who);
-        if twice || *who == acting.id || parts.iter().any(signs) {
+        let is_oneself = *who == acting.id || who == acting.seat();
+        if twice || is_oneself || parts.iter().any(signs) {
             let text = Text::new("workflow-signer-twice").with("officer", who);
             return Err(Error::invalid("signers", text));
         }
@@ -180,11 +181,13 @@ pub async fn remove_signer(
         Err(Error::NotFound { .. }) => return Err(Error::refused("workflow-no-signer")),
         part => part?,
     };
-    if part.added_by != officer.id && !is_administrator {
-        return Err(act::forbidden("workflow.task.sign"));
-    }
-    need_reason(reason)?;
     let parent = tables::get_task_row(&**tx, &part.parent).await?;
+    let acting = match who::lookup_acting(tx, &parent, Some(&part.added_by), officer).await? {
+        Some(acting) => acting,
+        None if is_administrator => Acting::own(officer),
+        None => return Err(act::forbidden("workflow.task.sign")),
+    };
+    need_reason(reason)?;
     let parts = store::parts_of(&**tx, &parent.id).await?;
     let others = parts.iter().filter(|(other, task)| {
         let stays = other.vote.is_some() || tables::LIVE.contains(&task.state.as_str());
@@ -193,7 +196,6 @@ pub async fn remove_signer(
     if part.role == "sign" && others.count() == 0 {
         return Err(Error::refused("workflow-signer-last"));
     }
-    let acting = Acting::own(officer);
     work::drop_task(tx, &row).await?;
     let who = row.assignee.as_deref().unwrap_or(&row.candidates);
     record(tx, &row, "remove_signer", &acting, who, reason).await?;

@@ -293,7 +293,7 @@ pub(super) async fn last_at<C: ConnectionTrait>(
     Ok(row.map_err(|e| fault("find who had a step", e))?)
 }
 
-/// Whether an officer ever completed a task of an instance.
+/// Whether an officer ever completed a task of an instance, or somebody in his place.
 pub(super) async fn has_worked<C: ConnectionTrait>(
     db: &C,
     instance: &str,
@@ -301,7 +301,12 @@ pub(super) async fn has_worked<C: ConnectionTrait>(
 ) -> Result<bool> {
     let row = task::Entity::find()
         .filter(task::Column::Instance.eq(instance))
-        .filter(task::Column::DoneBy.eq(officer))
+        .filter(task::Column::DoneBy.is_not_null())
+        .filter(
+            Condition::any()
+                .add(task::Column::DoneBy.eq(officer))
+                .add(task::Column::Assignee.eq(officer)),
+        )
         .limit(1)
         .one(db)
         .await;

@@ -12,6 +12,7 @@ use crate::{Officer, act::forbidden, schema::task, store as tables};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acting {
     pub id: String,
+    /// What he may take: his own groups, or those of the absent officer in whose place he acts.
     pub groups: Vec<String>,
     /// The absent officer in whose place he acts.
     pub on_behalf: Option<String>,
@@ -36,6 +37,12 @@ impl Acting {
             trace: officer.trace.clone(),
         }
     }
+
+    /// Whose the task is: what a substitute does is done at the absent officer's desk, and stays
+    /// there when the substitution has ended.
+    pub(crate) fn seat(&self) -> &str {
+        self.on_behalf.as_deref().unwrap_or(&self.id)
+    }
 }
 
 pub(crate) fn is_candidate(row: &task::Model, groups: &[String]) -> bool {
@@ -51,33 +58,48 @@ pub(crate) async fn acting(
     officer: &Officer,
     action: &str,
 ) -> Result<Acting> {
-    let may = match &row.assignee {
-        Some(assignee) => *assignee == officer.id,
-        None => is_candidate(row, &officer.groups),
-    };
-    if may {
-        return Ok(Acting::own(officer));
-    }
-    for absent in store::standing_in(&**tx, &officer.id, local_date(tx.now())).await? {
-        let posts = tables::list(&absent.posts);
-        let may = match &row.assignee {
-            Some(assignee) => {
-                *assignee == absent.officer && (posts.is_empty() || is_candidate(row, &posts))
-            }
-            None => is_candidate(row, &groups_for(&**tx, &absent.officer, &posts).await?),
-        };
-        if may {
-            return Ok(Acting {
-                trace: format!("{} for user:{}", officer.trace, absent.officer),
-                on_behalf: Some(absent.officer),
-                ..Acting::own(officer)
-            });
-        }
-    }
-    Err(match row.assignee {
+    let acting = lookup_acting(tx, row, row.assignee.as_deref(), officer).await?;
+    acting.ok_or_else(|| match row.assignee {
         Some(_) if is_candidate(row, &officer.groups) => Error::refused("workflow-task-taken"),
         _ => forbidden(action),
     })
+}
+
+/// As whom an officer may do what `seat` may do with a task, or, without one, whoever could take
+/// it: himself, or an absent officer for whom he stands in today.
+pub(crate) async fn lookup_acting(
+    tx: &Tx,
+    row: &task::Model,
+    seat: Option<&str>,
+    officer: &Officer,
+) -> Result<Option<Acting>> {
+    let may = match seat {
+        Some(seat) => seat == officer.id,
+        None => is_candidate(row, &officer.groups),
+    };
+    if may {
+        return Ok(Some(Acting::own(officer)));
+    }
+    for absent in store::standing_in(&**tx, &officer.id, local_date(tx.now())).await? {
+        if seat.is_some_and(|seat| seat != absent.officer) {
+            continue;
+        }
+        let posts = tables::list(&absent.posts);
+        let groups = groups_for(&**tx, &absent.officer, &posts).await?;
+        let may = match seat {
+            Some(_) => posts.is_empty() || is_candidate(row, &posts),
+            None => is_candidate(row, &groups),
+        };
+        if may {
+            return Ok(Some(Acting {
+                id: officer.id.clone(),
+                groups,
+                trace: format!("{} for user:{}", officer.trace, absent.officer),
+                on_behalf: Some(absent.officer),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// The absent officer's groups that the substitute has: all, or those that were chosen.

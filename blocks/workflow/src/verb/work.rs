@@ -100,7 +100,7 @@ pub async fn foresee(
             return Ok(Some(done.vars));
         };
         let parent = tables::get_task_row(&**tx, parent).await?;
-        let family = Family::of(tx, &parent, Some((&row, &acting, Some(&done)))).await?;
+        let family = Family::of(tx, &parent, Some((&row, &acting, &done))).await?;
         match family.next(&row.id) {
             Next::Up(up) => (row, done) = (parent, up),
             Next::Wait | Next::Return => return Ok(None),
@@ -197,14 +197,14 @@ pub async fn delegate(
     let acting = who::acting(tx, &row, officer, "workflow.task.delegate").await?;
     need_reason(reason)?;
     let mut back_to = tables::list(&row.back_to);
-    if to == acting.id {
+    if to == acting.id || to == acting.seat() {
         return Err(Error::invalid("to", Text::new("workflow-delegate-self")));
     }
     if back_to.iter().any(|waiting| waiting == to) {
         return Err(Error::invalid("to", Text::new("workflow-delegate-circle")));
     }
     who::need_officer(tx, "to", to).await?;
-    back_to.push(acting.id.clone());
+    back_to.push(acting.seat().to_owned());
     let change = task::ActiveModel {
         assignee: Set(Some(to.to_owned())),
         state: Set("claimed".to_owned()),
@@ -260,7 +260,7 @@ pub(crate) async fn settle(
         let answer = (vote.name(), &done.vars, acting.id.as_str());
         store::answer_part(tx, &row.id, Some(answer)).await?;
         let parent = tables::get_task_row(&**tx, &parent).await?;
-        let family = Family::of(tx, &parent, Some((&row, acting, None))).await?;
+        let family = Family::of(tx, &parent, None).await?;
         match family.next(&row.id) {
             Next::Wait => return Ok(Progress::Waits),
             Next::Return => {
@@ -323,7 +323,7 @@ async fn follow(
     store::save(tx, &row.id, &done.vars, next, &acting.id).await?;
     let change = task::ActiveModel {
         state: Set("following".to_owned()),
-        assignee: Set(Some(acting.id.clone())),
+        assignee: Set(Some(acting.seat().to_owned())),
         saved_at: Set(Some(micros(tx.now()))),
         ..touched(tx)
     };
@@ -375,14 +375,14 @@ struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
-    /// `answer` is what somebody answers just now; with a completion, it is not written yet.
+    /// `answer` is what somebody would answer: it is not written yet.
     async fn of(
         tx: &Tx,
         parent: &'a task::Model,
-        answer: Option<(&task::Model, &Acting, Option<&Completion>)>,
+        answer: Option<(&task::Model, &Acting, &Completion)>,
     ) -> Result<Self> {
         let mut parts = store::parts_of(&**tx, &parent.id).await?;
-        if let Some((row, acting, Some(done))) = answer {
+        if let Some((row, acting, done)) = answer {
             let vote = Vote::of(&tables::list(&row.outcomes), done.outcome());
             for (part, task) in parts.iter_mut().filter(|(part, _)| part.task == row.id) {
                 part.vote = Some(vote.name().to_owned());
@@ -390,6 +390,7 @@ impl<'a> Family<'a> {
                 part.answered_by = Some(acting.id.clone());
                 part.answered_at = Some(micros(tx.now()));
                 "done".clone_into(&mut task.state);
+                task.assignee = Some(acting.seat().to_owned());
             }
         }
         let saved = store::lookup_saved(&**tx, &parent.id).await?;
@@ -404,37 +405,21 @@ impl<'a> Family<'a> {
             saved: saved.unwrap_or_default(),
             vetoes: Vec::new(),
         };
-        // A substitute's refusal is that of the absent officer.
-        let absent = answer.and_then(|(row, acting, _)| {
-            let officer = acting.on_behalf.as_deref()?;
-            Some((row.id.as_str(), officer))
-        });
-        family.vetoes = family.who_vetoes(tx, &vetoes, absent).await?;
+        family.vetoes = family.who_vetoes(tx, &vetoes).await?;
         Ok(family)
     }
 
-    /// Signers who refused and whose refusal decides alone: named themselves, or by their post.
-    async fn who_vetoes(
-        &self,
-        tx: &Tx,
-        named: &[String],
-        absent: Option<(&str, &str)>,
-    ) -> Result<Vec<String>> {
+    /// Signers who refused and whose refusal decides alone: named themselves, or by their post. A
+    /// substitute's refusal is that of the absent officer.
+    async fn who_vetoes(&self, tx: &Tx, named: &[String]) -> Result<Vec<String>> {
         let mut found = Vec::new();
         if named.is_empty() {
             return Ok(found);
         }
-        for (part, _) in &self.parts {
-            let Some(by) = part
-                .answered_by
-                .as_ref()
-                .filter(|_| part.vote.as_deref() == Some("refuse"))
-            else {
+        for (part, task) in &self.parts {
+            let has_refused = part.vote.as_deref() == Some("refuse");
+            let Some(by) = task.assignee.as_deref().filter(|_| has_refused) else {
                 continue;
-            };
-            let by = match absent {
-                Some((task, officer)) if task == part.task => officer,
-                _ => by.as_str(),
             };
             let groups = who::groups_of(&**tx, by).await?;
             let posts = groups.iter().filter_map(|group| group.split_once('@'));

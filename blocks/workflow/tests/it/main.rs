@@ -15,6 +15,8 @@ mod aside;
 #[cfg(test)]
 mod back;
 #[cfg(test)]
+mod bureau;
+#[cfg(test)]
 mod camunda;
 #[cfg(test)]
 mod clocks;
@@ -66,6 +68,8 @@ mod rounds;
 mod rules;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod seats;
 #[cfg(test)]
 mod semantics;
 #[cfg(test)]
