@@ -481,9 +481,12 @@ pub(crate) async fn close(
     acting: &Acting,
     vars: &Map<String, Value>,
 ) -> Result<()> {
+    // Where others answered too, it stays the handler's who had it before them.
+    let handler = row.assignee.as_deref().filter(|_| row.parts > 0);
+    let seat = handler.unwrap_or(acting.seat()).to_owned();
     let done = task::ActiveModel {
         state: Set("done".to_owned()),
-        assignee: Set(Some(acting.seat().to_owned())),
+        assignee: Set(Some(seat.clone())),
         done_at: Set(Some(micros(tx.now()))),
         done_by: Set(Some(acting.id.clone())),
         saved_at: Set(None),
@@ -495,7 +498,7 @@ pub(crate) async fn close(
         work::forget(tx, row).await?;
     }
     let mut task = tables::facts(row)?;
-    task.assignee = Some(acting.seat().to_owned());
+    task.assignee = Some(seat);
     if row.parent.is_none() {
         for listener in engine.listeners() {
             listener.completed(tx, &task, &acting.id, vars).await?;

@@ -456,6 +456,7 @@ workflow-signer-last = This is the last signer. Add another first, or complete t
 workflow-no-signer = This task is no signer's task. Choose the task of a signer.
 workflow-return-not-visited = The task cannot return to “{ $step }”: the step was never handled, or does not lead to this one. Choose one of the steps offered.
 workflow-withdraw-late = Somebody has begun to work on what followed. Ask them to return the task.
+workflow-withdraw-signed = Others have signed this task, so it is not yours alone to take back. Ask whoever has the next step to return it.
 workflow-withdraw-sent = A message or a service call has gone out since. Ask the process administrator.
 workflow-ground-unknown = Stopping the clock needs a legal ground. Choose one of: { $known }.
 workflow-extended-already = This task was extended once already. Keep to its present term.

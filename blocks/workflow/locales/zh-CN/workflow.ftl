@@ -456,6 +456,7 @@ workflow-signer-last = 这是最后一名签署人，不能减签。请先加签
 workflow-no-signer = 这项任务不是加签或会签产生的，没有签署人可减。请选择签署人的任务。
 workflow-return-not-visited = 不能退回到“{ $step }”：流程没有办理过该环节，或者该环节不通向当前环节。请从可退回的环节中选择。
 workflow-withdraw-late = 后续环节已经开始办理，不能再撤回。请联系后续办理人退回。
+workflow-withdraw-signed = 其他人员已经会签，不能由一人撤回。请联系后续办理人退回。
 workflow-withdraw-sent = 办结后已向外发送消息或调用服务，不能撤回。请联系流程管理员。
 workflow-ground-unknown = 中止计时必须注明法定事由。可选事由：{ $known }。
 workflow-extended-already = 这项任务已经延期过一次，不能再次延期。请按现有期限办理。

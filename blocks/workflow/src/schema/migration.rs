@@ -14,6 +14,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::m20261125_12_workflow_instance_over::InstanceOver),
         Box::new(super::m20261125_13_workflow_post::Migration),
         Box::new(super::m20261125_14_workflow_signal::Migration),
+        Box::new(super::m20261126_31_workflow_shared_clock::Migration),
     ]
 }
 

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Cause, need_reason,
+    Cause, need_reason, signed_outcome,
     store::{self, record},
     who::{self, Acting},
-    work::{need_running_clock, touched},
+    work::{Completion, answer, need_running_clock, touched},
 };
 use crate::{
     Engine, Officer, TaskId,
@@ -104,7 +104,7 @@ pub async fn return_task(
 ) -> Result<Earlier> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.return").await?;
-    need_running_clock(&row)?;
+    need_running_clock(tx, &row).await?;
     need_reason(reason)?;
     let steps = earlier_of(tx, engine, &row).await?;
     let found = match target {
@@ -163,7 +163,7 @@ async fn first_of_all(tx: &Tx, row: &task::Model, steps: Vec<Earlier>) -> Result
 
 /// Takes one's own completion back, or that of the absent officer for whom one stands in, as long
 /// as nobody has done anything to what followed. A signature is taken back as long as the signers
-/// have not decided.
+/// have not decided; what others signed is not one's own to take back.
 pub async fn withdraw(
     tx: &Tx,
     engine: &Engine,
@@ -188,6 +188,7 @@ pub async fn withdraw(
     }
     let followed: Followed = serde_json::from_str(&row.followed)
         .map_err(|_| Error::refused("workflow-withdraw-late"))?;
+    need_alone(tx, &row, acting.seat()).await?;
     need_untouched(tx, engine, &row, &followed).await?;
     let change = task::ActiveModel {
         state: Set("withdrawn".to_owned()),
@@ -222,6 +223,21 @@ async fn withdraw_signature(
     };
     act::change(tx, row, change).await?;
     record(tx, row, "withdraw", acting, "", reason).await
+}
+
+/// Nobody else's signature made the task complete.
+async fn need_alone(tx: &Tx, row: &task::Model, seat: &str) -> Result<()> {
+    if row.parts == 0 {
+        return Ok(());
+    }
+    let parts = store::parts_of(&**tx, &row.id).await?;
+    let is_others = |(part, task): &(part::Model, task::Model)| {
+        part.role != "before" && part.vote.is_some() && task.assignee.as_deref() != Some(seat)
+    };
+    if parts.iter().any(is_others) {
+        return Err(Error::refused("workflow-withdraw-signed"));
+    }
+    Ok(())
 }
 
 /// Nobody claimed, saved or did anything that followed, and nothing went out.
@@ -283,6 +299,8 @@ fn sends(model: &Model, element: &str) -> bool {
 
 /// Refuses for good: by the end event that the task names (`tongban:reject`), or by one marked
 /// `tongban:outcome="rejected"` in its scope or one around it, or else everything is cancelled.
+/// Of a signer it is his refusal, with the reason as his opinion: what that leads to, the rule of
+/// the signers says.
 pub async fn reject(
     tx: &Tx,
     engine: &Engine,
@@ -292,8 +310,18 @@ pub async fn reject(
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.reject").await?;
-    need_running_clock(&row)?;
+    need_running_clock(tx, &row).await?;
     need_reason(reason)?;
+    if row.parent.is_some() {
+        record(tx, &row, "reject", &acting, "", reason).await?;
+        let outcome = signed_outcome(&tables::list(&row.outcomes), false);
+        let vars = json!({"outcome": outcome, "opinion": reason});
+        let done = Completion {
+            vars: vars.as_object().cloned().unwrap_or_default(),
+            next: None,
+        };
+        return answer(tx, engine, row, &acting, done).await.map(drop);
+    }
     let instance = tables::get_instance(&**tx, instance_of(&row)?).await?;
     let process = engine.process(&**tx, &instance.definition).await?;
     let to = attribute(&row, "reject").or_else(|| rejected_end(&process.model, &row.element));

@@ -12,6 +12,7 @@ use super::{
     need_reason,
     store::{self, record},
     who::{self, Acting},
+    work::{touched, whole},
 };
 use crate::{
     Engine, Officer, TaskId,
@@ -28,7 +29,7 @@ const EXTENSION: u32 = 10;
 const URGE_HOURS: i64 = 24;
 
 /// Stops the clock of a task, naming the legal ground (one of `tongban:grounds` where the step
-/// lists them).
+/// lists them). The signers of a task share one clock: it stands for all of them.
 pub async fn suspend(
     tx: &Tx,
     id: TaskId,
@@ -38,7 +39,8 @@ pub async fn suspend(
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.suspend").await?;
-    if row.suspended_at.is_some() {
+    let whole = whole(tx, &row).await?;
+    if whole.suspended_at.is_some() {
         return Err(Error::refused("workflow-task-suspended"));
     }
     let known = tables::list(&attribute(&row, "grounds").unwrap_or_default());
@@ -49,7 +51,7 @@ pub async fn suspend(
     need_reason(reason)?;
     let suspension = suspension::Model {
         id: kernel::id::new_v7(tx.now()).to_string(),
-        task: row.id.clone(),
+        task: whole.id.clone(),
         instance: row.instance.clone(),
         ground: ground.to_owned(),
         reason: reason.to_owned(),
@@ -60,10 +62,9 @@ pub async fn suspend(
     store::insert_suspension(tx, suspension).await?;
     let change = task::ActiveModel {
         suspended_at: Set(Some(micros(tx.now()))),
-        acted_at: Set(Some(micros(tx.now()))),
-        ..Default::default()
+        ..touched(tx)
     };
-    act::change(tx, &row, change).await?;
+    act::change(tx, &whole, change).await?;
     deadline::pause(tx, Of::Task(id), ground, &acting.trace).await?;
     record(tx, &row, "suspend", &acting, ground, reason).await
 }
@@ -72,20 +73,21 @@ pub async fn suspend(
 pub async fn resume(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.suspend").await?;
-    if row.suspended_at.is_none() {
+    let whole = whole(tx, &row).await?;
+    if whole.suspended_at.is_none() {
         return Err(Error::refused("workflow-task-not-suspended"));
     }
-    store::end_suspensions(tx, &row.id).await?;
+    store::end_suspensions(tx, &whole.id).await?;
     let change = task::ActiveModel {
         suspended_at: Set(None),
         ..Default::default()
     };
-    act::change(tx, &row, change).await?;
+    act::change(tx, &whole, change).await?;
     deadline::resume(tx, engine, Of::Task(id), &acting.trace).await?;
     record(tx, &row, "resume", &acting, "", "").await
 }
 
-/// Gives a task more working days, once; at most `tongban:extend`, or ten.
+/// Gives a task more working days, once for all its signers; at most `tongban:extend`, or ten.
 pub async fn extend(
     tx: &Tx,
     engine: &Engine,
@@ -96,7 +98,8 @@ pub async fn extend(
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.extend").await?;
-    if row.extended > 0 {
+    let whole = whole(tx, &row).await?;
+    if whole.extended > 0 {
         return Err(Error::refused("workflow-extended-already"));
     }
     if row.days.is_none() {
@@ -110,10 +113,9 @@ pub async fn extend(
     need_reason(reason)?;
     let change = task::ActiveModel {
         extended: Set(days.into()),
-        acted_at: Set(Some(micros(tx.now()))),
-        ..Default::default()
+        ..touched(tx)
     };
-    act::change(tx, &row, change).await?;
+    act::change(tx, &whole, change).await?;
     deadline::extend(tx, engine, id, days, &acting.trace).await?;
     record(tx, &row, "extend", &acting, &days.to_string(), reason).await
 }

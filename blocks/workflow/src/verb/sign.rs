@@ -43,7 +43,7 @@ pub async fn add_signers(
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.sign").await?;
-    work::need_running_clock(&row)?;
+    work::need_running_clock(tx, &row).await?;
     need_reason(reason)?;
     if added.is_empty() {
         return Err(Error::invalid(

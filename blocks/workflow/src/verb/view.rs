@@ -62,6 +62,7 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
     let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
     let fields = work::fields(&row);
     let saved = store::lookup_saved(&**tx, &row.id).await?;
+    let whole = work::whole(tx, &row).await?;
     let family = row.parent.as_deref().unwrap_or(&row.id);
     let is_open = tables::LIVE.contains(&row.state.as_str());
     let earlier = if is_open {
@@ -78,8 +79,8 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
         parts: parts(tx, family).await?,
         earlier,
         back_to: tables::list(&row.back_to),
-        suspended_at: row.suspended_at.map(from_micros),
-        extended_days: row.extended,
+        suspended_at: whole.suspended_at.map(from_micros),
+        extended_days: whole.extended,
     })
 }
 

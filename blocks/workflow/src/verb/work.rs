@@ -59,12 +59,23 @@ pub async fn complete_choosing(
         None => open_task(tx, id, expected).await?,
     };
     let acting = who::acting(tx, &row, officer, "workflow.task.complete").await?;
-    check(&row, &done)?;
+    check(tx, &row, &done).await?;
+    answer(tx, engine, row, &acting, done).await
+}
+
+/// The answer of whoever has the task: to its delegator, or for good.
+pub(super) async fn answer(
+    tx: &Tx,
+    engine: &Engine,
+    row: task::Model,
+    acting: &Acting,
+    done: Completion,
+) -> Result<Progress> {
     if !row.back_to.is_empty() {
-        answer_delegator(tx, &row, &acting, &done).await?;
+        answer_delegator(tx, &row, acting, &done).await?;
         return Ok(Progress::Waits);
     }
-    settle(tx, engine, row, &acting, done).await
+    settle(tx, engine, row, acting, done).await
 }
 
 /// A task as [`foresee`] read it, for the completion that follows in the same write. Whoever changed
@@ -88,12 +99,9 @@ pub async fn foresee(
         vars: vars.clone(),
         next: None,
     };
-    check(&row, &done)?;
-    if !row.back_to.is_empty() {
-        return Ok(None);
-    }
+    check(tx, &row, &done).await?;
     loop {
-        if !waiting_after(tx, &row).await?.is_empty() {
+        if !row.back_to.is_empty() || !waiting_after(tx, &row).await?.is_empty() {
             return Ok(None);
         }
         let Some(parent) = &row.parent else {
@@ -109,8 +117,8 @@ pub async fn foresee(
 }
 
 /// Everything that a task's own attributes say about an answer.
-fn check(row: &task::Model, done: &Completion) -> Result<()> {
-    need_running_clock(row)?;
+async fn check(tx: &Tx, row: &task::Model, done: &Completion) -> Result<()> {
+    need_running_clock(tx, row).await?;
     need_outcome(row, done)?;
     let findings = fields(row).findings(&done.vars);
     if !findings.is_empty() {
@@ -144,10 +152,19 @@ pub(super) fn fields(row: &task::Model) -> Fields {
     Fields::parse(&attribute(row, "fields").unwrap_or_default())
 }
 
+/// The task that a row is part of, itself where it is none: all its signers share its one clock.
+pub(super) async fn whole(tx: &Tx, row: &task::Model) -> Result<task::Model> {
+    let mut whole = row.clone();
+    while let Some(parent) = &whole.parent {
+        whole = tables::get_task_row(&**tx, parent).await?;
+    }
+    Ok(whole)
+}
+
 /// A task whose clock stands still waits for what it was suspended for.
-pub(super) fn need_running_clock(row: &task::Model) -> Result<()> {
+pub(super) async fn need_running_clock(tx: &Tx, row: &task::Model) -> Result<()> {
     let may = attribute(row, "worksWhileSuspended").as_deref() == Some("true");
-    if row.suspended_at.is_some() && !may {
+    if !may && whole(tx, row).await?.suspended_at.is_some() {
         return Err(Error::refused("workflow-task-suspended"));
     }
     Ok(())
@@ -227,12 +244,17 @@ async fn answer_delegator(
     store::save(tx, &row.id, &done.vars, None, &acting.id).await?;
     let change = task::ActiveModel {
         assignee: Set(delegator.clone()),
+        state: Set("claimed".to_owned()),
         claimed_at: Set(Some(micros(tx.now()))),
         back_to: Set(back_to.join(",")),
         saved_at: Set(Some(micros(tx.now()))),
         ..touched(tx)
     };
     act::change(tx, row, change).await?;
+    // It was on no list while its signers had it.
+    if row.state == "signing" {
+        tables::insert_candidates(tx, row).await?;
+    }
     let to = delegator.unwrap_or_default();
     record(tx, row, "answer", acting, &to, "").await
 }
@@ -269,6 +291,11 @@ pub(crate) async fn settle(
             }
             Next::Up(up) => {
                 family.drop_open(tx).await?;
+                // Its signers answered a delegator's task: he still has to.
+                if !parent.back_to.is_empty() {
+                    answer_delegator(tx, &parent, acting, &up).await?;
+                    return Ok(Progress::Waits);
+                }
                 (row, done) = (parent, up);
             }
         }
@@ -292,7 +319,7 @@ pub(super) async fn look_again(
         }
         Next::Up(up) => {
             family.drop_open(tx).await?;
-            settle(tx, engine, parent, acting, up).await
+            answer(tx, engine, parent, acting, up).await
         }
     }
 }

@@ -73,6 +73,8 @@ mod seats;
 #[cfg(test)]
 mod semantics;
 #[cfg(test)]
+mod signers;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod time_doors;
