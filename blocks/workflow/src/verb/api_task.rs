@@ -258,24 +258,36 @@ async fn complete_many(
     Body(batch): Body<Batch>,
 ) -> Answer<Json<Vec<BatchAnswer>>> {
     gate(&app, &actor, "workflow.task.complete")?;
-    let mut tasks = Vec::new();
-    for task in &batch.tasks {
-        tasks.push((parse::<TaskId>(&task.id, "task")?, task.version));
-    }
+    batch::need_number(batch.tasks.len())?;
+    // What is no id names no task, and holds the others no more up than a task that has gone.
+    let known: Vec<_> = batch
+        .tasks
+        .iter()
+        .map(|task| Some((task.id.parse::<TaskId>().ok()?, task.version)))
+        .collect();
+    let tasks: Vec<_> = known.iter().copied().flatten().collect();
     let engine = app.part::<Engine>()?;
     let done = Completion {
         vars: batch.vars,
         next: None,
     };
     let officer = Officer::from(&actor);
-    let answers = batch::complete_many(app.db(), &engine, &tasks, &officer, &done).await?;
-    let answers = answers.into_iter().map(|answer| told(&page, answer));
-    Ok(Json(answers.collect()))
+    let answers = if tasks.is_empty() {
+        Vec::new()
+    } else {
+        batch::complete_many(app.db(), &engine, &tasks, &officer, &done).await?
+    };
+    let mut results = answers.into_iter().map(|answer| answer.result);
+    let told = batch.tasks.into_iter().zip(known).map(|(task, known)| {
+        let result = known.and_then(|_| results.next());
+        let missing = || Err(Error::NotFound { what: "task" });
+        told(&page, task.id, result.unwrap_or_else(missing))
+    });
+    Ok(Json(told.collect()))
 }
 
-fn told(page: &Page, answer: batch::Answer) -> BatchAnswer {
-    let id = answer.task.to_string();
-    let text = match answer.result {
+fn told(page: &Page, id: String, result: Result<Progress>) -> BatchAnswer {
+    let text = match result {
         Ok(progress) => {
             return BatchAnswer {
                 id,

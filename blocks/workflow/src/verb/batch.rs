@@ -18,6 +18,15 @@ pub struct Answer {
     pub result: Result<Progress>,
 }
 
+/// Refuses none, and too many.
+pub(super) fn need_number(tasks: usize) -> Result<()> {
+    if tasks == 0 || tasks > MAX_TASKS {
+        let text = Text::new("workflow-batch-number").with("most", MAX_TASKS);
+        return Err(Error::invalid("tasks", text));
+    }
+    Ok(())
+}
+
 /// Completes the tasks with the same answer. What one is refused does not hold the others up;
 /// every task is authorised by itself.
 pub async fn complete_many(
@@ -27,10 +36,7 @@ pub async fn complete_many(
     officer: &Officer,
     done: &Completion,
 ) -> Result<Vec<Answer>> {
-    if tasks.is_empty() || tasks.len() > MAX_TASKS {
-        let text = Text::new("workflow-batch-number").with("most", MAX_TASKS);
-        return Err(Error::invalid("tasks", text));
-    }
+    need_number(tasks.len())?;
     let mut answers = Vec::new();
     for (task, expected) in tasks.iter().copied() {
         let shared = (engine.clone(), officer.clone(), done.clone());

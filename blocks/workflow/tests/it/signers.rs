@@ -5,7 +5,11 @@ use kernel::clock::local;
 use serde_json::{Value, json};
 use store::Db;
 
-use crate::bureau::{Bureau, Verb, migrations, refused};
+use crate::{
+    bureau::{Bureau, Verb, migrations, refused},
+    house::{self, House},
+    model::{flows, process},
+};
 
 const LIST: &str = "s>x>y>e";
 
@@ -147,4 +151,47 @@ async fn what_others_signed_is_not_withdrawn_by_the_last(db: Db) {
         "workflow.task.withdraw"
     );
     assert_eq!(bureau.open_tasks().await, ["y -"]);
+}
+
+#[store::db_test(migrations = house::migrations)]
+async fn a_malformed_id_holds_no_other_task_of_a_batch_up(db: Db) {
+    let house = House::open(db).await;
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><userTask id="x" tongban:candidates="clerk@{}"/>{}"#,
+        house::ORG,
+        flows("s>x>e")
+    ));
+    let engine = house.engine.clone();
+    let made = house.db.write(move |tx| {
+        let (xml, engine) = (xml.clone(), engine.clone());
+        async move {
+            workflow::deploy(&tx, "p", &xml).await?;
+            for _ in 0..2 {
+                workflow::start(&tx, &engine, "p", "doc:1", serde_json::Map::new()).await?;
+            }
+            Ok(())
+        }
+    });
+    made.await.unwrap();
+    let clerk = house.program("clerk").await;
+    let listed = clerk.sees("/api/workflow/tasks").await;
+    let ids: Vec<&Value> = listed["items"].as_array().unwrap().iter().collect();
+    let tasks = json!({"tasks": [{"id": ids[0]["id"]}, {"id": "nonsense"}, {"id": ids[1]["id"]}]});
+    let answers = clerk.does("/api/workflow/tasks/complete", tasks).await;
+    let told: Vec<_> = (0..3)
+        .map(|n| (&answers[n]["id"], &answers[n]["progress"]))
+        .collect();
+    let (moved, none) = (json!("moved"), Value::Null);
+    assert_eq!(
+        told,
+        [
+            (&ids[0]["id"], &moved),
+            (&json!("nonsense"), &none),
+            (&ids[1]["id"], &moved)
+        ]
+    );
+    assert_eq!(answers[1]["rule"], "web-error-not-found");
+    let only = json!({"tasks": [{"id": "nonsense"}]});
+    let answers = clerk.does("/api/workflow/tasks/complete", only).await;
+    assert_eq!(answers[0]["rule"], "web-error-not-found");
 }
