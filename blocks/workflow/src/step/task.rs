@@ -60,9 +60,12 @@ impl Step<'_> {
         if let Err(reason) = self.user_task(token, node, vars)? {
             return Ok(Err(reason));
         }
-        let Some(row) = self.tasks.pop() else {
+        let Some(mut row) = self.tasks.pop() else {
             return Ok(Ok(()));
         };
+        if let Err(reason) = verb::who::resolve(self.tx, &mut row).await? {
+            return Ok(Err(reason));
+        }
         if verb::is_skipped(&self.cause, &row) {
             self.skip(token, &row)?;
             return Ok(Ok(()));

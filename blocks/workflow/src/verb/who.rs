@@ -130,7 +130,50 @@ pub(super) async fn groups_of<C: ConnectionTrait>(db: &C, officer: &str) -> Resu
 
 /// The group of one officer alone, for tasks whose candidates are named in person.
 pub(crate) fn own_group(officer: &str) -> String {
-    format!("user:{officer}")
+    format!("{OWN}{officer}")
+}
+
+const OWN: &str = "user:";
+
+/// Those whom the model names in person, by login name or identifier, are found in the directory.
+/// The inner error says that an assignee is nobody, or that nobody who is named may take the task.
+pub(crate) async fn resolve(tx: &Tx, row: &mut task::Model) -> Result<Result<(), String>> {
+    if let Some(named) = row.assignee.take() {
+        row.assignee = user_of(tx, &named).await?;
+        if row.assignee.is_none() {
+            return Ok(Err(format!("the assignee `{named}` is nobody known here")));
+        }
+    }
+    if !row.candidates.contains(OWN) {
+        return Ok(Ok(()));
+    }
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for group in tables::list(&row.candidates) {
+        match group.strip_prefix(OWN) {
+            None => known.push(group),
+            Some(named) => match user_of(tx, named).await? {
+                Some(id) => known.push(own_group(&id)),
+                None => unknown.push(named.to_owned()),
+            },
+        }
+    }
+    if known.is_empty() && row.assignee.is_none() {
+        let named = unknown.join("`, `");
+        return Ok(Err(format!("the candidate `{named}` is nobody known here")));
+    }
+    row.candidates = known.join(",");
+    Ok(Ok(()))
+}
+
+async fn user_of(tx: &Tx, named: &str) -> Result<Option<String>> {
+    let found = match named.parse::<UserId>() {
+        Ok(id) => match directory::user(&**tx, id).await {
+            Err(Error::NotFound { .. }) => None,
+            user => Some(user?),
+        },
+        Err(_) => directory::user_by_name(&**tx, named).await?,
+    };
+    Ok(found.map(|user| user.id.to_string()))
 }
 
 /// Refuses an officer who holds none of the task's posts.

@@ -51,6 +51,8 @@ mod migrate;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod named;
+#[cfg(test)]
 mod over;
 #[cfg(test)]
 mod own_data;
