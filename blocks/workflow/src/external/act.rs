@@ -46,18 +46,31 @@ pub async fn fetch(db: &Db, engine: &Engine, fetch: &Fetch, by: &str) -> Result<
     Ok(tasks)
 }
 
+/// Takes from the topic whose next task has the highest priority, down to where another's comes
+/// before it.
 async fn claim(tx: &Tx, fetch: &Fetch, by: &str) -> Result<Vec<(Model, usize)>> {
     let mut claimed = Vec::new();
     let mut free = u64::from(fetch.most);
-    // Not always the same topic first, or a busy one would starve the others.
-    let count = fetch.topics.len().max(1);
-    let first = usize::try_from(micros(tx.now()).unsigned_abs() % count as u64).unwrap_or(0);
-    for n in (first..count).chain(0..first) {
-        let Some(topic) = fetch.topics.get(n).filter(|_| free > 0) else {
+    let mut next = next_of(tx, fetch).await?;
+    while free > 0 {
+        let best = next.iter().map(|(_, priority)| *priority).max();
+        let Some(at) = next
+            .iter()
+            .position(|(_, priority)| Some(*priority) == best)
+        else {
+            break;
+        };
+        let (n, _) = next.remove(at);
+        let Some(topic) = fetch.topics.get(n) else {
             continue;
         };
-        let rows = tables::claim(tx, topic, &fetch.worker, free).await?;
+        let down_to = next.iter().map(|(_, priority)| *priority).max();
+        let rows = tables::claim(tx, topic, &fetch.worker, free, down_to).await?;
         free = free.saturating_sub(rows.len() as u64);
+        if let Some(below) = down_to.filter(|_| free > 0) {
+            let left = tables::next_priority(tx, topic, Some(below)).await?;
+            next.extend(left.map(|priority| (n, priority)));
+        }
         for row in rows {
             let until = kernel::clock::from_micros(row.available_at);
             let locked = event::ExternalTaskLocked {
@@ -70,6 +83,24 @@ async fn claim(tx: &Tx, fetch: &Fetch, by: &str) -> Result<Vec<(Model, usize)>> 
         }
     }
     Ok(claimed)
+}
+
+/// The priority of the next task of each topic that has any. Not always the same topic first: of
+/// equal ones a busy one would starve the others.
+async fn next_of(tx: &Tx, fetch: &Fetch) -> Result<Vec<(usize, i64)>> {
+    let count = fetch.topics.len().max(1);
+    let first = usize::try_from(micros(tx.now()).unsigned_abs() % count as u64).unwrap_or(0);
+    let mut next = Vec::with_capacity(count);
+    for (n, topic) in fetch.topics.iter().enumerate() {
+        let priority = match fetch.topics.as_slice() {
+            // There is nothing to compare with.
+            [_] => Some(0),
+            _ => tables::next_priority(tx, topic, None).await?,
+        };
+        next.extend(priority.map(|priority| (n, priority)));
+    }
+    next.sort_by_key(|(n, _)| (n + count - first) % count);
+    Ok(next)
 }
 
 /// Reads the task's variables as they are now.
@@ -397,7 +428,15 @@ pub async fn set_retries(
         }
         "failed" => {
             let (instance, token) = place(&row)?;
-            step::step(tx, engine, instance, Input::Retry { token }, by).await
+            step::step(tx, engine, instance, Input::Retry { token }, by).await?;
+            let more = ActiveModel {
+                retries: Set(Some(retries)),
+                ..Default::default()
+            };
+            match tables::lookup_next(tx, &row).await? {
+                Some(next) => change(tx, &next, more).await,
+                None => Ok(()),
+            }
         }
         _ => holds(&row, "", micros(tx.now())),
     }

@@ -74,13 +74,56 @@ fn wanted(topic: &Topic, now: i64) -> Condition {
     wanted
 }
 
-/// Locks free tasks of a topic for a worker. Of two servers each takes what the other has not.
-pub(crate) async fn claim(tx: &Tx, topic: &Topic, worker: &str, most: u64) -> Result<Vec<Model>> {
+/// Priority of the task of a topic that is fetched next, among those below a priority if given.
+pub(crate) async fn next_priority(
+    tx: &Tx,
+    topic: &Topic,
+    below: Option<i64>,
+) -> Result<Option<i64>> {
+    let mut query = Entity::find()
+        .select_only()
+        .column(Column::Priority)
+        .filter(wanted(topic, micros(tx.now())))
+        .order_by_desc(Column::Priority)
+        .limit(1);
+    if let Some(below) = below {
+        query = query.filter(Column::Priority.lt(below));
+    }
+    let found = query.into_tuple().one(&**tx).await;
+    Ok(found.map_err(|e| fault("look at the next external task", e))?)
+}
+
+/// The open task that took the place of a failed one.
+pub(crate) async fn lookup_next(tx: &Tx, failed: &Model) -> Result<Option<Model>> {
+    let found = Entity::find()
+        .filter(Column::Instance.eq(&failed.instance))
+        .filter(Column::Element.eq(&failed.element))
+        .filter(Column::State.eq("open"))
+        .filter(Column::Token.gt(failed.token))
+        .order_by_desc(Column::Id)
+        .limit(1)
+        .one(&**tx)
+        .await;
+    Ok(found.map_err(|e| fault("find the task that took another's place", e))?)
+}
+
+/// Locks free tasks of a topic for a worker, none below a priority if given. Of two servers each
+/// takes what the other has not.
+pub(crate) async fn claim(
+    tx: &Tx,
+    topic: &Topic,
+    worker: &str,
+    most: u64,
+    down_to: Option<i64>,
+) -> Result<Vec<Model>> {
     let now = micros(tx.now());
     let mut free = Query::select();
     free.column(Column::Id)
         .from(Entity)
         .cond_where(wanted(topic, now));
+    if let Some(down_to) = down_to {
+        free.and_where(Column::Priority.gte(down_to));
+    }
     free.order_by(Column::Priority, Order::Desc)
         .order_by(Column::Id, Order::Asc)
         .limit(most)

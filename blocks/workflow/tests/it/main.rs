@@ -39,6 +39,8 @@ mod encodings;
 #[cfg(test)]
 mod external;
 #[cfg(test)]
+mod fetching;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod fuzz;
