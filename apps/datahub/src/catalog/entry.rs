@@ -22,6 +22,7 @@ use web::{
     App, Html, Page, WebError,
     component::{Choice, Crumb, Fact, Fields, Happening, Tone},
 };
+use workflow::deadline::DeadlineFold;
 
 use super::{
     task,
@@ -68,6 +69,7 @@ struct EntryPage<'a> {
     /// Answers of the task that waits for the reader.
     outcomes: Vec<Choice>,
     task: String,
+    deadline: Option<DeadlineFold>,
     can_edit: bool,
     can_ask: bool,
     steps: Vec<Choice>,
@@ -124,6 +126,7 @@ async fn page<'a>(
         rate: format!("{}.{}", view.row.rate / 10, view.row.rate % 10),
         happenings: words::happenings(app, p, &view.happenings).await?,
         picture: picture(&view.row).filter(|_| !view.happenings.is_empty()),
+        deadline: task::deadline(p, task.as_ref()).await?,
         outcomes: task
             .as_ref()
             .map(|task| task::outcomes(p, task))

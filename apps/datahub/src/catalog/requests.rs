@@ -21,6 +21,7 @@ use web::{
     App, Html, Page, WebError,
     component::{Choice, Crumb, Fact, Fields, Happening, Pager, Tone},
 };
+use workflow::deadline::DeadlineFold;
 
 use super::{
     task,
@@ -214,6 +215,7 @@ struct RequestPage<'a> {
     picture: Option<(String, String)>,
     outcomes: Vec<Choice>,
     task: String,
+    deadline: Option<DeadlineFold>,
     /// The scope may be written anew.
     can_supplement: bool,
     items: Vec<Choice>,
@@ -288,6 +290,7 @@ async fn page<'a>(
             )
         }),
         can_supplement: task.is_some() && row.standing() == State::Supplement,
+        deadline: task::deadline(p, task.as_ref()).await?,
         outcomes,
         task: task.map(|task| task.facts.name).unwrap_or_default(),
         items,

@@ -8,7 +8,10 @@ use web::{
     App, Page,
     component::{Choice, Fields},
 };
-use workflow::{Completion, Engine, Filter, Officer, Task};
+use workflow::{
+    Completion, Engine, Filter, Officer, Task,
+    deadline::{DeadlineFold, Of},
+};
 
 /// Tasks of the actor, and of those for whom he stands in.
 async fn filter(app: &App, actor: &Actor, subject: Option<&str>) -> Result<Filter> {
@@ -68,6 +71,14 @@ pub(super) fn outcomes(p: &Page, task: &Task) -> Vec<Choice> {
         Choice::new(outcome, words)
     });
     outcomes.collect()
+}
+
+/// How the deadline of the task that waits for the reader was counted.
+pub(super) async fn deadline(p: &Page, task: Option<&Task>) -> Result<Option<DeadlineFold>> {
+    match task {
+        Some(task) => DeadlineFold::of(p, Of::Task(task.facts.task), &task.facts.name).await,
+        None => Ok(None),
+    }
 }
 
 /// Completes the open task with the answer and opinion of the form.

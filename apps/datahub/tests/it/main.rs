@@ -3,6 +3,7 @@
 
 mod binding;
 mod city;
+mod deadlines;
 mod granting;
 mod house;
 mod reading;

@@ -13,6 +13,7 @@ use web::{
     App, Html, Page, WebError,
     component::{Choice, Fact, Fields, Happening, Light, Pager, Tab, Tone},
 };
+use workflow::deadline::DeadlineFold;
 
 use super::{
     CaseId, Delivery, Event, State,
@@ -166,6 +167,8 @@ struct CasePage {
     correct: Option<String>,
     notices: Vec<(String, String)>,
     picture: Option<(String, String)>,
+    /// How the time of the process as a whole was counted.
+    deadline: Option<DeadlineFold>,
     /// Until when personal values stand in full.
     open_until: Option<String>,
     can_reveal: bool,
@@ -192,6 +195,7 @@ struct TaskView {
     colleagues: Vec<Choice>,
     /// What the applicant has yet to supply keeps the task waiting.
     waits: bool,
+    deadline: Option<DeadlineFold>,
 }
 
 /// An act outside of the process that the officer may do now.
@@ -256,6 +260,7 @@ async fn case_page(
         correct: correction(&desk, actor, &case),
         notices: notices.collect(),
         picture: flow::picture(&case),
+        deadline: flow::whole_deadline(&p, &case).await?,
         open_until: look.map(|look| p.moment(look.until)),
         can_reveal: desk
             .gate
@@ -369,6 +374,7 @@ async fn task_views(
     let mut views = Vec::new();
     for task in tasks {
         let mut view = task_view(p, actor, task, case);
+        view.deadline = flow::deadline(p, task).await?;
         if view.is_mine || view.is_free {
             let others = flow::colleagues(desk, actor, task).await?;
             let choice = |user: identity::directory::User| {
@@ -402,6 +408,7 @@ fn task_view(p: &Page, actor: &Actor, task: &Task, case: &Case) -> TaskView {
         remedy: work::default_remedy(case),
         colleagues: Vec::new(),
         waits: correct::is_awaited(case.state()),
+        deadline: None,
     }
 }
 

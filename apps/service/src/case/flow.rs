@@ -8,8 +8,11 @@ use identity::Actor;
 use kernel::{Error, Fault, Result, Text};
 use serde_json::{Map, Value, json};
 use store::{Tx, page::PageRequest};
-use web::App;
-use workflow::{Call, CallId, Filter, InstanceId, Officer, ServiceHandler, TaskId, TaskListener};
+use web::{App, Page};
+use workflow::{
+    Call, CallId, Filter, InstanceId, Officer, ServiceHandler, TaskId, TaskListener,
+    deadline::{DeadlineFold, Of},
+};
 
 use super::{
     CaseId, Event, Outcome, State,
@@ -482,6 +485,19 @@ pub async fn tasks_of(desk: &Desk, case: &Case) -> Result<Vec<Task>> {
         }
     }
     Ok(tasks)
+}
+
+/// How the deadline of a task was counted; none where the process gives it none.
+pub(crate) async fn deadline(p: &Page, task: &Task) -> Result<Option<DeadlineFold>> {
+    DeadlineFold::of(p, Of::Task(task_id(&task.id)?), &task.name).await
+}
+
+/// How the deadline of a case's whole process was counted.
+pub(crate) async fn whole_deadline(p: &Page, case: &Case) -> Result<Option<DeadlineFold>> {
+    match instance(case)? {
+        Some(instance) => DeadlineFold::of_process(p, instance).await,
+        None => Ok(None),
+    }
 }
 
 /// Addresses of the process picture and of its trail.

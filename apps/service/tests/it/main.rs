@@ -4,6 +4,7 @@
 mod acts;
 mod corrections;
 mod days;
+mod deadlines;
 mod evaluations;
 mod import;
 mod matter_checks;

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use act::{Of, calendar_changed, extend, pause, resume};
 pub use hours::OfficeHours;
-pub use page::DeadlineTable;
+pub use page::{DeadlineFold, DeadlineTable};
 pub use view::{Deadline, Mark, read};
 
 /// Working time that something may take.

@@ -3,11 +3,11 @@
 use std::borrow::Borrow;
 
 use askama::Template;
-use kernel::{Result, calendar::DayKind};
+use kernel::{Error, Result, calendar::DayKind};
 use web::Page;
 
-use super::{Deadline, Limit, store as tables, view};
-use crate::{engine::Engine, model::Model};
+use super::{Deadline, Limit, Of, store as tables, view};
+use crate::{InstanceId, engine::Engine, model::Model};
 
 /// A table of days for pages of tasks and cases to put where they want it: `{{ table|safe }}`.
 #[derive(Template)]
@@ -44,10 +44,43 @@ impl DeadlineTable {
     }
 }
 
-/// What the clocks of an instance are about, and how each is counted.
-pub(crate) struct Counted {
-    pub name: String,
-    pub table: DeadlineTable,
+/// The table of one deadline, folded under what it is about: `{{ deadline|safe }}` on pages whose
+/// reader may see the task or process.
+#[derive(Template)]
+#[template(path = "workflow/deadline_fold.html")]
+pub struct DeadlineFold {
+    p: Page,
+    name: String,
+    table: DeadlineTable,
+}
+
+impl DeadlineFold {
+    fn new(p: &Page, name: String, deadline: Deadline) -> Self {
+        let table = DeadlineTable {
+            p: p.clone(),
+            deadline,
+        };
+        let p = p.clone();
+        Self { p, name, table }
+    }
+
+    /// The deadline of a task or a process. None where there is none, or where it cannot be counted
+    /// out because its calendar has gone: the page has more to show than that.
+    pub async fn of(p: &Page, of: Of, name: &str) -> Result<Option<Self>> {
+        let engine = p.app.part::<Engine>()?;
+        match view::read(p.app.db(), &engine, of).await {
+            Ok(deadline) => Ok(Some(Self::new(p, p.zh(name), deadline))),
+            Err(Error::NotFound { .. } | Error::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The deadline of a process as a whole; none where the process has none.
+    pub async fn of_process(p: &Page, instance: InstanceId) -> Result<Option<Self>> {
+        let name = p.t("workflow-deadline-process");
+        let of = Self::of(p, Of::Instance(instance), "").await?;
+        Ok(of.map(|fold| Self { name, ..fold }))
+    }
 }
 
 /// Deadlines shown of one instance.
@@ -60,7 +93,7 @@ pub(crate) async fn of_instance(
     engine: &Engine,
     instance: &str,
     model: &Model,
-) -> Result<Vec<Counted>> {
+) -> Result<Vec<DeadlineFold>> {
     let rows = tables::of_instance(p.app.db().read(), instance).await?;
     let now = p.app.clock().now();
     let told = rows
@@ -68,15 +101,12 @@ pub(crate) async fn of_instance(
         .filter(|row| row.kind != "timer")
         .take(MOST)
         .filter_map(|row| Some((row, view::told(engine, row, now).ok()?)));
-    let counted = told.map(|(row, deadline)| Counted {
-        name: match model.lookup(&row.element) {
+    let folds = told.map(|(row, deadline)| {
+        let name = match model.lookup(&row.element) {
             Some(node) => p.zh(model[node].title()),
             None => p.t("workflow-deadline-process"),
-        },
-        table: DeadlineTable {
-            p: p.clone(),
-            deadline,
-        },
+        };
+        DeadlineFold::new(p, name, deadline)
     });
-    Ok(counted.collect())
+    Ok(folds.collect())
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     InstanceId, Intervention, Officer,
     core::{Instance, State as Standing},
-    deadline::{self, page::Counted},
+    deadline::{self, DeadlineFold},
     engine::Engine,
     event, intervene,
     step::read_state,
@@ -186,7 +186,7 @@ struct InstancePage {
     places: Vec<Choice>,
     timers: Vec<TimerLine>,
     tasks: Vec<TaskLine>,
-    deadlines: Vec<Counted>,
+    deadlines: Vec<DeadlineFold>,
     variables: Vec<Variable>,
     is_unmasked: bool,
     may_intervene: bool,
