@@ -98,8 +98,12 @@ pub(crate) async fn step_from(
             }) if fault.is_transient => {
                 return Err(fault.into());
             }
+            // What they gathered could not be written, and nobody knows whose it was.
+            Err(Failure { at, .. }) if at > 1 && at == reading.events.len() => {
+                reading.keep(at / 2);
+            }
             // Those before the one that failed are not to wait for it.
-            Err(Failure { at, .. }) if at > 0 => reading.keep(at),
+            Err(Failure { at, .. }) if at > 0 && at < reading.events.len() => reading.keep(at),
             Err(Failure { error, .. }) => {
                 let Some(event) = reading.events.into_iter().next() else {
                     return Err(error);

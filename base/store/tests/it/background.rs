@@ -11,7 +11,7 @@ use kernel::{Fault, ManualClock};
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde::{Deserialize, Serialize};
 use store::{
-    Consumer, Db, Event, Handler, Job, JobBody, JobFailure, Sealer, Tx, Worker,
+    Consumer, Db, Event, Handler, Job, JobBody, JobFailure, Late, Sealer, Tx, Worker,
     consume::{self, Step},
     job,
     page::PageRequest,
@@ -28,7 +28,20 @@ use crate::note::{Noted, note, signer};
 struct Keeper {
     fails_at: Mutex<Option<i64>>,
     panics: AtomicBool,
+    fails_late: AtomicBool,
     tries: AtomicUsize,
+}
+
+/// Rows that cannot be written at the end.
+#[derive(Default)]
+struct Spoiled(bool);
+
+#[async_trait]
+impl Late for Spoiled {
+    async fn write(self, _: &Tx) -> kernel::Result<()> {
+        assert!(self.0);
+        Err(Fault::new("asked to fail at the end").into())
+    }
 }
 
 #[async_trait]
@@ -54,7 +67,9 @@ impl Consumer for Keeper {
             .await
             .map_err(|e| store::fault("keep", e))?;
         let fails_at = *self.fails_at.lock().unwrap();
-        if fails_at == Some(event.position) {
+        if fails_at == Some(event.position) && self.fails_late.load(Ordering::Relaxed) {
+            tx.later(|spoiled: &mut Spoiled| spoiled.0 = true);
+        } else if fails_at == Some(event.position) {
             assert!(!self.panics.load(Ordering::Relaxed), "asked to");
             return Err(Fault::new("asked to fail").into());
         }
@@ -168,6 +183,24 @@ async fn an_event_that_keeps_failing_is_parked_and_blocks_nobody(db: Db, clock: 
             .parked
             .is_empty()
     );
+}
+
+#[store::db_test]
+async fn what_cannot_be_written_at_the_end_is_its_events_failure(db: Db, clock: Arc<ManualClock>) {
+    let (keeper, consumers) = keeper();
+    keeper.fails_late.store(true, Ordering::Relaxed);
+    keeper.fail_at(Some(10));
+    note(&db, 20).await;
+    for _ in 0..consume::PARK_AFTER {
+        work::settle(&db, &consumers, &[]).await.unwrap();
+        assert!(kept(&db).await >= 9);
+        clock.advance(Duration::minutes(1));
+    }
+    work::settle(&db, &consumers, &[]).await.unwrap();
+    assert_eq!(kept(&db).await, 19);
+    let standing = consume::list_standings(&db).await.unwrap().remove(0);
+    assert_eq!(standing.parked.len(), 1);
+    assert_eq!(standing.parked[0].position, 10);
 }
 
 #[store::db_test]
