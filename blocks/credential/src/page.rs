@@ -288,9 +288,9 @@ async fn wallet(
         .map(|certificate| CardView::of(&page, certificate, "/wallet"))
         .collect();
     let pager = Pager::new("/wallet", "", after, next.as_deref());
-    let others = match actor.acting_for {
-        None => identity::agent::list_parties(&*app.part::<Identity>()?, &actor).await?,
-        Some(_) => Vec::new(),
+    let others = match (&actor.acting_for, app.part::<Identity>()) {
+        (None, Ok(identity)) => identity::agent::list_parties(&identity, &actor).await?,
+        _ => Vec::new(),
     };
     let others: Vec<_> = others.iter().map(|party| page.zh(&party.name)).collect();
     Html::page(&WalletPage {
