@@ -39,9 +39,9 @@ async fn officers_see_how_a_deadline_was_counted(db: Db, clock: Arc<ManualClock>
     let path = format!("/work/cases/{}", receipt.case);
     let (status, body) = get(&router, Some(&w.clerk), &path).await;
     assert_eq!(status, 200, "{body}");
-    let folds: Vec<&str> = body
-        .split("<details class=\"tb-act-fold\">")
-        .skip(1)
+    let folds = body.split("<details class=\"tb-act-fold\">").skip(1);
+    let folds: Vec<&str> = folds
+        .map(|fold| fold.split("</details>").next().unwrap())
         .collect();
     assert_eq!(folds.len(), 2, "one task and the process: {body}");
     assert!(folds[0].contains("<summary>受理: "), "{}", folds[0]);
