@@ -145,10 +145,10 @@ mod tests {
     #[test]
     fn numbers_are_found_where_they_are_written() {
         let sql = "SELECT 1 FROM t WHERE a IN ('34000019961227988x', '113210009900000174') \
-            AND b = '320000199001010030' AND c LIKE '%123456789012345678%'";
+            AND b = '320000199001010030' AND c LIKE '%123456789012345675%'";
         let number = |text: &str| named_in(text).into_iter().collect::<Vec<_>>();
         assert!(number(sql).contains(&"113210009900000174".to_owned()));
-        assert_eq!(number("'123456789012345678'"), Vec::<String>::new());
+        assert_eq!(number("'123456789012345675'"), Vec::<String>::new());
         assert_eq!(number("x113210009900000174"), Vec::<String>::new());
     }
 }
