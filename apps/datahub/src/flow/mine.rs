@@ -78,7 +78,7 @@ fn link(after: Option<&str>, asked: Option<&str>) -> String {
         // Keys are ids; what somebody else wrote there is left out.
         let is_id = |key: &&str| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if let Some(key) = key.filter(is_id) {
-            link.push_str(&format!("{sign}{name}={key}"));
+            link.extend([sign.to_string().as_str(), name, "=", key]);
             sign = '&';
         }
     }

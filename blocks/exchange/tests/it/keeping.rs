@@ -316,9 +316,10 @@ async fn local_columns_stay(db: Db, clock: Arc<ManualClock>, connection: &str, n
     let settings = format!(
         "[[target]]\npublication = \"v\"\nconnection = \"{connection}\"\ntable = \"{name}\"\n"
     );
-    let to = match connection.starts_with("postgres://") {
-        true => crate::drivers::postgres().unwrap(),
-        false => connection.to_owned(),
+    let to = if connection.starts_with("postgres://") {
+        crate::drivers::postgres().unwrap()
+    } else {
+        connection.to_owned()
     };
     sql(
         &to,

@@ -321,7 +321,7 @@ async fn refused_calls_are_counted_by_caller_and_rule(db: Db, clock: Arc<ManualC
     let request = Request::get(PATH).body(Body::empty()).unwrap();
     assert_eq!(house.ask(&other, request).await.status, 403);
     let own = row(CITY, "gateway-grant-none", 1);
-    assert_eq!(refused(&house, &other, 1).await, [own.clone()]);
+    assert_eq!(refused(&house, &other, 1).await, std::slice::from_ref(&own));
     assert!(refused(&house, &police, 7).await.contains(&own));
     // By the door for programs, page by page; another day's are rows of their own.
     clock.advance(Duration::days(1));
