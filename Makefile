@@ -39,7 +39,7 @@ test: need-test check ## Everything that CI proves, on SQLite and PostgreSQL and
 	export TONGBAN_TEST_POSTGRES="$$(tools/postgres.sh start)"; \
 	export TONGBAN_TEST_MARIADB="$$(tools/mariadb.sh start)"; \
 	trap 'tools/postgres.sh stop; tools/mariadb.sh stop' EXIT; \
-	cargo test --workspace
+	cargo test --workspace --tests && cargo test --workspace --doc
 	$(call say,"the executable for the browser")
 	cargo build -p tongban
 	$(call say,"journeys in a real browser")
