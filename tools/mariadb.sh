@@ -2,11 +2,12 @@
 # A throw-away MariaDB for tests: `mariadb.sh start` prints its ODBC connection string,
 # `mariadb.sh stop` ends it. A server named by TONGBAN_TEST_MARIADB is used instead, if there is one.
 set -eu
-if [ -n "${TONGBAN_TEST_MARIADB:-}" ]; then
+port=${TONGBAN_MARIADB_PORT:-55436}
+own="Server=127.0.0.1;Port=$port;"
+if [[ "${TONGBAN_TEST_MARIADB:-$own}" != *"$own"* ]]; then
     [ "$1" = start ] && echo "$TONGBAN_TEST_MARIADB"
     exit 0
 fi
-port=${TONGBAN_MARIADB_PORT:-55436}
 dir=${TMPDIR:-/tmp}/tongban-test-mariadb-$port
 client() { mariadb --no-defaults --socket "$dir/socket" "$@"; }
 
@@ -30,7 +31,7 @@ case $1 in
                 GRANT ALL ON *.* TO tongban@'127.0.0.1'" >> "$dir/log" 2>&1
         fi
         driver=$(odbcinst -q -d | tr -d '[]' | grep -i mariadb | head -n 1)
-        echo "Driver=${driver:-MariaDB Unicode};Server=127.0.0.1;Port=$port;Database=tongban;UID=tongban;PWD=tongban;charset=utf8mb4"
+        echo "Driver=${driver:-MariaDB Unicode};${own}Database=tongban;UID=tongban;PWD=tongban;charset=utf8mb4"
         ;;
     stop)
         [ -f "$dir/pid" ] && kill "$(cat "$dir/pid")" 2> /dev/null

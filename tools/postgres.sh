@@ -2,11 +2,12 @@
 # A throw-away PostgreSQL for tests: `postgres.sh start` prints its URL, `postgres.sh stop` ends it.
 # A server named by TONGBAN_TEST_POSTGRES is used instead, if there is one.
 set -eu
-if [ -n "${TONGBAN_TEST_POSTGRES:-}" ]; then
+port=${TONGBAN_POSTGRES_PORT:-55433}
+own="postgres://tongban@127.0.0.1:$port/tongban"
+if [ "${TONGBAN_TEST_POSTGRES:-$own}" != "$own" ]; then
     [ "$1" = start ] && echo "$TONGBAN_TEST_POSTGRES"
     exit 0
 fi
-port=${TONGBAN_POSTGRES_PORT:-55433}
 dir=${TMPDIR:-/tmp}/tongban-test-postgres-$port
 bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
 # The server refuses to run as root.
@@ -25,7 +26,7 @@ case $1 in
                 -o "-p $port -k $dir -c listen_addresses=127.0.0.1 -c max_connections=200 -c wal_level=logical -c fsync=${TONGBAN_POSTGRES_FSYNC:-off}" start > /dev/null
             as_server "$bin/createdb" -h 127.0.0.1 -p "$port" -U tongban tongban
         fi
-        echo "postgres://tongban@127.0.0.1:$port/tongban"
+        echo "$own"
         ;;
     stop)
         as_server "$bin/pg_ctl" -D "$dir/data" -m immediate stop > /dev/null 2>&1 || true
