@@ -217,3 +217,20 @@ fn load_policies(app: &App, modules: &[Module]) -> anyhow::Result<()> {
     gate.load(policies).context("the policies hold mistakes")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_city_that_nobody_holds_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = crate::command::demo::settings(dir.path(), None, "http://127.0.0.1").unwrap();
+        let house = House::open(&config).await.unwrap();
+        let app = house.app.downgrade();
+        assert!(app.get().is_ok());
+        drop(house);
+        // Else a part keeps the application that keeps the part, and its database stays open.
+        assert!(app.get().is_err());
+    }
+}

@@ -3,7 +3,7 @@
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, RwLock, Weak},
 };
 
 use kernel::Clock;
@@ -49,6 +49,21 @@ impl Default for Settings {
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
+/// What a part keeps of the application that it belongs to: a part with an [`App`] would keep
+/// itself, and the database open, for ever.
+#[derive(Clone)]
+pub struct WeakApp(Weak<Inner>);
+
+impl WeakApp {
+    /// The application; an error when nobody holds it any more.
+    pub fn get(&self) -> Result<App, kernel::Fault> {
+        let inner = self.0.upgrade();
+        inner
+            .map(App)
+            .ok_or_else(|| kernel::Fault::new("the application has ended"))
+    }
+}
+
 struct Inner {
     db: Db,
     settings: Settings,
@@ -64,6 +79,11 @@ impl App {
             texts,
             parts: RwLock::default(),
         }))
+    }
+
+    /// For parts of the application itself.
+    pub fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
     }
 
     pub fn db(&self) -> &Db {

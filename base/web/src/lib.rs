@@ -16,7 +16,7 @@ pub mod module;
 pub mod page;
 pub mod server;
 
-pub use app::{App, Settings};
+pub use app::{App, Settings, WeakApp};
 pub use component::Fields;
 pub use error::WebError;
 pub use language::{Language, Texts};

@@ -18,7 +18,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-use web::App;
+use web::{App, WeakApp};
 
 use crate::{event, join::may, schema::inferior as table, words};
 
@@ -191,7 +191,7 @@ async fn leaving(app: &App, peer: &Peer) -> Result<()> {
 }
 
 /// Hears hubs that join and leave, and strikes one off with its node.
-pub struct Door(pub App);
+pub struct Door(pub WeakApp);
 
 #[async_trait]
 impl Extension for Door {
@@ -201,8 +201,8 @@ impl Extension for Door {
 
     async fn act(&self, peer: &Peer, action: &str, _: &[u8]) -> Result<Vec<u8>> {
         match action {
-            JOINED => joined(&self.0, peer).await?,
-            LEAVING => leaving(&self.0, peer).await?,
+            JOINED => joined(&self.0.get()?, peer).await?,
+            LEAVING => leaving(&self.0.get()?, peer).await?,
             _ => return Err(Error::NotFound { what: "action" }),
         }
         serde_json::to_vec(&()).map_err(|e| Fault::caused_by("write an answer", e).into())

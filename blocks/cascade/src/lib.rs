@@ -37,8 +37,8 @@ pub fn foundation() -> web::module::Foundation {
 /// Takes reports of inferior hubs in. Needs [`Place`] and the exchange's [`Hub`] there.
 pub fn module(app: &App) -> kernel::Result<web::Module> {
     let hub = app.part::<Hub>()?;
-    hub.extend(Arc::new(report::Door(app.clone())));
-    hub.extend(Arc::new(inferior::Door(app.clone())));
+    hub.extend(Arc::new(report::Door(app.downgrade())));
+    hub.extend(Arc::new(inferior::Door(app.downgrade())));
     Ok(web::Module {
         name: "cascade",
         routes: api::routes(),

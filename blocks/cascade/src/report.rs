@@ -11,7 +11,7 @@ use exchange::{
 use identity::Actor;
 use kernel::{Error, Fault, Result, Text};
 use serde::{Deserialize, Serialize};
-use web::App;
+use web::{App, WeakApp};
 
 /// The order that carries a report.
 pub const REPORT: &str = "tongban.catalog.v1";
@@ -64,7 +64,7 @@ pub async fn send(
 }
 
 /// Takes reports of inferior hubs in.
-pub struct Door(pub App);
+pub struct Door(pub WeakApp);
 
 #[async_trait]
 impl Extension for Door {
@@ -80,7 +80,7 @@ impl Extension for Door {
         if said.from != peer.org() {
             return Err(Error::refused("cascade-report-foreign"));
         }
-        let (app, system) = (&self.0, Actor::system());
+        let (app, system) = (&self.0.get()?, Actor::system());
         let known = reports::Peer {
             id: said.from,
             name: peer.title().to_owned(),

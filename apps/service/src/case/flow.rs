@@ -8,7 +8,7 @@ use identity::Actor;
 use kernel::{Error, Fault, Result, Text};
 use serde_json::{Map, Value, json};
 use store::{Tx, page::PageRequest};
-use web::{App, Page};
+use web::{App, Page, WeakApp};
 use workflow::{
     Call, CallId, Filter, InstanceId, Officer, ServiceHandler, TaskId, TaskListener,
     deadline::{DeadlineFold, Of},
@@ -33,11 +33,11 @@ pub fn engine(app: &App) -> Result<Engine> {
 /// task.
 pub fn register(app: &App) -> Result<()> {
     let engine = engine(app)?;
-    let services = Arc::new(Services(app.clone()));
+    let services = Arc::new(Services(app.downgrade()));
     for name in SERVICES {
         engine.register(name, services.clone());
     }
-    engine.listen(Arc::new(Clockwork(app.clone())));
+    engine.listen(Arc::new(Clockwork(app.downgrade())));
     // A case's own state moves with its tasks: they are done here only.
     engine.reserve("case:");
     Ok(())
@@ -517,12 +517,12 @@ fn case_of(subject: &str) -> Result<CaseId> {
 }
 
 /// The service tasks of cases' processes.
-struct Services(App);
+struct Services(WeakApp);
 
 #[async_trait]
 impl ServiceHandler for Services {
     async fn call(&self, tx: &Tx, call: &Call) -> Result<workflow::Outcome> {
-        let desk = Desk::of(&self.0)?;
+        let desk = Desk::of(&self.0.get()?)?;
         let mut case = rows::get_in(tx, case_of(&call.subject)?).await?;
         let name = call.attributes.get("call").map(String::as_str);
         let done = match name.unwrap_or_default() {
@@ -708,7 +708,7 @@ async fn collect(tx: &Tx, case: &Case) -> Result<Map<String, Value>> {
 }
 
 /// Stops the clock while a task is open that says so (`tongban:suspends`).
-struct Clockwork(App);
+struct Clockwork(WeakApp);
 
 #[async_trait]
 impl TaskListener for Clockwork {
@@ -716,7 +716,7 @@ impl TaskListener for Clockwork {
         if task.suspends.is_empty() || !task.subject.starts_with("case:") {
             return Ok(());
         }
-        let desk = Desk::of(&self.0)?;
+        let desk = Desk::of(&self.0.get()?)?;
         let mut case = rows::get_in(tx, case_of(&task.subject)?).await?;
         suspend(tx, &desk, &mut case, &task.suspends, &task.name, task.days).await
     }
@@ -725,7 +725,7 @@ impl TaskListener for Clockwork {
         if task.suspends.is_empty() || !task.subject.starts_with("case:") {
             return Ok(());
         }
-        let desk = Desk::of(&self.0)?;
+        let desk = Desk::of(&self.0.get()?)?;
         let mut case = rows::get_in(tx, case_of(&task.subject)?).await?;
         if case.state() != State::Suspended {
             return Ok(());

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use identity::{Actor, directory};
 use kernel::{Error, Fault, Result, Text, clock::local_date};
 use serde_json::{Map, Value, json};
-use web::App;
+use web::{App, WeakApp};
 use workflow::{Call, Engine, InstanceId, Outcome, ServiceHandler, TaskListener, event::TaskFacts};
 
 use super::{Entry, State, act, react, store};
@@ -47,7 +47,7 @@ fn id_of(subject: &str) -> Option<&str> {
 /// Registers what the process calls, and who hears of its tasks.
 pub(crate) fn register(app: &App) -> Result<()> {
     let engine = app.part::<Engine>()?;
-    let services = Arc::new(Services(app.clone()));
+    let services = Arc::new(Services(app.downgrade()));
     for name in [
         "catalog.check",
         "catalog.publish",
@@ -118,7 +118,7 @@ pub(crate) async fn begin(
         .await
 }
 
-struct Services(App);
+struct Services(WeakApp);
 
 #[async_trait]
 impl ServiceHandler for Services {
@@ -153,7 +153,7 @@ impl Services {
         }
         let profile = profile::get(&**tx).await?;
         let working = row.working()?;
-        let reports = act::checked(&self.0, &**tx, &profile, &[(&row.id, &working)]).await?;
+        let reports = act::checked(&self.0.get()?, &**tx, &profile, &[(&row.id, &working)]).await?;
         let report = reports.into_iter().next().unwrap_or_default();
         row.work_on(&working, &report)?;
         store::update(tx, row).await?;
