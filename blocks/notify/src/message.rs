@@ -79,9 +79,10 @@ pub async fn send(
             (readers, Some(*party))
         }
     };
+    let mailed = preference::who_gets_mail(&**tx, &readers).await?;
     for reader in readers {
         let id = insert(tx, reader, party, key, args, link);
-        if preference::lookup(&**tx, reader).await?.gets_mail() {
+        if mailed.contains(&reader.to_string()) {
             tx.enqueue(&mail::SendMail { message: id })?;
         }
     }

@@ -6,7 +6,7 @@ use lettre::Address;
 use rand::{RngExt, SeedableRng};
 use sea_orm::{
     ActiveValue::{self, Set, Unchanged},
-    ConnectionTrait, EntityTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
 };
 use store::{Db, Tx, fault};
 use web::Language;
@@ -44,6 +44,24 @@ pub(crate) async fn lookup_row(
 pub(crate) async fn lookup(db: &impl ConnectionTrait, user: UserId) -> Result<Preference> {
     let row = lookup_row(db, user).await?;
     Ok(row.map(preference_of).unwrap_or_default())
+}
+
+/// Ids of those users who get their messages by mail, too.
+pub(crate) async fn who_gets_mail(
+    db: &impl ConnectionTrait,
+    users: &[UserId],
+) -> Result<Vec<String>> {
+    let rows: Vec<String> = table::Entity::find()
+        .select_only()
+        .column(table::Column::UserId)
+        .filter(table::Column::UserId.is_in(users.iter().map(ToString::to_string)))
+        .filter(table::Column::WantsMail.eq(true))
+        .filter(table::Column::ConfirmedAt.is_not_null())
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list who gets mail", e))?;
+    Ok(rows)
 }
 
 pub(crate) fn preference_of(row: table::Model) -> Preference {
