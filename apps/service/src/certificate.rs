@@ -1,5 +1,7 @@
 //! The result of a granted case: a certificate of the credential library.
 
+use std::sync::Arc;
+
 use credential::{Issue, Issuer};
 use identity::{Party, PartyKind};
 use kernel::{Error, Result};
@@ -33,7 +35,7 @@ pub(crate) async fn issue(tx: &Tx, case: &mut Case) -> Result<Map<String, Value>
             code: case.org.clone(),
             name: case.org_name.clone(),
         },
-        face: face(case, form(tx, case).await?.as_ref()),
+        face: face(case, form(tx, case).await?.as_deref()),
         number: None,
         valid_from: None,
         valid_to: None,
@@ -75,7 +77,7 @@ async fn holder(tx: &Tx, case: &Case) -> Result<Option<Party>> {
 }
 
 /// The form that the case was filled in with, for the titles of chosen answers.
-async fn form(tx: &Tx, case: &Case) -> Result<Option<forms::Form>> {
+async fn form(tx: &Tx, case: &Case) -> Result<Option<Arc<forms::Form>>> {
     let Some(id) = &case.form else {
         return Ok(None);
     };

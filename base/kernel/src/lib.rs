@@ -11,11 +11,13 @@ pub mod crypto;
 pub mod error;
 pub mod id;
 pub mod mask;
+pub mod memo;
 pub mod money;
 
 pub use calendar::Calendar;
 pub use clock::{Clock, ManualClock, ShiftedClock, SystemClock};
 pub use error::{Error, Fault, Finding, Result, Text};
+pub use memo::Memo;
 pub use money::Money;
 
 /// The kernel's words, language tag and Fluent source; `web` shows them.

@@ -1,6 +1,8 @@
 //! Code tables, regions and forms that packs brought.
 
-use kernel::{Error, Result};
+use std::sync::Arc;
+
+use kernel::{Error, Memo, Result};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use store::{Db, fault};
 
@@ -43,10 +45,12 @@ pub async fn regions_below(db: &Db, parent: &str) -> Result<Vec<(String, String)
 }
 
 /// The form of that key as it is now; drafts keep the form that they began with.
-pub async fn form(db: &impl ConnectionTrait, id: &str) -> Result<forms::Form> {
+pub async fn form(db: &impl ConnectionTrait, id: &str) -> Result<Arc<forms::Form>> {
+    static READ: Memo<forms::Form> = Memo::new(256);
     let row = form_table::Entity::find_by_id(id)
         .one(db)
         .await
         .map_err(|e| fault("read a form", e))?;
-    forms::Form::parse(&row.ok_or(Error::NotFound { what: "form" })?.document)
+    let document = row.ok_or(Error::NotFound { what: "form" })?.document;
+    READ.get(&document, forms::Form::parse)
 }

@@ -4,11 +4,12 @@
 //! stays text, a date too, unless the expression types it (`date(received_on)`); a FEEL date,
 //! time or duration comes back as its ISO 8601 text; a FEEL context is a JSON object.
 
-use std::{fmt::Write, panic::AssertUnwindSafe};
+use std::{fmt::Write, panic::AssertUnwindSafe, sync::Arc};
 
 use dsntk_feel::{
     Evaluator, FeelNumber, FeelScope, Name, context::FeelContext, values::Value as Feel,
 };
+use kernel::Memo;
 use serde_json::{Map, Value};
 
 /// Where an expression finds its variables.
@@ -47,6 +48,12 @@ const MAX_NESTING: usize = 60;
 const MAX_LENGTH: usize = 20_000;
 
 impl Expr {
+    /// As [`Expr::parse`], for a text that stands in a model and is evaluated at every instance.
+    pub fn shared(text: &str) -> Result<Arc<Self>, String> {
+        static READ: Memo<Expr> = Memo::new(1_000);
+        READ.get(text, Self::parse)
+    }
+
     /// Parses FEEL, FEEL after an equals sign, `${…}` or text with `${…}` inside.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();

@@ -90,7 +90,7 @@ async fn whole(app: &App, theme: Option<Theme>, matters: Vec<(String, Matter)>) 
     for id in ids {
         all.push(pack::form(app.db().read(), &id).await?);
     }
-    let all: Vec<_> = all.iter().collect();
+    let all: Vec<_> = all.iter().map(AsRef::as_ref).collect();
     let plain: Vec<Matter> = matters.iter().map(|(_, matter)| matter.clone()).collect();
     let (wanted, saved) = merged_materials(&plain);
     let (zh, en) = match (&theme, plain.first()) {

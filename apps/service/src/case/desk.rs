@@ -1,5 +1,7 @@
 //! Pages of officers: the work list, and a case with everything and the acts allowed now.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     extract::{Path, Query, State as AppState},
@@ -292,7 +294,7 @@ async fn values(p: &Page, desk: &Desk, case: &Case, is_full: bool) -> Result<Vec
 }
 
 /// The forms that a case was made of: its own, its parts', its theme's.
-pub(crate) async fn forms_of(desk: &Desk, case: &Case) -> Result<Vec<forms::Form>, WebError> {
+pub(crate) async fn forms_of(desk: &Desk, case: &Case) -> Result<Vec<Arc<forms::Form>>, WebError> {
     let db = desk.db.read();
     let mut ids: Vec<String> = case.form.iter().cloned().collect();
     ids.extend(case.plan.iter().filter_map(|part| part.form.clone()));

@@ -11,6 +11,8 @@ pub mod page;
 pub mod schema;
 pub mod store;
 
+use std::sync::Arc;
+
 use ::store::EventBody;
 use chrono::{DateTime, TimeDelta, Utc};
 use forms::Form;
@@ -78,7 +80,7 @@ pub fn until(now: DateTime<Utc>) -> DateTime<Utc> {
 
 /// A form's values as they may be shown to those who did not say for what they need them. A value
 /// whose question is not known any more is left out: nobody can say whether it is personal.
-pub fn masked(forms: &[Form], values: &Value) -> Value {
+pub fn masked(forms: &[Arc<Form>], values: &Value) -> Value {
     let known = |name: &str| forms.iter().find_map(|form| form.field(name));
     let mut shown = Map::new();
     for (name, value) in values.as_object().into_iter().flatten() {

@@ -308,7 +308,7 @@ impl Run<'_> {
     pub(super) fn correlation(&self, owner: Owner, event: NodeIx) -> Option<Result<Value, String>> {
         let text = self.model[event].attribute("correlation")?;
         let frame = self.frame_of(owner);
-        Some(Expr::parse(text).and_then(|expr| expr.evaluate(&self.view(frame, None))))
+        Some(Expr::shared(text).and_then(|expr| expr.evaluate(&self.view(frame, None))))
     }
 
     /// As [`Self::correlation`], as text; one that cannot be told fits no key.

@@ -75,7 +75,7 @@ fn letters_of(
     let node = model.lookup(&sent.element).map(|ix| &model[ix]);
     let key = node
         .and_then(|node| node.attribute("correlation"))
-        .and_then(|text| Expr::parse(text).ok()?.evaluate(&sent.vars).ok())
+        .and_then(|text| Expr::shared(text).ok()?.evaluate(&sent.vars).ok())
         .map(|value| value.to_string());
     let vars =
         serde_json::to_string(&sent.vars).map_err(|e| Fault::caused_by("write a message", e))?;

@@ -272,7 +272,7 @@ pub(crate) fn filled(
     let mut filled = BTreeMap::new();
     for (name, text) in attributes {
         let value = if text.contains("${") {
-            match Expr::parse(text).and_then(|expr| expr.evaluate(vars)) {
+            match Expr::shared(text).and_then(|expr| expr.evaluate(vars)) {
                 Ok(Value::String(value)) => value,
                 Ok(Value::Null) => return Err(format!("`{name}=\"{text}\"` has no value")),
                 Ok(Value::Array(items)) => {
