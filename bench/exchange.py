@@ -1,4 +1,4 @@
-"""Rows from PostgreSQL to PostgreSQL by way of the hub, beside `COPY | COPY` and dlt.
+"""Rows from PostgreSQL to PostgreSQL by way of the hub and its lake, beside `COPY | COPY` and dlt.
 
 `EXCHANGE_ROWS` says how many; with `EXCHANGE_ODBC=1` the source is read by its ODBC driver.
 """
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 from result import Results
@@ -20,6 +21,7 @@ from result import Results
 TONGBAN = os.environ.get("TONGBAN", "target/release/tongban")
 COLUMNS = 20
 ORG = "11321000990000033R"
+TITLE = "测量用表（合成）"
 
 
 def postgres() -> str:
@@ -92,6 +94,45 @@ def by_odbc(url: str) -> str:
     )
 
 
+KINDS = [("C", "40"), ("I", ""), ("D", ""), ("Y", "14,2")]
+"""The catalog's types of the columns, and their lengths."""
+
+
+def entry(folder: pathlib.Path) -> pathlib.Path:
+    """A pack that describes the table in the catalog, so that its rows are checked and kept in the lake."""
+    pack = folder / "bench-pack"
+    (pack / "resources").mkdir(parents=True)
+    (pack / "pack.toml").write_text(
+        'id = "bench"\nversion = "1.0.0"\ntitle = { zh = "测量（合成）", en = "Measurement (synthetic)" }\nneeds = ["demo-data"]\n'
+    )
+    items = [("id", "I", "", "is_key = true\n")]
+    items += [(f"c{place}", *KINDS[place % 4], "") for place in range(1, COLUMNS)]
+    # The kinds of `fill` begin with the text at places that 4 divides.
+    text = "\n".join(
+        f'[[resource.items]]\nname = "{name}"\nfield = "{name}"\ntype = "{kind}"\n'
+        + (f'length = "{length}"\n' if length else "") + key
+        for name, kind, length, key in items
+    )
+    (pack / "resources/bench.toml").write_text(f"""publish = true
+[resource]
+format_class = "3"
+format_type = "PostgreSQL"
+share_mode = "1"
+share_mode_type = "1"
+cycle = "2"
+class = "102001"
+name = "{TITLE}"
+provider = "{ORG}"
+abstract = "测量用的表，全部为合成数据，只用于测量，测完即弃。"
+share_type = "1"
+share_condition = "作为行政依据"
+is_open = true
+open_condition = "无"
+
+{text}""")
+    return pack
+
+
 def settings(url: str, more: str = "", every: int = 0) -> tuple[str, str]:
     connection = by_odbc(url) if os.environ.get("EXCHANGE_ODBC") else url
     columns = ['{ name = "id", type = "integer", required = true }']
@@ -125,22 +166,28 @@ class Hub:
     def __init__(self, data: pathlib.Path) -> None:
         command = [TONGBAN, "demo", "--data", str(data), "--listen", "127.0.0.1:0", "--json"]
         log = (data / "log").open("w")
-        environment = {**os.environ, "TONGBAN_DATABASE__URL": f"sqlite://{data}/tongban.db", "TONGBAN_DATA__DIR": str(data),
-            # The rows of this measurement are described in no catalog.
-            "TONGBAN_EXCHANGE__CATALOG_BOUND": "false"}
+        environment = {**os.environ, **self.place(data)}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         self.address = json.loads(self.process.stdout.readline())["address"]
         token = subprocess.run([TONGBAN, "token", "create", "--user", "steward"], check=True, capture_output=True, text=True, env=environment)
         self.token = token.stdout.strip()
+
+    @staticmethod
+    def place(data: pathlib.Path) -> dict:
+        # Who measures subscribes without asking the department first.
+        return {"TONGBAN_DATABASE__URL": f"sqlite://{data}/tongban.db", "TONGBAN_DATA__DIR": str(data), "TONGBAN_EXCHANGE__CATALOG_BOUND": "false"}
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
     def call(self, path: str, body=None):
+        return self.ask(f"exchange/{path}", body)
+
+    def ask(self, path: str, body=None):
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.address}/api/exchange/{path}", data=data, headers=headers)
+        request = urllib.request.Request(f"{self.address}/api/{path}", data=data, headers=headers)
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
@@ -168,16 +215,25 @@ def peak(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def pair(url: str, more: str = "", every: int = 0):
-    """A hub that serves a demo city, and folders of two enrolled nodes, the subscription made."""
+def pair(url: str, more: str = "", every: int = 0, is_kept: bool = False):
+    """A hub that serves a demo city, and folders of two enrolled nodes, the subscription made.
+
+    If the rows are kept, the catalog describes them, and the lake checks and keeps them.
+    """
     data = pathlib.Path(tempfile.mkdtemp(prefix="tongban-bench-"))
     with contextlib.ExitStack() as after:
         after.callback(shutil.rmtree, data, ignore_errors=True)
         # The first start fills the city, and remembers how in its memory.
         Hub(data).stop()
+        if is_kept:
+            command = [TONGBAN, "pack", "install", str(entry(data))]
+            subprocess.run(command, check=True, capture_output=True, env={**os.environ, **Hub.place(data)})
         hub = Hub(data)
         after.callback(hub.stop)
         provider, subscriber = settings(url, more, every)
+        if is_kept:
+            found = hub.ask("catalog/resources?" + urllib.parse.urlencode({"q": TITLE}))["items"]
+            provider = provider.replace('code = "bench"', f'code = "bench"\nresource = "{found[0]["code"]}"')
         hub.enrol("bench-from", data / "from", provider)
         hub.enrol("bench-to", data / "to", subscriber)
         round_of(data / "from")
@@ -194,15 +250,28 @@ def same(url: str) -> None:
 
 def exchange(url: str, rows: int, results: Results) -> tuple[float, str]:
     empty(url)
-    with pair(url) as (hub, source, target):
+    with pair(url, is_kept=True) as (hub, source, target):
+        begun = time.monotonic()
         sent, sent_mb = round_of(source)
         applied, applied_mb = round_of(target)
+        wait_for_lake(hub, rows)
+        took = time.monotonic() - begun
         hub_mb = peak(hub.process.pid)
     same(url)
-    note = f"read and send {sent:.1f} s, pull and apply {applied:.1f} s; {rows} rows x {COLUMNS} columns"
+    note = f"read and send {sent:.1f} s, pull and apply {applied:.1f} s, in the lake after {took:.1f} s; {rows} rows x {COLUMNS} columns"
     results.add("node_peak_mb", max(sent_mb, applied_mb), "MB", note=f"sender {sent_mb:.0f}, receiver {applied_mb:.0f}")
     results.add("hub_peak_mb", hub_mb, "MB", note="with the demo city in it")
-    return sent + applied, note
+    return took, note
+
+
+def wait_for_lake(hub: Hub, rows: int) -> None:
+    """Until the lake has checked and kept all rows."""
+    question = {"sql": "SELECT count(*) AS n FROM ods_bench", "purpose": "bench"}
+    until = time.monotonic() + 600
+    while hub.ask("lake/query", question)["rows"][0][0] != rows:
+        if time.monotonic() > until:
+            sys.exit("the rows are not in the lake")
+        time.sleep(0.5)
 
 
 CHANGED = 10_000
@@ -251,7 +320,7 @@ def increments(url: str, rows: int, results: Results) -> None:
 
 
 def rows_per_s(results: Results, rows: int = int(os.environ.get("EXCHANGE_ROWS", "10000000"))) -> None:
-    """A table of 20 columns: signed, checked, landed at the hub and applied at the other end."""
+    """A table of 20 columns: signed, checked by rules, kept in the lake and applied at the other end."""
     url = postgres()
     fill(url, rows)
     took, note = exchange(url, rows, results)
