@@ -26,7 +26,7 @@ TITLE = "测量用表（合成）"
 
 def postgres() -> str:
     """The URL of a throw-away server with full durability."""
-    environment = {**os.environ, "TONGBAN_POSTGRES_FSYNC": "on"}
+    environment = {**os.environ, "TONGBAN_TEST_POSTGRES_FSYNC": "on"}
     return subprocess.run(["tools/postgres.sh", "start"], check=True, capture_output=True, text=True, env=environment).stdout.strip()
 
 

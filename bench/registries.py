@@ -82,7 +82,7 @@ def looked_up(registry: Registry, engine: str, people: int, results: Results) ->
 
 
 def lookups(results: Results, people: int = int(os.environ.get("LOOKUP_PEOPLE", "5000000"))) -> None:
-    server = subprocess.run(["tools/postgres.sh", "start"], check=True, capture_output=True, text=True, env=os.environ | {"TONGBAN_POSTGRES_FSYNC": "on"})
+    server = subprocess.run(["tools/postgres.sh", "start"], check=True, capture_output=True, text=True, env=os.environ | {"TONGBAN_TEST_POSTGRES_FSYNC": "on"})
     subprocess.run(["psql", "-q", server.stdout.strip(), "-c", "CREATE DATABASE bench_lookup"], check=True)
     for engine, database in [("sqlite", None), ("postgres", server.stdout.strip().rsplit("/", 1)[0] + "/bench_lookup")]:
         with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:

@@ -153,7 +153,7 @@ def whole_cases(results: Results, engine: str, folder: str, database: list[str],
 @contextlib.contextmanager
 def durable_postgres():
     """A PostgreSQL of our own that waits for the disk, as one in service does."""
-    variables = {"TONGBAN_POSTGRES_PORT": "55434", "TONGBAN_POSTGRES_FSYNC": "on", "TONGBAN_TEST_POSTGRES": ""}
+    variables = {"TONGBAN_TEST_POSTGRES_PORT": "55434", "TONGBAN_TEST_POSTGRES_FSYNC": "on", "TONGBAN_TEST_POSTGRES": ""}
     control = lambda act: subprocess.run(
         ["tools/postgres.sh", act], check=True, stdout=subprocess.PIPE, text=True, env=os.environ | variables
     ).stdout.strip()

@@ -2,7 +2,7 @@
 # A throw-away MariaDB for tests: `mariadb.sh start` prints its ODBC connection string,
 # `mariadb.sh stop` ends it. A server named by TONGBAN_TEST_MARIADB is used instead, if there is one.
 set -eu
-port=${TONGBAN_MARIADB_PORT:-55436}
+port=${TONGBAN_TEST_MARIADB_PORT:-55436}
 own="Server=127.0.0.1;Port=$port;"
 if [[ "${TONGBAN_TEST_MARIADB:-$own}" != *"$own"* ]]; then
     [ "$1" = start ] && echo "$TONGBAN_TEST_MARIADB"

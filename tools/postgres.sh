@@ -2,7 +2,7 @@
 # A throw-away PostgreSQL for tests: `postgres.sh start` prints its URL, `postgres.sh stop` ends it.
 # A server named by TONGBAN_TEST_POSTGRES is used instead, if there is one.
 set -eu
-port=${TONGBAN_POSTGRES_PORT:-55433}
+port=${TONGBAN_TEST_POSTGRES_PORT:-55433}
 own="postgres://tongban@127.0.0.1:$port/tongban"
 if [ "${TONGBAN_TEST_POSTGRES:-$own}" != "$own" ]; then
     [ "$1" = start ] && echo "$TONGBAN_TEST_POSTGRES"
@@ -21,9 +21,9 @@ case $1 in
             [ "$(id -u)" -eq 0 ] && chown postgres "$dir"
             as_server "$bin/initdb" -D "$dir/data" -U tongban -A trust -E UTF8 --locale=C.UTF-8 > /dev/null
             # Tests make and drop hundreds of schemas; losing them in a power cut is no loss.
-            # Benchmarks say TONGBAN_POSTGRES_FSYNC=on.
+            # Benchmarks say TONGBAN_TEST_POSTGRES_FSYNC=on.
             as_server "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-                -o "-p $port -k $dir -c listen_addresses=127.0.0.1 -c max_connections=200 -c wal_level=logical -c fsync=${TONGBAN_POSTGRES_FSYNC:-off}" start > /dev/null
+                -o "-p $port -k $dir -c listen_addresses=127.0.0.1 -c max_connections=200 -c wal_level=logical -c fsync=${TONGBAN_TEST_POSTGRES_FSYNC:-off}" start > /dev/null
             as_server "$bin/createdb" -h 127.0.0.1 -p "$port" -U tongban tongban
         fi
         echo "$own"
