@@ -67,7 +67,7 @@ impl Expr {
         if text.is_empty() {
             return Err("the expression is empty".to_owned());
         }
-        if text.contains("${") || text.contains("#{") {
+        if is_template(text) {
             return Self::translated(&from_template(text)?);
         }
         let feel = text.strip_prefix('=').unwrap_or(text);
@@ -572,6 +572,21 @@ pub(crate) fn literal(function: &str, text: &str) -> Option<Feel> {
     let scope = FeelScope::from(FeelContext::default());
     let value = std::panic::catch_unwind(AssertUnwindSafe(|| (expr.evaluator)(&scope))).ok()?;
     (!matches!(value, Feel::Null(_))).then_some(value)
+}
+
+/// Whether an expression of other engines is in a text. They read `#{…}` as they read `${…}`.
+pub(crate) fn is_template(text: &str) -> bool {
+    text.contains("${") || text.contains("#{")
+}
+
+/// What is between the brackets of a text that is one such expression and nothing else.
+pub(crate) fn inside(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let rest = text
+        .strip_prefix("${")
+        .or_else(|| text.strip_prefix("#{"))?;
+    let inner = rest.strip_suffix('}')?;
+    (!inner.contains('}')).then_some(inner)
 }
 
 /// `${a}` alone is that expression; text around it makes a string of all.

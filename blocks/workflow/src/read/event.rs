@@ -2,6 +2,7 @@
 
 use super::{Reader, foreign, local, text_of};
 use crate::{
+    expr::{inside, is_template},
     model::{
         Definition, Event, Ignored, Kind, MultiInstance, Place, Repeat, Source, TONGBAN, Task,
         Thrown, TimerSource,
@@ -204,10 +205,10 @@ pub(super) fn expression(element: &Element, name: &str) -> Option<Source> {
 /// The variable that an expression is or takes a property of: `r`, `=r`, `${r.x}`.
 fn variable_of(text: &str) -> Option<String> {
     let text = text.trim();
-    let inner = text
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'));
-    let path = inner.or(text.strip_prefix('=')).unwrap_or(text).trim();
+    let path = inside(text)
+        .or(text.strip_prefix('='))
+        .unwrap_or(text)
+        .trim();
     let name = path.split('.').next()?;
     let is_path = path
         .chars()
@@ -218,7 +219,7 @@ fn variable_of(text: &str) -> Option<String> {
 
 /// The name of a variable, or an expression where it is none.
 fn variable_or_expression(text: &str, line: u32) -> Source {
-    if text.contains("${") || text.starts_with('=') {
+    if is_template(text) || text.starts_with('=') {
         return Source::new(text, line);
     }
     let source = Source::variable(text, line);
@@ -239,7 +240,7 @@ pub(super) fn condition_source(element: &Element) -> Source {
         || ["feel", "juel", "xpath"]
             .iter()
             .any(|known| language.contains(known));
-    if !is_known && source.compiled.is_ok() && !source.text.contains("${") {
+    if !is_known && source.compiled.is_ok() && !is_template(&source.text) {
         source.compiled = Err(format!("expressions in `{language}` are not supported"));
     }
     source

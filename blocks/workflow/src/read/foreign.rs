@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::text_of;
 use crate::{
-    expr::quoted,
+    expr::{inside, is_template, quoted},
     model::{ALL, Ignored, Mapping, Source, TONGBAN},
     tree::Element,
 };
@@ -137,7 +137,7 @@ fn note_scripts(parameters: &Element, engine: &str, id: &str, ignored: &mut Vec<
     }
 }
 
-/// A parameter as an expression: text, `${…}`, a list, a map, or a script in FEEL.
+/// A parameter as an expression: text, `${…}` or `#{…}`, a list, a map, or a script in FEEL.
 fn parameter_value(element: &Element) -> String {
     if element.name == "script" {
         return text_of(element);
@@ -163,15 +163,10 @@ fn parameter_value(element: &Element) -> String {
         return text_of(script);
     }
     let text = text_of(element);
-    match text
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'))
-    {
-        Some(inner) if !inner.contains("${") => {
-            crate::juel::to_feel(inner).unwrap_or_else(|_| text.clone())
-        }
-        _ if text.contains("${") => text,
-        _ => quoted(&text),
+    match inside(&text) {
+        Some(inner) => crate::juel::to_feel(inner).unwrap_or_else(|_| text.clone()),
+        None if is_template(&text) => text,
+        None => quoted(&text),
     }
 }
 
@@ -267,10 +262,7 @@ fn attributes(
             }
         };
         let value = attribute.value.trim();
-        let bean = value
-            .strip_prefix("${")
-            .and_then(|v| v.strip_suffix('}'))
-            .filter(|_| ours == "call");
+        let bean = inside(value).filter(|_| ours == "call").map(str::trim);
         found.insert(ours.to_owned(), bean.unwrap_or(value).to_owned());
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{BPMN, services::ROLES, text_of};
-use crate::{model::Ignored, tree::Element};
+use crate::{expr::is_template, model::Ignored, tree::Element};
 
 /// One of those who are named.
 enum Name {
@@ -87,7 +87,7 @@ fn names(text: &str) -> Option<Vec<Name>> {
             found.extend(parts(users)?.into_iter().map(Name::User));
         } else if let Some(groups) = inside("group") {
             found.extend(parts(groups)?.into_iter().map(Name::Group));
-        } else if part.contains("${") || !part.contains(['(', ')']) {
+        } else if is_template(&part) || !part.contains(['(', ')']) {
             found.push(Name::Plain(part));
         } else {
             return None;

@@ -27,6 +27,8 @@ mod decision_check;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod durable;
