@@ -4,6 +4,7 @@
 //! warnings are told.
 
 mod events;
+mod expressions;
 mod structure;
 mod verbs;
 
@@ -116,8 +117,12 @@ pub fn check(model: &Model) -> Vec<Finding> {
     }
     check.scopes();
     check.pools();
+    for head in &model.processes {
+        check.expressions_of(head);
+    }
     for at in 0..model.nodes.len() {
         check.node(NodeIx(at));
+        check.expressions(NodeIx(at), &model[NodeIx(at)]);
         check.verbs(&model[NodeIx(at)]);
     }
     for flow in &model.flows {
@@ -203,13 +208,10 @@ impl Check<'_> {
         let Err(reason) = &source.compiled else {
             return;
         };
-        let severity = match self.is_executable(node) {
-            Some(false) => Severity::Warning,
-            _ => Severity::Error,
-        };
         let text = format!("`{}` is not understood: {reason}", source.text);
         let remedy = "write FEEL, ISO 8601 for times, or the subset of `${…}`";
-        self.push(severity, rule, id, source.line, &text, remedy);
+        let head = self.model.process_of(node);
+        self.unless_drawn(head, rule, id, source.line, &text, remedy);
     }
 
     fn flow(&mut self, flow: &Flow) {

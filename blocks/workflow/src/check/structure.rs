@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::{Check, Severity};
-use crate::model::{
-    Definition, Gateway, Kind, Node, NodeIx, Place, Repeat, ScopeIx, Source, Sub, Task,
+use crate::{
+    expr::is_template,
+    model::{Definition, Gateway, Kind, Node, NodeIx, Place, Repeat, ScopeIx, Source, Sub, Task},
 };
 
 impl Check<'_> {
@@ -491,9 +492,15 @@ impl Check<'_> {
         }
     }
 
-    /// A called process begins at a start event without a trigger.
+    /// A called process is known by name, and begins at a start event without a trigger.
     fn called(&mut self, ix: NodeIx, node: &Node, called: &str) {
         let model = self.model;
+        if is_template(called) || called.starts_with('=') {
+            let text = format!("`{called}` names no process, which is looked up beforehand");
+            let remedy = "name the process; a gateway may choose among several calls";
+            let (head, rule) = (model.process_of(ix), "call-without-process");
+            return self.unless_drawn(head, rule, &node.id, node.line, &text, remedy);
+        }
         let Some(head) = model.process(called) else {
             return;
         };

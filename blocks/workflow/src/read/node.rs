@@ -9,6 +9,7 @@ use super::{
     local, roles, text_of,
 };
 use crate::{
+    expr::is_template,
     model::{Gateway, Id, Kind, Node, NodeIx, Place, ScopeIx, Sub, TONGBAN, Task},
     tree::Element,
 };
@@ -163,7 +164,14 @@ impl<'a> Reader<'a> {
                 called: element
                     .get("calledElement")
                     .or_else(|| foreign::zeebe(element, "calledElement")?.get("processId"))
-                    .map(|called| local(called).to_owned())
+                    .map(|called| {
+                        if is_template(called) {
+                            called
+                        } else {
+                            local(called)
+                        }
+                    })
+                    .map(str::to_owned)
                     .filter(|called| !called.is_empty()),
             },
             _ => return None,

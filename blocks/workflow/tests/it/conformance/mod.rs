@@ -6,6 +6,7 @@
 
 mod data;
 mod events;
+mod expressions;
 mod gateways;
 mod structure;
 
@@ -98,6 +99,7 @@ fn all() -> Vec<Case> {
         events::events(),
         events::links(),
         events::borders(),
+        expressions::expressions(),
         gateways::gateways(),
         structure::structure(),
         structure::references(),
