@@ -4,7 +4,7 @@
 
 use crate::{
     model::Ignored,
-    read::{BPMN, FOREIGN, ROLES},
+    read::{BPMN, FOREIGN, ROLES, ZEEBE},
     tree::Element,
 };
 
@@ -37,6 +37,12 @@ pub(crate) fn is_flow_node(element: &Element) -> bool {
 
 /// Attributes of a multiple activity that the reader takes over.
 const MULTIPLE: &[&str] = &["collection", "elementVariable"];
+
+/// Extension elements of Camunda 8 that the reader takes over, and where.
+const READ: &[(&str, &str)] = &[
+    ("message", "subscription"),
+    ("multiInstanceLoopCharacteristics", "loopCharacteristics"),
+];
 
 /// Lists foreign attributes and elements of what is no flow node: processes, flows, event
 /// definitions.
@@ -83,7 +89,9 @@ fn list(element: &Element, id: &str, ignored: &mut Vec<Ignored>) {
     }
     let extensions = element.child("extensionElements");
     for child in extensions.iter().flat_map(|e| &e.children) {
-        if let Some(engine) = engine(&child.namespace) {
+        let is_read = child.namespace == ZEEBE
+            && READ.contains(&(element.name.as_str(), child.name.as_str()));
+        if let Some(engine) = engine(&child.namespace).filter(|_| !is_read) {
             ignored.push(Ignored {
                 element: id.to_owned(),
                 line: child.line,

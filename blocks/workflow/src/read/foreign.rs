@@ -18,7 +18,7 @@ pub(crate) const FOREIGN: &[(&str, &str)] = &[
     (ZEEBE, "zeebe"),
 ];
 
-const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
+pub(crate) const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
 
 /// An attribute under our namespace or that of an engine we know.
 pub(super) fn own<'a>(element: &'a Element, name: &str) -> Option<&'a str> {

@@ -266,6 +266,20 @@ fn a_script_in_another_language_is_listed_as_without_effect() {
     );
 }
 
+#[test]
+fn what_is_read_of_camunda_8_is_not_listed_as_without_effect() {
+    let many = r#"<userTask id="t"><multiInstanceLoopCharacteristics><extensionElements><zeebe:loopCharacteristics inputCollection="=[1, 2]" inputElement="n" outputCollection="all" outputElement="=n"/><zeebe:unheard/></extensionElements></multiInstanceLoopCharacteristics></userTask>"#;
+    let keyed = r#"<message id="m" name="paid"><extensionElements><zeebe:subscription correlationKey="=order"/></extensionElements></message><process "#;
+    let xml = process(&on_way(many, ""))
+        .replace("<process ", keyed)
+        .replace(
+            "<definitions ",
+            r#"<definitions xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" "#,
+        );
+    let unheard = ("t".to_owned(), "<zeebe:unheard>".to_owned());
+    assert_eq!(ignored(&xml), [unheard]);
+}
+
 /// The attributes of `t`, a task of that kind with those roles, and what is ignored of it.
 fn with_roles(kind: &str, roles: &str) -> (Vec<Option<String>>, Vec<String>) {
     let xml = process(&on_way(&format!(r#"<{kind} id="t">{roles}</{kind}>"#), ""));
