@@ -73,7 +73,7 @@ pub async fn deploy_by(tx: &Tx, key: &str, xml: &str, by: &str, comment: &str) -
         .filter(|f| f.severity == Severity::Error)
         .collect();
     if !errors.is_empty() {
-        return Err(Error::Invalid(errors.iter().map(finding).collect()));
+        return Err(refused(&errors));
     }
     let content = Content::of(xml)?;
     let links = links(tx, key, &content).await?;
@@ -126,6 +126,11 @@ pub async fn deploy_by(tx: &Tx, key: &str, xml: &str, by: &str, comment: &str) -
         version,
         is_new: true,
     })
+}
+
+/// The answer to a file that cannot be deployed.
+pub(crate) fn refused(errors: &[check::Finding]) -> Error {
+    Error::Invalid(errors.iter().map(finding).collect())
 }
 
 fn finding(found: &check::Finding) -> Finding {

@@ -4,7 +4,7 @@
 //! beyond what any diagram needs. Text comes in UTF-8, in UTF-16 with its mark, or in what the
 //! XML declaration names.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use quick_xml::{
     NsReader, XmlVersion,
@@ -121,9 +121,10 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
-    let label = declared_encoding(bytes).ok_or_else(|| wrong("UTF-8"))?;
-    let encoding = encoding_rs::Encoding::for_label(&label).ok_or_else(|| {
-        let label = String::from_utf8_lossy(&label);
+    let label = declared_encoding(bytes).and_then(|place| bytes.get(place));
+    let label = label.ok_or_else(|| wrong("UTF-8"))?;
+    let encoding = encoding_rs::Encoding::for_label(label).ok_or_else(|| {
+        let label = String::from_utf8_lossy(label);
         refuse(
             "xml-encoding",
             1,
@@ -136,20 +137,34 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
     }
 }
 
-/// The `encoding` of `<?xml … encoding="…"?>`.
-fn declared_encoding(bytes: &[u8]) -> Option<Vec<u8>> {
+/// A file as it is kept: UTF-8 stays as it came, byte for byte; text in another encoding becomes
+/// UTF-8 and says so.
+pub fn to_utf8(bytes: &[u8]) -> Result<String, Unreadable> {
+    let mut text = match decode(bytes)? {
+        Cow::Borrowed(text) => return Ok(std::str::from_utf8(bytes).unwrap_or(text).to_owned()),
+        Cow::Owned(text) => text,
+    };
+    if let Some(place) = declared_encoding(text.as_bytes()) {
+        text.replace_range(place, "UTF-8");
+    }
+    Ok(text)
+}
+
+/// Where the value of `<?xml … encoding="…"?>` stands.
+fn declared_encoding(bytes: &[u8]) -> Option<Range<usize>> {
     let head = bytes.get(..bytes.len().min(200))?;
     let end = head.windows(2).position(|pair| pair == b"?>")?;
     let declaration = head.get(..end).filter(|d| d.starts_with(b"<?xml"))?;
-    let at = declaration
+    let word = declaration
         .windows(8)
         .position(|word| word == b"encoding")?;
-    let rest = declaration.get(at + 8..)?;
+    let rest = declaration.get(word + 8..)?;
     let open = rest.iter().position(|byte| matches!(byte, b'"' | b'\''))?;
     let quote = *rest.get(open)?;
     let value = rest.get(open + 1..)?;
-    let close = value.iter().position(|byte| *byte == quote)?;
-    value.get(..close).map(<[u8]>::to_vec)
+    let length = value.iter().position(|byte| *byte == quote)?;
+    let begin = word + 8 + open + 1;
+    Some(begin..begin + length)
 }
 
 fn refuse(rule: &'static str, line: u32, text: &str) -> Unreadable {

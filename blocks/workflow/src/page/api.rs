@@ -3,6 +3,7 @@
 use crate::rest::Body;
 use axum::{
     Json,
+    body::Bytes,
     extract::{Path, State},
 };
 use identity::Actor;
@@ -97,9 +98,9 @@ pub(super) struct Checked {
 }
 
 /// Everything that is to say about a file.
-pub(super) fn checked(p: &Page, xml: &str) -> Checked {
-    let findings = check_file(xml.as_bytes());
-    let (model, _) = read_and_check(xml.as_bytes());
+pub(super) fn checked(p: &Page, xml: &[u8]) -> Checked {
+    let findings = check_file(xml);
+    let (model, _) = read_and_check(xml);
     let ignored = model.map(|model| model.ignored).unwrap_or_default();
     Checked {
         findings: findings
@@ -126,7 +127,7 @@ pub(super) async fn check(
     State(app): State<App>,
     p: Page,
     actor: Actor,
-    xml: String,
+    xml: Bytes,
 ) -> Answer<Json<Checked>> {
     may(&app, &actor, "workflow.process.draw")?;
     Ok(Json(checked(&p, &xml)))

@@ -170,7 +170,7 @@ async fn view(app: &App, p: Page, actor: &Actor, head: Head) -> Result<Definitio
     let file = get_file(app.db(), &head.key, head.deployed.version).await?;
     Ok(DefinitionPage {
         facts: facts(&p, &head, &figures),
-        checked: checked(&p, &file.xml),
+        checked: checked(&p, file.xml.as_bytes()),
         may_start: can(app, actor, "workflow.instance.start"),
         f: Fields::new().with("variables", "{}"),
         p,

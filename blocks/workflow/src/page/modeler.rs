@@ -22,7 +22,10 @@ use super::{
     definition::{Head, VersionQuery},
     escaped, may,
 };
-use crate::{engine::Engine, tree::MAX_BYTES};
+use crate::{
+    engine::Engine,
+    tree::{self, MAX_BYTES},
+};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct KindQuery {
@@ -161,7 +164,7 @@ pub(super) async fn uploaded(
             return Ok(Html::again(&UploadPage::new(p, f, None))?.into_response());
         }
     };
-    let checked = checked(&p, &xml);
+    let checked = checked(&p, xml.as_bytes());
     let is_refused = checked
         .findings
         .iter()
@@ -211,6 +214,6 @@ async fn read(mut form: Multipart) -> Result<(Fields, Result<String, Text>), Web
     if file.is_empty() {
         return Ok((f, Err(Text::new("workflow-upload-empty"))));
     }
-    let text = String::from_utf8(file).map_err(|_| Text::new("workflow-upload-encoding"));
+    let text = tree::to_utf8(&file).map_err(|_| Text::new("workflow-upload-encoding"));
     Ok((f, text))
 }

@@ -85,7 +85,7 @@ async fn view(app: &App, p: Page, head: Head) -> Result<(DecisionPage, String)> 
     let file = get_file(app.db(), &head.key, head.deployed.version).await?;
     let (decisions, inputs) = table::read(&file.xml);
     let page = DecisionPage {
-        checked: checked(&p, &file.xml),
+        checked: checked(&p, file.xml.as_bytes()),
         p,
         head,
         decisions,

@@ -20,6 +20,7 @@ use crate::{
     model::{Ignored, Node},
     read,
     step::{self, read_state},
+    tree,
 };
 
 pub(crate) const READ_DEFINITIONS: &str = "workflow.process.view";
@@ -47,17 +48,12 @@ pub(crate) async fn deploy(
     bytes: &[u8],
 ) -> Result<Deployed> {
     desk.check(actor, DEPLOY)?;
-    let Ok(xml) = std::str::from_utf8(bytes) else {
-        return Err(Error::invalid(
-            "file",
-            Text::new("workflow-upload-encoding"),
-        ));
-    };
-    let warnings = crate::simulate::check_file(bytes)
+    let xml = tree::to_utf8(bytes).map_err(|e| act::refused(&[e.into()]))?;
+    let warnings = crate::simulate::check_file(xml.as_bytes())
         .into_iter()
         .filter(|finding| finding.severity == Severity::Warning)
         .collect();
-    let model = read::read(bytes).ok();
+    let model = read::read(xml.as_bytes()).ok();
     let main = model.as_ref().and_then(|model| model.main());
     let key = match (key, main) {
         (Some(key), _) => key,
@@ -69,7 +65,7 @@ pub(crate) async fn deploy(
         return Err(Error::invalid("key", text));
     }
     let name = main.map_or_else(|| key.clone(), |main| main.name.clone());
-    let (xml, by) = (xml.to_owned(), actor.trace());
+    let by = actor.trace();
     let version = desk
         .db
         .write(move |tx| {

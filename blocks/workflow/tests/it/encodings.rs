@@ -1,8 +1,14 @@
 //! Files as they come: any encoding, any prefix, and what is refused.
 
+use serde_json::json;
+use store::Db;
 use workflow::check::read_and_check;
 
-use crate::model::{flows, process};
+use crate::{
+    house::{House, migrations},
+    model::{flows, process},
+    pages::{self, multipart, officer},
+};
 
 fn model() -> String {
     process(&format!(
@@ -118,4 +124,72 @@ fn what_is_no_xml_is_refused_quickly() {
             "{rule}: {findings:?}"
         );
     }
+}
+
+fn gb18030(text: &str) -> Vec<u8> {
+    let labelled = text.replace("UTF-8", "GB18030");
+    encoding_rs::GB18030.encode(&labelled).0.into_owned()
+}
+
+fn wide(text: &str) -> Vec<u8> {
+    utf16(&text.replace("UTF-8", "UTF-16"), false, true)
+}
+
+#[store::db_test(migrations = migrations)]
+async fn every_door_takes_files_in_any_encoding(db: Db) {
+    let (house, pages) = (House::open(db.clone()).await, pages::house(db));
+    let (program, steward) = (house.program("administrator").await, officer("steward"));
+    for (id, encoded) in [
+        ("gb", gb18030 as fn(&str) -> Vec<u8>),
+        ("wide", wide as fn(&str) -> Vec<u8>),
+    ] {
+        let text = model().replace(r#"<process id="p""#, &format!(r#"<process id="{id}""#));
+        let file = encoded(&text);
+        let path = format!("/api/process/definitions?key={id}-rest");
+        let kind = "application/xml";
+        let reply = program.send("POST", &path, kind, file.clone()).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        let path = format!(
+            "/api/process/definitions/{}/xml",
+            reply.body["id"].as_str().unwrap()
+        );
+        // It is kept as UTF-8 and says so, or whoever saves it could not read it.
+        assert_eq!(program.get(&path).await.text, text);
+
+        let reply = program.deploys(&file).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let path = format!("/engine-rest/process-definition/key/{id}/xml");
+        assert_eq!(program.sees(&path).await["bpmn20Xml"], json!(text));
+
+        let path = "/api/workflow/models/check";
+        let (status, checked, _) = pages.post(&steward, path, kind, file.clone()).await;
+        assert_eq!(status, 200);
+        assert!(!checked.contains("\"error\""), "{checked}");
+        let fields = [("act", "deploy"), ("key", id)];
+        let kind = "multipart/form-data; boundary=B";
+        let sent = multipart(&fields, &file);
+        let (status, page, _) = pages.post(&steward, "/processes/upload", kind, sent).await;
+        assert_eq!(status, 303, "{page}");
+    }
+}
+
+#[store::db_test(migrations = migrations)]
+async fn doors_keep_utf_8_as_it_came_and_refuse_what_is_no_text(db: Db) {
+    let house = House::open(db).await;
+    let program = house.program("administrator").await;
+    let (path, kind) = ("/api/process/definitions", "application/xml");
+    let marked = format!("\u{FEFF}{}", model().replace('\n', "\r\n"));
+    let reply = program.send("POST", path, kind, marked.clone()).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    let kept = format!("{path}/{}/xml", reply.body["id"].as_str().unwrap());
+    assert_eq!(program.get(&kept).await.text, marked);
+    let unlabelled = encoding_rs::GB18030.encode(&model()).0.into_owned();
+    let reply = program.send("POST", path, kind, unlabelled.clone()).await;
+    assert_eq!(reply.status, 422);
+    assert!(reply.text.contains("xml-encoding"), "{}", reply.text);
+    let reply = program.deploys(&unlabelled).await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.body["type"]),
+        (400, &json!("InvalidRequestException"))
+    );
 }

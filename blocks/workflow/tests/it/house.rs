@@ -137,7 +137,7 @@ async fn people(db: &Db) {
 }
 
 impl Program<'_> {
-    pub async fn send(&self, method: &str, path: &str, kind: &str, body: String) -> Reply {
+    pub async fn send(&self, method: &str, path: &str, kind: &str, body: impl Into<Body>) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -149,7 +149,7 @@ impl Program<'_> {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let request = request.body(Body::from(body)).unwrap();
+        let request = request.body(body.into()).unwrap();
         let response = self.house.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
@@ -195,12 +195,11 @@ impl Program<'_> {
     }
 
     /// Deploys a file at the door for scripts of another engine.
-    pub async fn deploys(&self, xml: &str) -> Reply {
-        let body = format!(
-            "--x\r\nContent-Disposition: form-data; name=\"deployment-name\"\r\n\r\norders\r\n\
+    pub async fn deploys(&self, file: impl AsRef<[u8]>) -> Reply {
+        let head = "--x\r\nContent-Disposition: form-data; name=\"deployment-name\"\r\n\r\norders\r\n\
              --x\r\nContent-Disposition: form-data; name=\"data\"; filename=\"a.bpmn\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n{xml}\r\n--x--\r\n"
-        );
+             Content-Type: application/octet-stream\r\n\r\n";
+        let body = [head.as_bytes(), file.as_ref(), b"\r\n--x--\r\n"].concat();
         let kind = "multipart/form-data; boundary=x";
         self.send("POST", "/engine-rest/deployment/create", kind, body)
             .await

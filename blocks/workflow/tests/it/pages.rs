@@ -91,12 +91,12 @@ impl House {
         actor: &Actor,
         path: &str,
         kind: &str,
-        body: String,
+        body: impl Into<Body>,
     ) -> (u16, String, String) {
         let request = Request::post(path)
             .header("accept-language", "zh-CN")
             .header("content-type", kind)
-            .body(Body::from(body))
+            .body(body.into())
             .unwrap();
         self.ask(actor, request).await
     }
@@ -310,16 +310,18 @@ async fn a_drawing_is_checked_and_deployed_through_the_doors(db: Db) {
     assert_eq!(status, 403);
 }
 
-fn multipart(fields: &[(&str, &str)], file: &str) -> String {
-    let part = |name: &str, more: &str, value: &str| {
-        format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n{value}\r\n")
+pub fn multipart(fields: &[(&str, &str)], file: &[u8]) -> Vec<u8> {
+    let part = |name: &str, more: &str, value: &[u8]| {
+        let head = format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n");
+        [head.as_bytes(), value, b"\r\n"].concat()
     };
-    let mut parts: Vec<String> = fields
+    let mut parts: Vec<Vec<u8>> = fields
         .iter()
-        .map(|(name, value)| part(name, "", value))
+        .map(|(name, value)| part(name, "", value.as_bytes()))
         .collect();
     parts.push(part("file", "; filename=\"x.bpmn\"", file));
-    parts.concat() + "--B--\r\n"
+    parts.push(b"--B--\r\n".to_vec());
+    parts.concat()
 }
 
 #[store::db_test(migrations = migrations)]
@@ -332,7 +334,7 @@ async fn a_file_is_uploaded_without_script(db: Db) {
             &steward,
             "/processes/upload",
             kind,
-            multipart(fields, &file),
+            multipart(fields, file.as_bytes()),
         )
     };
     let (status, page, _) = send(&[("act", "check")], review()).await;
