@@ -553,6 +553,7 @@ workflow-rejected-nobody-waits = Nothing waits for the message “{ $name }”. 
 workflow-rejected-several-wait = { $count } places wait for the message “{ $name }”, and nothing tells them apart. Give the correlation key.
 workflow-rejected-no-start = “{ $place }” is no start event of the process. Choose one from its picture.
 workflow-rejected-no-place = The process cannot go on at “{ $place }”. Choose an activity or waiting event outside of sub-processes that repeat.
+workflow-rejected-place-twice = “{ $place }” is named twice. Name each place once; where two have come to one step, name the flows by which they came.
 workflow-rejected-join-waits = The join “{ $place }” would wait for ever: nothing comes to it by the flows { $flows }. Name those flows too if something has arrived by them, or the steps before them.
 workflow-rejected-other-scope = “{ $place }” lies outside of this part of the process. Choose a step in the same part.
 workflow-rejected-not-stopped = The step has not stopped. Reload the page.

@@ -553,6 +553,7 @@ workflow-rejected-nobody-waits = 没有步骤在等待消息“{ $name }”。�
 workflow-rejected-several-wait = 有 { $count } 处在等待消息“{ $name }”，无法区分。请指明关联值。
 workflow-rejected-no-start = “{ $place }”不是流程的开始事件。请从流程图中选择开始事件。
 workflow-rejected-no-place = “{ $place }”不能作为接续点。请选择流程中的活动或等待事件，不要选择重复执行的子流程内部。
+workflow-rejected-place-twice = “{ $place }”写了两次。每个接续点只写一次；同一步骤有两个到达时，请分别写到达所经的走向。
 workflow-rejected-join-waits = 汇聚网关“{ $place }”将永远等待：没有任何分支会经由顺序流 { $flows } 到达。如果分支已经到达，请一并写明这些顺序流；否则请写明分支所在的步骤。
 workflow-rejected-other-scope = “{ $place }”不在当前步骤所在的范围内。请选择同一范围内的步骤。
 workflow-rejected-not-stopped = 该步骤没有停滞，无需重试。请刷新页面。

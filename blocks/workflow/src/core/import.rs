@@ -1,6 +1,6 @@
 //! An instance that ran elsewhere begins here, at the places where it stood.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -25,6 +25,9 @@ impl Run<'_> {
             .model
             .process(id)
             .ok_or_else(|| Rejection::UnknownProcess(id.to_string()))?;
+        if let Some(twice) = twice(at) {
+            return Err(Rejection::PlaceTwice(twice.clone()));
+        }
         let places: Vec<(NodeIx, Option<FlowIx>)> = at
             .iter()
             .map(|id| {
@@ -133,6 +136,13 @@ impl Run<'_> {
         open.insert(scope, frame);
         Some(frame)
     }
+}
+
+/// A place that is named again. Two tokens that say nothing of their ways would leave by the same
+/// flow, and a join behind it would count one.
+fn twice(at: &[String]) -> Option<&String> {
+    let mut seen = HashSet::new();
+    at.iter().find(|id| !seen.insert(*id))
 }
 
 /// Activities, catching events, and gateways that wait for events.

@@ -463,6 +463,10 @@ pub enum Rejection {
     )]
     NoPlaceToWait(String),
     #[error(
+        "`{0}` is named twice; where two have come to one activity, name the flows by which they came"
+    )]
+    PlaceTwice(String),
+    #[error(
         "the join `{0}` would wait for ever: nothing comes to it by the flow `{1}`; name the flow too if something has arrived by it"
     )]
     JoinWaits(String, String),

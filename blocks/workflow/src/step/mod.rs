@@ -204,6 +204,7 @@ fn refusal(rejection: &Rejection) -> Error {
         Rejection::AlreadyStarted => Text::new("workflow-rejected-started"),
         Rejection::NoSuchStart(id) => at("workflow-rejected-no-start", id),
         Rejection::NoPlaceToWait(id) => at("workflow-rejected-no-place", id),
+        Rejection::PlaceTwice(id) => at("workflow-rejected-place-twice", id),
         Rejection::JoinWaits(join, flows) => {
             let flows = flows.replace('`', "");
             at("workflow-rejected-join-waits", join).with("flows", flows)

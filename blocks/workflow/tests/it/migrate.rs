@@ -563,6 +563,15 @@ fn what_has_arrived_at_a_join_is_told_by_its_flow() {
     for wrong in [&["in", "sub"][..], &["sub", "in"], &["nobody-j"]] {
         assert!(import(wrong).is_err(), "{wrong:?}");
     }
+    for twice in [&["b", "b"][..], &["a", "b-j", "b-j"]] {
+        let place = twice.last().map(|id| (*id).to_owned());
+        assert_eq!(import(twice).err(), place.map(Rejection::PlaceTwice));
+    }
+    // By the flow and at the activity are two that came there.
+    assert_eq!(
+        waiting(&import(&["b", "g-b", "a-j"]).unwrap().0),
+        ["b", "b"]
+    );
     assert_eq!(waiting(&import(&["sub"]).unwrap().0), ["in"]);
 }
 
