@@ -72,14 +72,19 @@ pub fn run(process: Process) -> anyhow::Result<ExitCode> {
 }
 
 fn check(files: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
-    let mut models = Vec::new();
-    for file in files {
-        let xml = read(file)?;
-        let imports = imports(file, &xml)?.0;
-        models.push((file.display().to_string(), xml, imports));
-    }
+    let models = files.iter().map(|file| {
+        let content = with_imports(file).map_err(|error| format!("{error:#}"));
+        (file.display().to_string(), content)
+    });
+    let models: Vec<_> = models.collect();
     let code = simulate::check_all(&models, json, &mut std::io::stdout())?;
     Ok(code.into())
+}
+
+fn with_imports(file: &PathBuf) -> anyhow::Result<(Vec<u8>, workflow::read::Imports)> {
+    let xml = read(file)?;
+    let (imports, _) = imports(file, &xml)?;
+    Ok((xml, imports))
 }
 
 fn simulate(arguments: &Simulate) -> anyhow::Result<ExitCode> {

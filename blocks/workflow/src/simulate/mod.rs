@@ -150,43 +150,67 @@ pub fn imports_of(xml: &[u8]) -> Vec<String> {
     read::import_locations(xml)
 }
 
-/// A file to check: its name, its content, and what it imports.
-pub type Checked = (String, Vec<u8>, Imports);
+/// A file to check: its name, and its content with what it imports or why it cannot be read.
+pub type Checked = (String, Result<(Vec<u8>, Imports), String>);
 
-/// `tongban process check`: prints the findings of each file; 1 if one is refused.
+/// `tongban process check`: prints the findings of each file; 1 if one is refused or cannot be
+/// read.
 pub fn check_all(files: &[Checked], is_json: bool, out: &mut dyn Write) -> io::Result<u8> {
     let mut code = DONE;
-    for (name, xml, imports) in files {
-        let findings = check_file_with(xml, imports);
-        if findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
-        {
+    for (name, content) in files {
+        let (xml, imports) = match content {
+            Ok(content) => content,
+            Err(reason) => {
+                code = FAILED;
+                if is_json {
+                    writeln!(out, "{}", json!({ "file": name, "unreadable": reason }))?;
+                } else {
+                    writeln!(out, "{name}: {reason}")?;
+                }
+                continue;
+            }
+        };
+        if check_one(name, xml, imports, is_json, out)? {
             code = FAILED;
-        }
-        // What another engine would have done and this one does not refuses nothing.
-        let ignored = read::read_with(xml, imports).map(|model| model.ignored);
-        let ignored = ignored.unwrap_or_default();
-        if is_json {
-            let report = json!({ "file": name, "findings": findings, "ignored": ignored });
-            writeln!(out, "{report}")?;
-            continue;
-        }
-        for finding in &findings {
-            writeln!(out, "{name}:{finding}")?;
-        }
-        for one in &ignored {
-            let (line, element, what) = (one.line, &one.element, &one.what);
-            writeln!(
-                out,
-                "{name}:line {line}: no effect [ignored] {element}: {what}"
-            )?;
-        }
-        if findings.is_empty() {
-            writeln!(out, "{name}: nothing found")?;
         }
     }
     Ok(code)
+}
+
+/// Prints the findings of one file; whether it is refused.
+fn check_one(
+    name: &str,
+    xml: &[u8],
+    imports: &Imports,
+    is_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<bool> {
+    let findings = check_file_with(xml, imports);
+    let is_refused = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
+    // What another engine would have done and this one does not refuses nothing.
+    let ignored = read::read_with(xml, imports).map(|model| model.ignored);
+    let ignored = ignored.unwrap_or_default();
+    if is_json {
+        let report = json!({ "file": name, "findings": findings, "ignored": ignored });
+        writeln!(out, "{report}")?;
+        return Ok(is_refused);
+    }
+    for finding in &findings {
+        writeln!(out, "{name}:{finding}")?;
+    }
+    for one in &ignored {
+        let (line, element, what) = (one.line, &one.element, &one.what);
+        writeln!(
+            out,
+            "{name}:line {line}: no effect [ignored] {element}: {what}"
+        )?;
+    }
+    if findings.is_empty() {
+        writeln!(out, "{name}: nothing found")?;
+    }
+    Ok(is_refused)
 }
 
 /// `tongban decision evaluate`: prints one JSON line.

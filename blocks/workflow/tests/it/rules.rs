@@ -419,9 +419,10 @@ fn the_command_line_prints_findings_and_says_if_one_refuses() {
         r#"<startEvent id="s"/><endEvent id="e"/>{}"#,
         flows("s>e")
     ));
+    let read = |text: &str| Ok((text.as_bytes().to_vec(), Imports::new()));
     let files = [
-        ("good.bpmn".to_owned(), good.into_bytes(), Imports::new()),
-        ("bad.bpmn".to_owned(), b"<a/>".to_vec(), Imports::new()),
+        ("good.bpmn".to_owned(), read(&good)),
+        ("bad.bpmn".to_owned(), read("<a/>")),
     ];
     let mut out = Vec::new();
     assert_eq!(
@@ -437,6 +438,24 @@ fn the_command_line_prints_findings_and_says_if_one_refuses() {
     let mut out = Vec::new();
     assert_eq!(simulate::check_all(&files, true, &mut out).unwrap(), 1);
     assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+    // One that cannot be read hides nothing of the others.
+    let files = [
+        ("good.bpmn".to_owned(), read(&good)),
+        ("nope".to_owned(), Err("cannot read nope".to_owned())),
+        ("bad.bpmn".to_owned(), read("<a/>")),
+    ];
+    let (mut lines, mut report) = (Vec::new(), Vec::new());
+    assert_eq!(
+        simulate::check_all(&files[..2], false, &mut lines).unwrap(),
+        1
+    );
+    let lines = String::from_utf8(lines).unwrap();
+    assert_eq!(lines, "good.bpmn: nothing found\nnope: cannot read nope\n");
+    assert_eq!(simulate::check_all(&files, true, &mut report).unwrap(), 1);
+    let report = String::from_utf8(report).unwrap();
+    let report: Vec<&str> = report.lines().collect();
+    assert!(report[1].contains(r#""unreadable":"cannot read nope""#));
+    assert!(report[2].contains("xml-not-bpmn"), "{report:?}");
 }
 
 #[test]
@@ -515,7 +534,8 @@ fn everything_of_other_engines_without_effect_is_listed() {
         ]
     );
     let mut out = Vec::new();
-    let files = [("a.bpmn".to_owned(), xml.into_bytes(), Imports::new())];
+    let content = (xml.into_bytes(), Imports::new());
+    let files = [("a.bpmn".to_owned(), Ok(content))];
     assert_eq!(simulate::check_all(&files, true, &mut out).unwrap(), 0);
     let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(report["ignored"].as_array().unwrap().len(), 6);

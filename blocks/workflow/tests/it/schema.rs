@@ -253,11 +253,8 @@ fn a_script_in_another_language_is_listed_as_without_effect() {
     assert!(ignored(&xml("FEEL", "{x: 1}")).is_empty());
     // It stays deployable, and `process check` tells.
     let mut out = Vec::new();
-    let files = [(
-        "a.bpmn".to_owned(),
-        groovy.into_bytes(),
-        read::Imports::new(),
-    )];
+    let content = (groovy.into_bytes(), read::Imports::new());
+    let files = [("a.bpmn".to_owned(), Ok(content))];
     assert_eq!(simulate::check_all(&files, false, &mut out).unwrap(), 0);
     let out = String::from_utf8(out).unwrap();
     assert!(
