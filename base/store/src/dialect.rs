@@ -32,18 +32,29 @@ pub(crate) async fn lock(tx: &Tx, name: &'static str) -> kernel::Result<()> {
 
 /// Whether a column contains a text, whatever the case of Latin letters. What the user typed is
 /// taken literally: `%` and `_` are no wildcards.
-///
-/// `LIKE` and `LOWER` know only the case of ASCII letters on SQLite, so the `C` collation has
-/// `PostgreSQL` do the same; Chinese has no case.
 pub fn contains(engine: Engine, column: impl IntoColumnRef, text: &str) -> Expr {
     let mut pattern = String::from("%");
     for c in text.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
-        pattern.push(c.to_ascii_lowercase());
+        pattern.push(c);
     }
     pattern.push('%');
+    like(engine, column, &pattern)
+}
+
+/// Whether a column is like a pattern (`%` any text, `_` any character, `\` before one of these
+/// that is meant itself), whatever the case of Latin letters.
+///
+/// `LIKE` and `LOWER` know only the case of ASCII letters on SQLite, so the `C` collation has
+/// `PostgreSQL` do the same; Chinese has no case. `PostgreSQL` refuses a pattern that ends in a
+/// single `\`, so that is one meant itself.
+pub fn like(engine: Engine, column: impl IntoColumnRef, pattern: &str) -> Expr {
+    let mut pattern = pattern.to_ascii_lowercase();
+    if pattern.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1 {
+        pattern.push('\\');
+    }
     let column = Expr::col(column);
     let lowered = match engine {
         Engine::Sqlite => Expr::expr(Func::lower(column)),

@@ -56,6 +56,25 @@ async fn what_is_searched_for_is_taken_literally_and_in_any_case(db: Db) {
             .unwrap();
         assert_eq!(found, expected, "{text:?}");
     }
+    for (pattern, expected) in [
+        ("100%", 2),
+        ("%ab_", 2),
+        (r"100\%%", 1),
+        ("%经营", 2),
+        ("食品_经营", 1),
+        (r"A\", 0),
+        (r"%\\b", 1),
+        (r"\", 0),
+        ("%", 6),
+        ("", 0),
+    ] {
+        let found = parked::Entity::find()
+            .filter(dialect::like(db.engine(), parked::Column::Reason, pattern))
+            .count(db.read())
+            .await
+            .unwrap();
+        assert_eq!(found, expected, "{pattern:?}");
+    }
 }
 
 #[store::db_test]
