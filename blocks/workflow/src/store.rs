@@ -435,11 +435,11 @@ impl Task {
 
 /// Open tasks, in the words of the index `workflow_task_open_by_assignee`: a bound parameter would
 /// not be known to be one of these two when the plan is made.
-fn is_open() -> Expr {
+pub(crate) fn is_open() -> Expr {
     Expr::cust("state IN ('open', 'claimed')")
 }
 
-fn of_groups(groups: &[String]) -> SelectStatement {
+pub(crate) fn of_groups(groups: &[String]) -> SelectStatement {
     candidate::Entity::find()
         .select_only()
         .column(candidate::Column::Task)

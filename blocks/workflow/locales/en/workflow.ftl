@@ -586,3 +586,5 @@ workflow-body-broken = The body broke off; send the request again.
 workflow-filter-word = There is no such value. Choose one of: { $known }.
 workflow-filter-after = “after” takes the value of “next” in the answer before. Do not make one up.
 workflow-state-large = Variables and open work of one instance may take { $most } MB in all. Keep what is large as documents, and only their numbers in variables.
+workflow-query-unread = The parameters are not understood: { $reason }. The guide for integrators lists those that are.
+workflow-query-unsupported = The parameter “{ $name }” is not supported here. Leave it out.

@@ -586,3 +586,5 @@ workflow-body-broken = 请求体传输中断；请重新发送。
 workflow-filter-word = 没有这个值。可用的值：{ $known }。
 workflow-filter-after = “after”要填上一页回答里的“next”，不要自己编写。
 workflow-state-large = 一个流程实例的变量和待办合计不能超过 { $most } MB。请把大的内容存为文档，变量里只留它的编号。
+workflow-query-unread = 请求参数无法识别：{ $reason }。可用的参数见对接指南。
+workflow-query-unsupported = 这里不支持参数“{ $name }”。请去掉它。

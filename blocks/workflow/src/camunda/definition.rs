@@ -1,12 +1,12 @@
 //! Deployments and definitions.
 
-use crate::rest::Body;
 use axum::{
     Json,
-    extract::{Multipart, Path, Query, State},
+    extract::{Multipart, Path, State},
 };
 use identity::Actor;
 use kernel::{Error, Result, Text};
+use sea_orm::Order;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -16,12 +16,13 @@ use web::App;
 use super::{
     Answer,
     instance::instance_body,
+    search::{self, Asked, Paging, Sorting, is_like, words},
     value::{plain, typed, written},
 };
 use crate::{
     InstanceId,
     rest::{
-        Desk,
+        Body, Desk,
         act::{self, Deployed, Which},
         store::{self as tables, DefinitionRow},
     },
@@ -104,41 +105,150 @@ fn deployment(name: &str, deployed: &[Deployed], now: chrono::DateTime<chrono::U
     })
 }
 
+/// Which definitions are wanted; each parameter narrows further.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the parameters of the interface"
+)]
 struct ListQuery {
+    process_definition_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    process_definition_id_in: Option<Vec<String>>,
+    deployment_id: Option<String>,
     key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    keys_in: Option<Vec<String>>,
+    /// `%` stands for any text, `_` for any character.
+    key_like: Option<String>,
+    name: Option<String>,
+    name_like: Option<String>,
+    version: Option<i64>,
     /// The newest version of each key only.
     latest_version: bool,
-    first_result: usize,
-    max_results: Option<usize>,
+    /// None is ever suspended.
+    suspended: bool,
+    #[serde(rename = "active")]
+    _active: bool,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+    sort_by: Option<String>,
+    sort_order: Option<String>,
+    first_result: Option<u32>,
+    max_results: Option<u32>,
 }
 
-/// Process definitions.
+impl ListQuery {
+    fn wants(&self, row: &DefinitionRow) -> bool {
+        let is_one = |one: &Option<String>, several: &Option<Vec<String>>, word: &String| {
+            one.as_ref().is_none_or(|one| one == word)
+                && several.as_ref().is_none_or(|words| words.contains(word))
+        };
+        row.kind == "bpmn"
+            && is_one(
+                &self.process_definition_id,
+                &self.process_definition_id_in,
+                &row.id,
+            )
+            && is_one(&self.deployment_id, &None, &row.id)
+            && is_one(&self.key, &self.keys_in, &row.key)
+            && self
+                .key_like
+                .as_ref()
+                .is_none_or(|like| is_like(&row.key, like))
+            && self.version.is_none_or(|version| version == row.version)
+            && !self.suspended
+    }
+
+    /// Names stand in the files, so they are asked for last.
+    fn wants_name(&self, name: &str) -> bool {
+        let is_named = |wanted: &String| name.eq_ignore_ascii_case(wanted);
+        self.name.as_ref().is_none_or(is_named)
+            && self
+                .name_like
+                .as_ref()
+                .is_none_or(|like| is_like(name, like))
+    }
+}
+
+/// What definitions are ordered by.
+#[derive(Clone, Copy)]
+enum By {
+    Id,
+    Key,
+    Version,
+    Deployed,
+}
+
+const ORDERS: &[(&str, By)] = &[
+    ("id", By::Id),
+    ("deploymentId", By::Id),
+    ("key", By::Key),
+    ("version", By::Version),
+    ("deployTime", By::Deployed),
+];
+
+fn sort(rows: &mut [DefinitionRow], order: &[(By, Order)]) {
+    for (by, direction) in order {
+        rows.sort_by(|a, b| {
+            let (a, b) = if matches!(direction, Order::Desc) {
+                (b, a)
+            } else {
+                (a, b)
+            };
+            match by {
+                By::Id => a.id.cmp(&b.id),
+                By::Key => a.key.cmp(&b.key),
+                By::Version => a.version.cmp(&b.version),
+                By::Deployed => a.deployed_at.cmp(&b.deployed_at),
+            }
+        });
+    }
+}
+
+/// Process definitions by key, the newest version first, unless `sortBy` says otherwise.
 #[utoipa::path(get, path = "/engine-rest/process-definition", tag = "camunda", params(ListQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"id": "order:1:5f2a91c0", "key": "order", "version": 1}]))))]
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "order:1:5f2a91c0", "key": "order", "version": 1}]))))]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Answer<Json<Vec<Value>>> {
     let desk = Desk::of(&app)?;
     desk.check(&actor, act::READ_DEFINITIONS)?;
+    let sorting = Sorting {
+        sort_by: query.sort_by.clone(),
+        sort_order: query.sort_order.clone(),
+    };
+    let order = search::order(&sorting, &[], ORDERS)?;
     let mut rows = tables::definitions(desk.db.read(), query.key.as_deref()).await?;
     if query.latest_version {
         rows.dedup_by(|later, kept| later.key == kept.key);
     }
-    let wanted = rows
-        .iter()
-        .filter(|row| row.kind == "bpmn")
-        .skip(query.first_result)
-        .take(query.max_results.unwrap_or(usize::MAX).min(1_000));
+    rows.retain(|row| query.wants(row));
+    sort(&mut rows, &order);
+    let page = Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    };
     let mut bodies = Vec::new();
-    for row in wanted {
-        bodies.push(definition_body(&desk, row).await?);
+    if query.name.is_none() && query.name_like.is_none() {
+        for row in page.of(rows.iter()) {
+            bodies.push(definition_body(&desk, row).await?);
+        }
+        return Ok(Json(bodies));
     }
-    Ok(Json(bodies))
+    for row in &rows {
+        let body = definition_body(&desk, row).await?;
+        let name = body.get("name").and_then(Value::as_str);
+        if query.wants_name(name.unwrap_or_default()) {
+            bodies.push(body);
+        }
+    }
+    Ok(Json(page.of(bodies.into_iter()).collect()))
 }
 
 async fn definition_body(desk: &Desk, row: &DefinitionRow) -> Result<Value> {

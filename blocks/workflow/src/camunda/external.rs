@@ -1,35 +1,38 @@
 //! External tasks: what the published worker clients speak.
 
-use crate::rest::Body;
+use ::store::page::PageRequest;
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
 };
+use chrono::{DateTime, Utc};
 use identity::Actor;
-use kernel::Result;
+use kernel::{Error, Result, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
     Answer,
+    search::{self, Asked, Paging, Sorting, moment, words},
+    store,
     value::{plain, typed, written},
 };
 use crate::{
     external::{Completion, ExternalTask, ExternalTaskId, Failure, Fetch, Filter, Thrown, Topic},
     rest::{
-        Desk, business_key, parse, subject_of,
+        Body, Desk, business_key, parse, subject_of,
         work::{self, span},
     },
+    schema::external::Column,
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
+        .routes(routes!(list, query))
         .routes(routes!(get))
         .routes(routes!(fetch_and_lock))
         .routes(routes!(complete))
@@ -44,9 +47,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Milliseconds of a lock when nobody said how long.
 const USUAL_LOCK: i64 = 60_000;
 
+/// A topic and which of its tasks; what is not known here would give out others.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[schema(as = CamundaWantedTopic)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the parameters of the interface"
+)]
 struct WantedTopic {
     #[schema(example = "payment")]
     topic_name: String,
@@ -56,17 +64,50 @@ struct WantedTopic {
     local_variables: bool,
     business_key: Option<String>,
     process_definition_id: Option<String>,
-    process_definition_id_in: Vec<String>,
+    process_definition_id_in: Option<Vec<String>>,
     process_definition_key: Option<String>,
-    process_definition_key_in: Vec<String>,
+    process_definition_key_in: Option<Vec<String>>,
     include_extension_properties: bool,
+    /// Values come as they are, so this changes nothing.
+    #[serde(rename = "deserializeValues")]
+    _deserialize_values: bool,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+    /// Not supported: anything but nothing is refused.
+    #[schema(value_type = Option<Object>)]
+    process_variables: Option<Map<String, Value>>,
+    process_definition_version_tag: Option<String>,
+    tenant_id_in: Option<Vec<String>>,
 }
 
 impl WantedTopic {
+    /// What would choose among the tasks and cannot here.
+    fn unsupported(&self) -> Option<&'static str> {
+        let tag = self.process_definition_version_tag.as_ref();
+        let tenants = self.tenant_id_in.as_ref();
+        let variables = self.process_variables.as_ref();
+        [
+            (
+                "processVariables",
+                variables.is_some_and(|vars| !vars.is_empty()),
+            ),
+            ("processDefinitionVersionTag", tag.is_some()),
+            ("tenantIdIn", tenants.is_some_and(|ids| !ids.is_empty())),
+        ]
+        .into_iter()
+        .find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
     fn topic(&self) -> Result<Topic> {
+        if let Some(name) = self.unsupported() {
+            let text = Text::new("workflow-query-unsupported").with("name", name);
+            return Err(Error::invalid("topics", text));
+        }
+        let given = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
         let (mut definitions, mut keys) = (
-            self.process_definition_id_in.clone(),
-            self.process_definition_key_in.clone(),
+            given(&self.process_definition_id_in),
+            given(&self.process_definition_key_in),
         );
         definitions.extend(self.process_definition_id.clone());
         keys.extend(self.process_definition_key.clone());
@@ -85,7 +126,7 @@ impl WantedTopic {
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaFetchAndLock)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct FetchAndLock {
     #[schema(example = "payments-1")]
     worker_id: String,
@@ -95,6 +136,12 @@ struct FetchAndLock {
     #[schema(example = 10000)]
     async_response_timeout: Option<u64>,
     topics: Vec<WantedTopic>,
+    /// Higher priority comes first in any case.
+    #[serde(rename = "usePriority")]
+    _use_priority: bool,
+    /// Without effect.
+    #[serde(rename = "sorting")]
+    _sorting: Option<Vec<Sorting>>,
 }
 
 /// Locks free tasks of the topics for a worker.
@@ -155,43 +202,108 @@ fn task_body(task: &ExternalTask) -> Value {
     })
 }
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
+/// Which external tasks are wanted; each parameter narrows further.
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
+#[schema(as = CamundaExternalQuery)]
 #[into_params(parameter_in = Query)]
-#[serde(default, rename_all = "camelCase")]
-struct ListQuery {
-    external_task_id: Option<String>,
-    topic_name: Option<String>,
-    worker_id: Option<String>,
-    process_instance_id: Option<String>,
-    locked: bool,
-    not_locked: bool,
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the parameters of the interface"
+)]
+pub(super) struct ExternalQuery {
+    pub external_task_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub external_task_id_in: Option<Vec<String>>,
+    #[schema(example = "payment")]
+    pub topic_name: Option<String>,
+    pub worker_id: Option<String>,
+    pub locked: bool,
+    pub not_locked: bool,
+    pub with_retries_left: bool,
+    pub no_retries_left: bool,
+    #[serde(deserialize_with = "moment")]
+    pub lock_expiration_before: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub lock_expiration_after: Option<DateTime<Utc>>,
+    pub activity_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub activity_id_in: Option<Vec<String>>,
+    pub process_instance_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_instance_id_in: Option<Vec<String>>,
+    pub process_definition_id: Option<String>,
+    pub priority_higher_than_or_equals: Option<i64>,
+    pub priority_lower_than_or_equals: Option<i64>,
+    /// None is ever suspended.
+    pub suspended: bool,
+    #[serde(rename = "active")]
+    _active: bool,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+    sort_by: Option<String>,
+    sort_order: Option<String>,
+    #[param(ignore)]
+    sorting: Vec<Sorting>,
+    first_result: Option<u32>,
     max_results: Option<u32>,
 }
 
-/// External tasks that are not over, the oldest first; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/external-task", tag = "camunda", params(ListQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}]))))]
+/// By what external tasks are ordered.
+const ORDERS: &[(&str, Column)] = &[
+    ("id", Column::Id),
+    ("lockExpirationTime", Column::AvailableAt),
+    ("processInstanceId", Column::Instance),
+    ("processDefinitionId", Column::Definition),
+    ("processDefinitionKey", Column::Key),
+    ("taskPriority", Column::Priority),
+    ("createTime", Column::CreatedAt),
+];
+
+async fn find(
+    app: &App,
+    actor: &Actor,
+    query: &ExternalQuery,
+    address: Paging,
+) -> Result<Vec<Value>> {
+    let desk = Desk::of(app)?;
+    desk.check(actor, work::WORK)?;
+    let sorting = Sorting {
+        sort_by: query.sort_by.clone(),
+        sort_order: query.sort_order.clone(),
+    };
+    let order = search::order(&sorting, &query.sorting, ORDERS)?;
+    let page = address.or(Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    });
+    let tasks = store::external(&desk.db, query, &order, page).await?;
+    Ok(tasks.iter().map(task_body).collect())
+}
+
+/// External tasks that are not over, the oldest first unless `sortBy` says otherwise; 500 at the
+/// most.
+#[utoipa::path(get, path = "/engine-rest/external-task", tag = "camunda", params(ExternalQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}]))))]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ExternalQuery>,
 ) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    let id = query.external_task_id.as_deref();
-    let instance = query.process_instance_id.as_deref();
-    let filter = Filter {
-        id: id.map(|id| parse(id, "external task")).transpose()?,
-        topic: query.topic_name,
-        worker: query.worker_id,
-        instance: instance
-            .map(|id| parse(id, "process instance"))
-            .transpose()?,
-        state: None,
-        is_locked: (query.locked || query.not_locked).then_some(query.locked),
-    };
-    let page = PageRequest::new(None, Some(query.max_results.unwrap_or(u32::MAX)));
-    let page = work::list(&desk, &actor, &filter, &page).await?;
-    Ok(Json(page.items.iter().map(task_body).collect()))
+    Ok(Json(find(&app, &actor, &query, Paging::default()).await?))
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/external-task", tag = "camunda", params(Paging), request_body = ExternalQuery,
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}]))))]
+async fn query(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(page): Asked<Paging>,
+    Body(query): Body<ExternalQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    Ok(Json(find(&app, &actor, &query, page).await?))
 }
 
 /// One external task.
@@ -206,7 +318,7 @@ async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> An
         ..Filter::default()
     };
     let page = work::list(&desk, &actor, &filter, &PageRequest::default()).await?;
-    let task = page.items.first().ok_or(kernel::Error::NotFound {
+    let task = page.items.first().ok_or(Error::NotFound {
         what: "external task",
     })?;
     Ok(Json(task_body(task)))

@@ -1,47 +1,45 @@
-//! Instances, their variables, messages, incidents and history.
+//! Instances, their variables, messages and incidents.
 
-use crate::rest::Body;
+use ::store::page::PageRequest;
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use identity::Actor;
-use kernel::{Error, Result, clock::from_micros};
+use kernel::{Error, Result};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
     Answer,
+    search::{self, Asked, Paging, Sorting, words},
+    store,
     value::{plain, typed, written},
 };
 use crate::{
     InstanceId, Intervention,
     rest::{
-        Desk, act, business_key, parse,
+        Body, Desk,
+        act::{self, Incident},
+        business_key, parse,
         send::{self, Address},
-        store::{self as tables, InstanceFilter, InstanceRow},
-        subject_of,
+        store::InstanceFilter,
     },
-    trail::trail_of,
+    schema::instance,
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
+        .routes(routes!(list, query))
         .routes(routes!(get, delete))
         .routes(routes!(variables))
         .routes(routes!(message))
         .routes(routes!(incidents))
-        .routes(routes!(history))
-        .routes(routes!(history_of))
-        .routes(routes!(activities))
 }
 
 /// An instance as this interface shows it.
@@ -59,68 +57,107 @@ pub(super) fn instance_body(id: &str, definition: &str, subject: &str, status: &
     })
 }
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
+/// Which instances are wanted; each parameter narrows further.
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
+#[schema(as = CamundaInstanceQuery)]
 #[into_params(parameter_in = Query)]
-#[serde(default, rename_all = "camelCase")]
-struct ListQuery {
-    process_definition_key: Option<String>,
-    process_definition_id: Option<String>,
-    business_key: Option<String>,
-    /// History: the program's own key, under its other name.
-    process_instance_business_key: Option<String>,
-    process_instance_id: Option<String>,
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the parameters of the interface"
+)]
+pub(super) struct InstanceQuery {
+    #[serde(deserialize_with = "words")]
+    pub process_instance_ids: Option<Vec<String>>,
+    #[schema(example = "A-17")]
+    pub business_key: Option<String>,
+    /// `%` stands for any text, `_` for any character.
+    pub business_key_like: Option<String>,
+    pub process_definition_id: Option<String>,
+    #[schema(example = "order")]
+    pub process_definition_key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_definition_key_in: Option<Vec<String>>,
+    #[serde(deserialize_with = "words")]
+    pub process_definition_key_not_in: Option<Vec<String>>,
+    /// Those that stand at one of these activities now.
+    #[serde(deserialize_with = "words")]
+    pub activity_id_in: Option<Vec<String>>,
     /// Only those that stopped somewhere.
-    with_incident: bool,
-    /// History: only those that have ended, or that have not.
-    finished: bool,
-    unfinished: bool,
+    pub with_incident: bool,
+    /// None is ever suspended as a whole.
+    pub suspended: bool,
+    #[serde(rename = "active")]
+    _active: bool,
+    /// Called processes run within their instance, so each is root and leaf.
+    #[serde(rename = "rootProcessInstances")]
+    _root: bool,
+    #[serde(rename = "leafProcessInstances")]
+    _leaf: bool,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+    sort_by: Option<String>,
+    sort_order: Option<String>,
+    #[param(ignore)]
+    sorting: Vec<Sorting>,
+    first_result: Option<u32>,
     max_results: Option<u32>,
 }
 
-impl ListQuery {
-    fn filter(&self, status: Option<&str>) -> Result<InstanceFilter> {
-        let key = self.business_key.as_ref();
-        let key = key.or(self.process_instance_business_key.as_ref());
-        let subject = subject_of(key.map(String::as_str))?;
-        Ok(InstanceFilter {
-            id: self.process_instance_id.clone(),
-            definition: self.process_definition_id.clone(),
-            key: self.process_definition_key.clone(),
-            subject: Some(subject).filter(|subject| !subject.is_empty()),
-            status: status.map(str::to_owned),
-            has_incident: self.with_incident,
-        })
-    }
-}
+/// By what running instances are ordered.
+const ORDERS: &[(&str, instance::Column)] = &[
+    ("instanceId", instance::Column::Id),
+    ("businessKey", instance::Column::Subject),
+    ("definitionId", instance::Column::Definition),
+    ("definitionKey", instance::Column::Definition),
+];
 
-async fn rows(
-    desk: &Desk,
+async fn find(
+    app: &App,
     actor: &Actor,
-    filter: &InstanceFilter,
-    most: Option<u32>,
-) -> Result<Vec<InstanceRow>> {
+    query: &InstanceQuery,
+    address: Paging,
+) -> Result<Vec<Value>> {
+    let desk = Desk::of(app)?;
     desk.check(actor, act::READ)?;
-    let page = PageRequest::new(None, Some(most.unwrap_or(u32::MAX)));
-    Ok(tables::instances(desk.db.read(), filter, &page)
-        .await?
-        .items)
-}
-
-/// Running instances, the newest first; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/process-instance", tag = "camunda", params(ListQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "businessKey": "A-17", "ended": false}]))))]
-async fn list(
-    State(app): State<App>,
-    actor: Actor,
-    Query(query): Query<ListQuery>,
-) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    let filter = query.filter(Some("running"))?;
-    let rows = rows(&desk, &actor, &filter, query.max_results).await?;
+    let sorting = Sorting {
+        sort_by: query.sort_by.clone(),
+        sort_order: query.sort_order.clone(),
+    };
+    let order = search::order(&sorting, &query.sorting, ORDERS)?;
+    let page = address.or(Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    });
+    let rows = store::instances(&desk.db, query, &order, page).await?;
     let bodies = rows
         .iter()
         .map(|row| instance_body(&row.id, &row.definition, &row.subject, &row.status));
-    Ok(Json(bodies.collect()))
+    Ok(bodies.collect())
+}
+
+/// Running instances, the newest first unless `sortBy` says otherwise; 500 at the most.
+#[utoipa::path(get, path = "/engine-rest/process-instance", tag = "camunda", params(InstanceQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "businessKey": "A-17", "ended": false}]))))]
+async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<InstanceQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    Ok(Json(find(&app, &actor, &query, Paging::default()).await?))
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/process-instance", tag = "camunda", params(Paging), request_body = InstanceQuery,
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "businessKey": "A-17", "ended": false}]))))]
+async fn query(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(page): Asked<Paging>,
+    Body(query): Body<InstanceQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    Ok(Json(find(&app, &actor, &query, page).await?))
 }
 
 /// One running instance.
@@ -233,147 +270,70 @@ async fn message(
     Ok(Json(result).into_response())
 }
 
-/// Places where processes stopped.
-#[utoipa::path(get, path = "/engine-rest/incident", tag = "camunda", params(ListQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"processInstanceId": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "activityId": "pay", "incidentMessage": "the bank does not answer"}]))))]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct IncidentQuery {
+    process_instance_id: Option<String>,
+    process_definition_id: Option<String>,
+    process_definition_key: Option<String>,
+    activity_id: Option<String>,
+    first_result: Option<u32>,
+    max_results: Option<u32>,
+}
+
+/// Places where processes stopped, those of the newest instance first; 500 at the most.
+#[utoipa::path(get, path = "/engine-rest/incident", tag = "camunda", params(IncidentQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"processInstanceId": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "activityId": "pay", "incidentMessage": "the bank does not answer"}]))))]
 async fn incidents(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<IncidentQuery>,
 ) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    let page = PageRequest::new(None, Some(query.max_results.unwrap_or(u32::MAX)));
-    let filter = query.filter(None)?;
-    let (found, _) = act::incidents(&desk, &actor, &filter, &page).await?;
-    let bodies = found.iter().map(|incident| {
-        json!({
-            "id": format!("{}:{}", incident.instance, incident.token),
-            "processDefinitionId": incident.definition,
-            "processInstanceId": incident.instance,
-            "executionId": incident.instance,
-            "activityId": incident.element,
-            "failedActivityId": incident.element,
-            "incidentTimestamp": incident.since.map(written),
-            "incidentType": "failedExternalTask",
-            "incidentMessage": incident.text,
-            "configuration": null,
-            "tenantId": null,
-        })
-    });
-    Ok(Json(bodies.collect()))
-}
-
-/// Running and ended instances, the newest first; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/history/process-instance", tag = "camunda", params(ListQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}]))))]
-async fn history(
-    State(app): State<App>,
-    actor: Actor,
-    Query(query): Query<ListQuery>,
-) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    let status = query.unfinished.then_some("running");
-    let rows = rows(&desk, &actor, &query.filter(status)?, query.max_results).await?;
-    let is_wanted = |row: &&InstanceRow| !query.finished || row.ended_at.is_some();
-    Ok(Json(rows.iter().filter(is_wanted).map(past).collect()))
-}
-
-/// One instance, running or ended.
-#[utoipa::path(get, path = "/engine-rest/history/process-instance/{id}", tag = "camunda",
-    params(("id" = String, Path, description = "process instance")),
-    responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}))))]
-async fn history_of(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Answer<Json<Value>> {
     let desk = Desk::of(&app)?;
     let filter = InstanceFilter {
-        id: Some(id),
+        id: query.process_instance_id.clone(),
+        definition: query.process_definition_id.clone(),
+        key: query.process_definition_key.clone(),
         ..InstanceFilter::default()
     };
-    let rows = rows(&desk, &actor, &filter, Some(1)).await?;
-    let row = rows.first().ok_or(Error::NotFound {
-        what: "process instance",
-    })?;
-    Ok(Json(past(row)))
+    let paging = Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    };
+    // Instances are read page by page; each may have stopped at several places.
+    let wanted = usize::try_from(paging.first() + paging.most()).unwrap_or(usize::MAX);
+    let mut page = PageRequest::new(None, Some(u32::MAX));
+    let mut found: Vec<Incident> = Vec::new();
+    loop {
+        let (more, next) = act::incidents(&desk, &actor, &filter, &page).await?;
+        let is_wanted = |incident: &Incident| {
+            let activity = query.activity_id.as_ref();
+            activity.is_none_or(|activity| *activity == incident.element)
+        };
+        found.extend(more.into_iter().filter(is_wanted));
+        page.after = next;
+        if page.after.is_none() || found.len() >= wanted {
+            break;
+        }
+    }
+    found.truncate(wanted);
+    let wanted = paging.of(found.iter());
+    Ok(Json(wanted.map(incident_body).collect()))
 }
 
-fn past(row: &InstanceRow) -> Value {
-    let mut parts = row.definition.split(':');
-    let (key, version) = (parts.next(), parts.next());
-    let version = version.and_then(|version| version.parse::<i64>().ok());
-    let (started, ended) = (from_micros(row.started_at), row.ended_at.map(from_micros));
+fn incident_body(incident: &Incident) -> Value {
     json!({
-        "id": row.id,
-        "processDefinitionId": row.definition,
-        "processDefinitionKey": key,
-        "processDefinitionVersion": version,
-        "businessKey": business_key(&row.subject),
-        "startTime": written(started),
-        "endTime": ended.map(written),
-        "durationInMillis": ended.map(|ended| (ended - started).num_milliseconds()),
-        "startUserId": row.started_by,
-        "state": match row.status.as_str() {
-            "running" => "ACTIVE",
-            "completed" | "terminated" => "COMPLETED",
-            "cancelled" => "EXTERNALLY_TERMINATED",
-            _ => "INTERNALLY_TERMINATED",
-        },
+        "id": format!("{}:{}", incident.instance, incident.token),
+        "processDefinitionId": incident.definition,
+        "processInstanceId": incident.instance,
+        "executionId": incident.instance,
+        "activityId": incident.element,
+        "failedActivityId": incident.element,
+        "incidentTimestamp": incident.since.map(written),
+        "incidentType": "failedExternalTask",
+        "incidentMessage": incident.text,
+        "configuration": null,
         "tenantId": null,
     })
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default, rename_all = "camelCase")]
-struct ActivityQuery {
-    /// Which instance; must be given.
-    process_instance_id: String,
-    activity_id: Option<String>,
-    finished: bool,
-    unfinished: bool,
-}
-
-/// What an instance went through.
-#[utoipa::path(get, path = "/engine-rest/history/activity-instance", tag = "camunda", params(ActivityQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"activityId": "pay", "activityType": "serviceTask", "startTime": "2026-03-02T09:00:00.000+0000"}]))))]
-async fn activities(
-    State(app): State<App>,
-    actor: Actor,
-    Query(query): Query<ActivityQuery>,
-) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    desk.check(&actor, act::READ)?;
-    let id: InstanceId = parse(&query.process_instance_id, "process instance")?;
-    let trail = trail_of(&desk.db, &desk.engine, id).await?;
-    let span = |from: DateTime<Utc>, to: Option<DateTime<Utc>>| {
-        to.map(|to| (to - from).num_milliseconds())
-    };
-    let bodies = trail.steps.iter().enumerate().filter_map(|(n, stay)| {
-        let is_over = stay.left_at.is_some();
-        let is_wanted = query
-            .activity_id
-            .as_ref()
-            .is_none_or(|a| *a == stay.element)
-            && (!query.finished || is_over)
-            && (!query.unfinished || !is_over);
-        is_wanted.then(|| {
-            json!({
-                "id": format!("{id}:{n}"),
-                "processInstanceId": id,
-                "executionId": id,
-                "processDefinitionId": trail.definition,
-                "activityId": stay.element,
-                "activityName": stay.name,
-                "activityType": stay.kind,
-                "startTime": written(stay.entered_at),
-                "endTime": stay.left_at.map(written),
-                "durationInMillis": span(stay.entered_at, stay.left_at),
-                "canceled": false,
-                "tenantId": null,
-            })
-        })
-    });
-    Ok(Json(bodies.collect()))
 }

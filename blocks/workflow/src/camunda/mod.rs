@@ -5,7 +5,10 @@
 
 mod definition;
 mod external;
+mod history;
 mod instance;
+mod search;
+mod store;
 mod task;
 mod value;
 
@@ -29,6 +32,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(version))
         .merge(definition::routes())
         .merge(instance::routes())
+        .merge(history::routes())
         .merge(task::routes())
         .merge(external::routes())
         .layer(from_fn_with_state(app.clone(), errors))

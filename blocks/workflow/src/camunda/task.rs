@@ -1,30 +1,34 @@
 //! User tasks. Those of cases and the like are listed, but are completed through their
 //! application.
 
-use crate::rest::Body;
+use std::collections::HashMap;
+
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use identity::{Actor, UserId, directory};
 use kernel::{Error, Result, Text};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use store::page::PageRequest;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
     Answer,
+    search::{self, Asked, Paging, Sorting, moment, words},
+    store::{self, Who},
     value::{plain, typed, written},
 };
 use crate::{
     Task, TaskId, act as engine_act,
-    rest::{Desk, act, parse, store as tables, subject_of},
-    store::Filter,
+    rest::{Body, Desk, act, parse, store::seen_by},
+    schema::task,
+    store as tables, verb,
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -38,70 +42,138 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(form_variables))
 }
 
+/// Which tasks are wanted; each parameter narrows further.
 #[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[schema(as = CamundaTaskQuery)]
 #[into_params(parameter_in = Query)]
-#[serde(default, rename_all = "camelCase")]
-struct TaskQuery {
-    process_instance_id: Option<String>,
-    process_instance_business_key: Option<String>,
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the parameters of the interface"
+)]
+pub(super) struct TaskQuery {
+    pub task_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub task_id_in: Option<Vec<String>>,
+    pub process_instance_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_instance_id_in: Option<Vec<String>>,
+    pub process_instance_business_key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_instance_business_key_in: Option<Vec<String>>,
+    pub process_instance_business_key_like: Option<String>,
+    pub process_definition_id: Option<String>,
     #[schema(example = "order")]
-    process_definition_key: Option<String>,
+    pub process_definition_key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_definition_key_in: Option<Vec<String>>,
+    pub task_definition_key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub task_definition_key_in: Option<Vec<String>>,
+    pub task_definition_key_like: Option<String>,
+    pub name: Option<String>,
+    /// `%` stands for any text, `_` for any character.
+    pub name_like: Option<String>,
     /// Login name or identifier of an officer.
     assignee: Option<String>,
+    #[serde(deserialize_with = "words")]
+    assignee_in: Option<Vec<String>>,
+    pub assigned: bool,
+    pub unassigned: bool,
     /// `post@organisation`.
     candidate_group: Option<String>,
-    task_definition_key: Option<String>,
-    unassigned: bool,
-    max_results: Option<usize>,
+    #[serde(deserialize_with = "words")]
+    candidate_groups: Option<Vec<String>>,
+    /// Login name or identifier of an officer who may take the task.
+    candidate_user: Option<String>,
+    /// Those with an assignee too, where candidates are asked for.
+    pub include_assigned_tasks: bool,
+    pub with_candidate_groups: bool,
+    pub without_candidate_groups: bool,
+    #[serde(deserialize_with = "moment")]
+    pub due_date: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub due_before: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub due_after: Option<DateTime<Utc>>,
+    pub without_due_date: bool,
+    #[serde(deserialize_with = "moment")]
+    pub created_on: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub created_before: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub created_after: Option<DateTime<Utc>>,
+    /// Those whose clock stands still.
+    pub suspended: bool,
+    pub active: bool,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+    sort_by: Option<String>,
+    sort_order: Option<String>,
+    #[param(ignore)]
+    sorting: Vec<Sorting>,
+    first_result: Option<u32>,
+    max_results: Option<u32>,
 }
 
-/// Tasks looked at for one answer; the interface knows no keys for pages.
-const MOST: u32 = 500;
+/// By what tasks are ordered.
+const ORDERS: &[(&str, task::Column)] = &[
+    ("id", task::Column::Id),
+    ("created", task::Column::CreatedAt),
+    ("dueDate", task::Column::DueAt),
+    ("name", task::Column::Name),
+    ("instanceId", task::Column::Instance),
+];
 
-async fn find(app: &App, actor: &Actor, query: &TaskQuery) -> Result<Vec<Value>> {
+async fn find(app: &App, actor: &Actor, query: &TaskQuery, address: Paging) -> Result<Vec<Value>> {
     let desk = Desk::of(app)?;
     desk.check(actor, act::READ)?;
-    let instance = query.process_instance_id.as_deref();
-    let subject = subject_of(query.process_instance_business_key.as_deref())?;
-    let assignee = match &query.assignee {
-        Some(user) => Some(user_id(&desk, user).await?),
-        None => None,
+    let sorting = Sorting {
+        sort_by: query.sort_by.clone(),
+        sort_order: query.sort_order.clone(),
     };
-    let filter = Filter {
-        instance: instance
-            .map(|id| parse(id, "process instance"))
-            .transpose()?,
-        subject: Some(subject).filter(|subject| !subject.is_empty()),
-        assignee,
-        groups: query.candidate_group.iter().cloned().collect(),
-        ..Filter::default()
-    };
-    let mut bodies = Vec::new();
-    let mut page = PageRequest::new(None, Some(MOST));
-    let most = query.max_results.unwrap_or(usize::MAX).min(MOST as usize);
-    loop {
-        let tasks = engine_act::tasks(&desk.db, &filter, &page).await?;
-        for task in &tasks.items {
-            let key = task.facts.definition.split(':').next();
-            let is_wanted = query
-                .process_definition_key
-                .as_deref()
-                .is_none_or(|wanted| key == Some(wanted))
-                && query
-                    .task_definition_key
-                    .as_ref()
-                    .is_none_or(|wanted| task.facts.element == *wanted)
-                && (!query.unassigned || task.facts.assignee.is_none());
-            if is_wanted && bodies.len() < most {
-                bodies.push(body_of(&desk, task).await?);
-            }
-        }
-        page.after = tasks.next;
-        if page.after.is_none() || bodies.len() >= most {
-            return Ok(bodies);
-        }
+    let order = search::order(&sorting, &query.sorting, ORDERS)?;
+    let page = address.or(Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    });
+    let who = who(&desk, query).await?;
+    let rows = store::tasks(&desk.db, query, &who, &order, page).await?;
+    bodies(&desk, &rows).await
+}
+
+/// The officers whom a query names.
+async fn who(desk: &Desk, query: &TaskQuery) -> Result<Who> {
+    let mut who = Who::default();
+    let named = query
+        .assignee
+        .iter()
+        .chain(query.assignee_in.iter().flatten());
+    let mut ids = Vec::new();
+    for user in named {
+        ids.push(user_id(desk, user).await?);
     }
+    if query.assignee.is_some() && query.assignee_in.is_some() {
+        let one = ids.remove(0);
+        ids.retain(|id| *id == one);
+    }
+    if query.assignee.is_some() || query.assignee_in.is_some() {
+        who.assignees = Some(ids);
+    }
+    who.groups.extend(
+        query
+            .candidate_group
+            .iter()
+            .map(|group| vec![group.clone()]),
+    );
+    who.groups.extend(query.candidate_groups.clone());
+    if let Some(user) = &query.candidate_user {
+        let id = user_id(desk, user).await?;
+        let groups = verb::who::groups_of(desk.db.read(), &id).await?;
+        who.groups.push(groups);
+    }
+    Ok(who)
 }
 
 /// Identifier of the officer with that login name or identifier.
@@ -125,14 +197,29 @@ async fn login_of(desk: &Desk, assignee: &str) -> Result<String> {
     }
 }
 
-async fn body_of(desk: &Desk, task: &Task) -> Result<Value> {
+/// Tasks as this interface shows them.
+async fn bodies(desk: &Desk, rows: &[task::Model]) -> Result<Vec<Value>> {
+    let ids = rows.iter().map(|row| row.id.clone()).collect();
+    let suspended = store::suspended(&desk.db, ids).await?;
+    let mut logins: HashMap<&str, String> = HashMap::new();
+    let mut bodies = Vec::new();
+    for row in rows {
+        if let Some(assignee) = row.assignee.as_deref()
+            && !logins.contains_key(assignee)
+        {
+            logins.insert(assignee, login_of(desk, assignee).await?);
+        }
+        let assignee = row.assignee.as_deref().and_then(|id| logins.get(id));
+        let is_suspended = suspended.contains(&row.id);
+        bodies.push(body_of(&Task::of(row)?, assignee, is_suspended));
+    }
+    Ok(bodies)
+}
+
+fn body_of(task: &Task, assignee: Option<&String>, is_suspended: bool) -> Value {
     let facts = &task.facts;
-    let assignee = match &facts.assignee {
-        Some(assignee) => Some(login_of(desk, assignee).await?),
-        None => None,
-    };
     let priority = task.attributes.get("priority").and_then(Value::as_str);
-    Ok(json!({
+    json!({
         "id": facts.task,
         "name": facts.name,
         "assignee": assignee,
@@ -149,31 +236,32 @@ async fn body_of(desk: &Desk, task: &Task) -> Result<Value> {
         "formKey": Some(&facts.form).filter(|form| !form.is_empty()),
         "priority": priority.and_then(|text| text.parse::<i64>().ok()).unwrap_or(50),
         "parentTaskId": null,
-        "suspended": false,
+        "suspended": is_suspended,
         "tenantId": null,
-    }))
+    })
 }
 
-/// Open tasks, the oldest first; 500 at the most.
+/// Open tasks, the oldest first unless `sortBy` says otherwise; 500 at the most.
 #[utoipa::path(get, path = "/engine-rest/task", tag = "camunda", params(TaskQuery),
-    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review", "assignee": null}]))))]
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review", "assignee": null}]))))]
 async fn list(
     State(app): State<App>,
     actor: Actor,
-    Query(query): Query<TaskQuery>,
+    Asked(query): Asked<TaskQuery>,
 ) -> Answer<Json<Vec<Value>>> {
-    Ok(Json(find(&app, &actor, &query).await?))
+    Ok(Json(find(&app, &actor, &query, Paging::default()).await?))
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/task", tag = "camunda", request_body = TaskQuery,
-    responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review", "assignee": null}]))))]
+#[utoipa::path(post, path = "/engine-rest/task", tag = "camunda", params(Paging), request_body = TaskQuery,
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review", "assignee": null}]))))]
 async fn query(
     State(app): State<App>,
     actor: Actor,
+    Asked(page): Asked<Paging>,
     Body(query): Body<TaskQuery>,
 ) -> Answer<Json<Vec<Value>>> {
-    Ok(Json(find(&app, &actor, &query).await?))
+    Ok(Json(find(&app, &actor, &query, page).await?))
 }
 
 async fn open_task(desk: &Desk, actor: &Actor, id: &str) -> Result<Task> {
@@ -194,7 +282,9 @@ async fn open_task(desk: &Desk, actor: &Actor, id: &str) -> Result<Task> {
 async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
     let desk = Desk::of(&app)?;
     let task = open_task(&desk, &actor, &id).await?;
-    Ok(Json(body_of(&desk, &task).await?))
+    let row = tables::get_task(desk.db.read(), task.facts.task).await?;
+    let found = bodies(&desk, &[row]).await?;
+    Ok(Json(found.into_iter().next().unwrap_or_default()))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -274,7 +364,7 @@ async fn complete(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let task = engine_act::task(&desk.db, id).await?;
-    let row = crate::store::get_instance(desk.db.read(), task.facts.instance).await?;
+    let row = tables::get_instance(desk.db.read(), task.facts.instance).await?;
     let vars = crate::step::read_state(&row)?.variables();
     Ok(Json(typed(&vars)).into_response())
 }
@@ -282,7 +372,7 @@ async fn complete(
 async fn seen(app: &App, actor: &Actor, id: &str) -> Result<Json<Map<String, Value>>> {
     let desk = Desk::of(app)?;
     let task = open_task(&desk, actor, id).await?;
-    Ok(Json(typed(&tables::seen_by(&desk.db, &task).await?)))
+    Ok(Json(typed(&seen_by(&desk.db, &task).await?)))
 }
 
 /// Variables that a task sees, with their types.

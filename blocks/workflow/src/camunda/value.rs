@@ -1,6 +1,6 @@
 //! Camunda's typed values: `{"value": …, "type": "String", "valueInfo": {}}`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use kernel::{Error, Finding, Result, Text};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,10 @@ fn one(typed: &Value) -> Option<Value> {
         "short" => value.as_i64().is_some_and(|n| i16::try_from(n).is_ok()),
         "long" => value.is_i64(),
         "double" => value.is_number(),
-        "date" => return value.as_str().and_then(moment).map(Value::String),
+        "date" => {
+            let read = value.as_str().and_then(moment)?;
+            return Some(Value::String(read.to_rfc3339()));
+        }
         "json" => return parsed(value),
         "object" => {
             let info = object.get("valueInfo");
@@ -66,12 +69,12 @@ fn parsed(value: Value) -> Option<Value> {
 
 const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
 
-/// `2026-03-02T09:00:00.000+0800`, as RFC 3339.
-fn moment(text: &str) -> Option<String> {
-    let read = DateTime::parse_from_str(text, MOMENT)
+/// `2026-03-02T09:00:00.000+0800`, or a moment of RFC 3339.
+pub(super) fn moment(text: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_str(text, MOMENT)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z"))
-        .or_else(|_| DateTime::parse_from_rfc3339(text));
-    read.ok().map(|moment| moment.to_rfc3339())
+        .or_else(|_| DateTime::parse_from_rfc3339(text))
+        .ok()
 }
 
 /// How this interface writes moments.

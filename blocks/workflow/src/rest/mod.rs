@@ -63,7 +63,7 @@ impl Desk {
 }
 
 /// Subject of an instance that was started for a business key of a program.
-const BUSINESS: &str = "business:";
+pub(crate) const BUSINESS: &str = "business:";
 const LONGEST_KEY: usize = 255;
 
 /// The subject of what is started with this business key; empty makes the instance its own.

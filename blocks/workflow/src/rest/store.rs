@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use kernel::{Result, clock::from_micros};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, sea_query::Expr,
+    QuerySelect, QueryTrait, Select, sea_query::Expr,
 };
 use store::{
     fault,
@@ -91,7 +91,7 @@ pub(crate) struct InstanceRow {
     pub ended_at: Option<i64>,
 }
 
-fn filtered(filter: &InstanceFilter) -> sea_orm::Select<instance::Entity> {
+fn filtered(filter: &InstanceFilter) -> Select<instance::Entity> {
     let mut query = instance::Entity::find();
     if let Some(id) = &filter.id {
         query = query.filter(instance::Column::Id.eq(id));
@@ -120,24 +120,42 @@ fn filtered(filter: &InstanceFilter) -> sea_orm::Select<instance::Entity> {
     query
 }
 
+impl From<instance::Model> for InstanceRow {
+    fn from(row: instance::Model) -> Self {
+        Self {
+            id: row.id,
+            definition: row.definition,
+            subject: row.subject,
+            status: row.status,
+            incidents: row.incidents,
+            started_by: row.started_by,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+        }
+    }
+}
+
+/// The columns of an [`InstanceRow`].
+pub(crate) fn short(query: Select<instance::Entity>) -> Select<instance::Entity> {
+    query.select_only().columns([
+        instance::Column::Id,
+        instance::Column::Definition,
+        instance::Column::Subject,
+        instance::Column::Status,
+        instance::Column::Incidents,
+        instance::Column::StartedBy,
+        instance::Column::StartedAt,
+        instance::Column::EndedAt,
+    ])
+}
+
 /// Instances, the newest first.
 pub(crate) async fn instances<C: ConnectionTrait>(
     db: &C,
     filter: &InstanceFilter,
     page: &PageRequest,
 ) -> Result<PageOf<InstanceRow>> {
-    let mut query = filtered(filter)
-        .select_only()
-        .columns([
-            instance::Column::Id,
-            instance::Column::Definition,
-            instance::Column::Subject,
-            instance::Column::Status,
-            instance::Column::Incidents,
-            instance::Column::StartedBy,
-            instance::Column::StartedAt,
-            instance::Column::EndedAt,
-        ])
+    let mut query = short(filtered(filter))
         .order_by_desc(instance::Column::Id)
         .limit(page.fetch());
     if let Some(after) = &page.after {

@@ -13,7 +13,7 @@ use crate::external::{
     self, Completion, ExternalTask, ExternalTaskId, Failure, Fetch, Filter, Thrown,
 };
 
-const WORK: &str = "workflow.external.work";
+pub(crate) const WORK: &str = "workflow.external.work";
 const LONGEST_WAIT: time::Duration = time::Duration::from_secs(20);
 /// Waiting requests take places of others; when so many wait already, the answer is not waited for.
 static PLACES: Semaphore = Semaphore::const_new(256);

@@ -114,7 +114,7 @@ pub(super) async fn groups_for<C: ConnectionTrait>(
 }
 
 /// Posts of an officer today; none for somebody who is no officer or no longer there.
-pub(super) async fn groups_of<C: ConnectionTrait>(db: &C, officer: &str) -> Result<Vec<String>> {
+pub(crate) async fn groups_of<C: ConnectionTrait>(db: &C, officer: &str) -> Result<Vec<String>> {
     let Ok(user) = officer.parse::<UserId>() else {
         return Ok(Vec::new());
     };

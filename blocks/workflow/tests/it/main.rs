@@ -67,6 +67,8 @@ mod post;
 #[cfg(test)]
 mod prune;
 #[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod required;
 #[cfg(test)]
 mod rounds;

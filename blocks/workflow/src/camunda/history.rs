@@ -1,0 +1,279 @@
+//! What instances went through, running and ended ones.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use chrono::{DateTime, Utc};
+use identity::Actor;
+use kernel::{Error, Result, clock::from_micros};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use web::App;
+
+use super::{
+    Answer,
+    search::{self, Asked, Paging, Sorting, moment, words},
+    store,
+    value::written,
+};
+use crate::{
+    InstanceId, Stay,
+    rest::{Body, Desk, act, business_key, parse, store::InstanceRow},
+    schema::instance,
+    trail::trail_of,
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, query))
+        .routes(routes!(get))
+        .routes(routes!(activities))
+}
+
+/// Which instances are wanted; each parameter narrows further, but for the states, of which one
+/// is enough.
+#[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
+#[schema(as = CamundaHistoryQuery)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the parameters of the interface"
+)]
+pub(super) struct HistoryQuery {
+    pub process_instance_id: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_instance_ids: Option<Vec<String>>,
+    pub process_instance_business_key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_instance_business_key_in: Option<Vec<String>>,
+    /// `%` stands for any text, `_` for any character.
+    pub process_instance_business_key_like: Option<String>,
+    pub process_definition_id: Option<String>,
+    #[schema(example = "order")]
+    pub process_definition_key: Option<String>,
+    #[serde(deserialize_with = "words")]
+    pub process_definition_key_in: Option<Vec<String>>,
+    #[serde(deserialize_with = "words")]
+    pub process_definition_key_not_in: Option<Vec<String>>,
+    #[serde(deserialize_with = "moment")]
+    pub started_before: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub started_after: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub finished_before: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "moment")]
+    pub finished_after: Option<DateTime<Utc>>,
+    pub finished: bool,
+    pub unfinished: bool,
+    active: bool,
+    completed: bool,
+    externally_terminated: bool,
+    internally_terminated: bool,
+    /// None is ever suspended as a whole.
+    pub suspended: bool,
+    /// Only those that stopped somewhere.
+    pub with_incidents: bool,
+    /// Called processes run within their instance, so each is a root.
+    #[serde(rename = "rootProcessInstances")]
+    _root: bool,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+    sort_by: Option<String>,
+    sort_order: Option<String>,
+    #[param(ignore)]
+    sorting: Vec<Sorting>,
+    first_result: Option<u32>,
+    max_results: Option<u32>,
+}
+
+/// The names of this interface for how an instance stands, and ours.
+const STATES: [(&str, &[&str]); 4] = [
+    ("ACTIVE", &["running"]),
+    ("COMPLETED", &["completed", "terminated"]),
+    ("EXTERNALLY_TERMINATED", &["cancelled"]),
+    ("INTERNALLY_TERMINATED", &["failed"]),
+];
+
+impl HistoryQuery {
+    /// Our words for the states that are asked for; none if any will do.
+    pub fn states(&self) -> Option<Vec<&'static str>> {
+        let asked = [
+            self.active,
+            self.completed,
+            self.externally_terminated,
+            self.internally_terminated,
+        ];
+        let states = STATES.iter().zip(asked).filter(|(_, is_asked)| *is_asked);
+        let words: Vec<_> = states.flat_map(|((_, words), _)| *words).copied().collect();
+        Some(words).filter(|words| !words.is_empty())
+    }
+}
+
+/// By what instances are ordered.
+const ORDERS: &[(&str, instance::Column)] = &[
+    ("instanceId", instance::Column::Id),
+    ("businessKey", instance::Column::Subject),
+    ("definitionId", instance::Column::Definition),
+    ("definitionKey", instance::Column::Definition),
+    ("startTime", instance::Column::StartedAt),
+    ("endTime", instance::Column::EndedAt),
+];
+
+async fn find(
+    app: &App,
+    actor: &Actor,
+    query: &HistoryQuery,
+    address: Paging,
+) -> Result<Vec<Value>> {
+    let desk = Desk::of(app)?;
+    desk.check(actor, act::READ)?;
+    let sorting = Sorting {
+        sort_by: query.sort_by.clone(),
+        sort_order: query.sort_order.clone(),
+    };
+    let order = search::order(&sorting, &query.sorting, ORDERS)?;
+    let page = address.or(Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    });
+    let rows = store::history(&desk.db, query, &order, page).await?;
+    Ok(rows.iter().map(past).collect())
+}
+
+/// Running and ended instances, the newest first unless `sortBy` says otherwise; 500 at the most.
+#[utoipa::path(get, path = "/engine-rest/history/process-instance", tag = "camunda", params(HistoryQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}]))))]
+async fn list(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<HistoryQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    Ok(Json(find(&app, &actor, &query, Paging::default()).await?))
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/history/process-instance", tag = "camunda", params(Paging), request_body = HistoryQuery,
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}]))))]
+async fn query(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(page): Asked<Paging>,
+    Body(query): Body<HistoryQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    Ok(Json(find(&app, &actor, &query, page).await?))
+}
+
+/// One instance, running or ended.
+#[utoipa::path(get, path = "/engine-rest/history/process-instance/{id}", tag = "camunda",
+    params(("id" = String, Path, description = "process instance")),
+    responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}))))]
+async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let desk = Desk::of(&app)?;
+    desk.check(&actor, act::READ)?;
+    let query = HistoryQuery {
+        process_instance_id: Some(id),
+        ..HistoryQuery::default()
+    };
+    let rows = store::history(&desk.db, &query, &Vec::new(), Paging::default()).await?;
+    let row = rows.first().ok_or(Error::NotFound {
+        what: "process instance",
+    })?;
+    Ok(Json(past(row)))
+}
+
+fn past(row: &InstanceRow) -> Value {
+    let mut parts = row.definition.split(':');
+    let (key, version) = (parts.next(), parts.next());
+    let version = version.and_then(|version| version.parse::<i64>().ok());
+    let (started, ended) = (from_micros(row.started_at), row.ended_at.map(from_micros));
+    let status = row.status.as_str();
+    let state = STATES.iter().find(|(_, words)| words.contains(&status));
+    json!({
+        "id": row.id,
+        "processDefinitionId": row.definition,
+        "processDefinitionKey": key,
+        "processDefinitionVersion": version,
+        "businessKey": business_key(&row.subject),
+        "startTime": written(started),
+        "endTime": ended.map(written),
+        "durationInMillis": ended.map(|ended| (ended - started).num_milliseconds()),
+        "startUserId": row.started_by,
+        "state": state.map(|(name, _)| name),
+        "tenantId": null,
+    })
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct ActivityQuery {
+    /// Which instance; must be given.
+    process_instance_id: String,
+    activity_id: Option<String>,
+    activity_name: Option<String>,
+    /// As `userTask`.
+    activity_type: Option<String>,
+    finished: bool,
+    unfinished: bool,
+    first_result: Option<u32>,
+    max_results: Option<u32>,
+}
+
+impl ActivityQuery {
+    fn wants(&self, stay: &Stay) -> bool {
+        let is = |wanted: &Option<String>, word: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == word)
+        };
+        let is_over = stay.left_at.is_some();
+        is(&self.activity_id, &stay.element)
+            && is(&self.activity_name, &stay.name)
+            && is(&self.activity_type, &stay.kind)
+            && (!self.finished || is_over)
+            && (!self.unfinished || !is_over)
+    }
+}
+
+/// What an instance went through.
+#[utoipa::path(get, path = "/engine-rest/history/activity-instance", tag = "camunda", params(ActivityQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"activityId": "pay", "activityType": "serviceTask", "startTime": "2026-03-02T09:00:00.000+0000"}]))))]
+async fn activities(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<ActivityQuery>,
+) -> Answer<Json<Vec<Value>>> {
+    let desk = Desk::of(&app)?;
+    desk.check(&actor, act::READ)?;
+    let id: InstanceId = parse(&query.process_instance_id, "process instance")?;
+    let trail = trail_of(&desk.db, &desk.engine, id).await?;
+    let page = Paging {
+        first_result: query.first_result,
+        max_results: query.max_results,
+    };
+    let steps = trail.steps.iter().enumerate();
+    let wanted = page.of(steps.filter(|(_, stay)| query.wants(stay)));
+    let bodies = wanted.map(|(n, stay)| {
+        let span = stay
+            .left_at
+            .map(|to| (to - stay.entered_at).num_milliseconds());
+        json!({
+            "id": format!("{id}:{n}"),
+            "processInstanceId": id,
+            "executionId": id,
+            "processDefinitionId": trail.definition,
+            "activityId": stay.element,
+            "activityName": stay.name,
+            "activityType": stay.kind,
+            "startTime": written(stay.entered_at),
+            "endTime": stay.left_at.map(written),
+            "durationInMillis": span,
+            "canceled": false,
+            "tenantId": null,
+        })
+    });
+    Ok(Json(bodies.collect()))
+}
