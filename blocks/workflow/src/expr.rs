@@ -155,6 +155,11 @@ impl Expr {
         })
     }
 
+    /// Whether it is the value of one variable, as it is.
+    pub fn is_variable(&self) -> bool {
+        matches!(self.variables.as_slice(), [only] if *only == self.feel)
+    }
+
     /// The FEEL text that is evaluated.
     pub fn as_feel(&self) -> &str {
         &self.feel

@@ -53,6 +53,12 @@ impl Source {
         }
     }
 
+    /// Whether it is the name of a variable and nothing else.
+    pub fn is_name(&self) -> bool {
+        let compiled = self.compiled.as_ref();
+        compiled.is_ok_and(|expr| expr.is_variable() && expr.as_feel() == self.text)
+    }
+
     /// The text itself.
     pub fn literal(text: &str, line: u32) -> Self {
         Self {

@@ -60,6 +60,14 @@ const SENTENCES: &[(&str, &str)] = &[
         "workflow-stop-decision",
     ),
     (
+        "the output `{name}` has no value: {reason}",
+        "workflow-stop-output",
+    ),
+    (
+        "the output of an instance has no value: {reason}",
+        "workflow-stop-output-one",
+    ),
+    (
         "the error `{code}` is not caught anywhere: {reason}",
         "workflow-stop-error-because",
     ),

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, FrameKind, Multi, Owner, Rejection, State,
+    Effect, FrameKind, Kept, Multi, Owner, Rejection, State,
     run::{Run, Work},
 };
 use crate::expr::Lookup;
 use crate::model::{
-    ALL, Definition, Id, Kind, MultiInstance, Node, NodeIx, Repeat, Source, Sub, Task, Thrown,
+    ALL, Definition, Id, Kind, Mapping, MultiInstance, Node, NodeIx, Repeat, Source, Sub, Task,
+    Thrown,
 };
 
 /// More instances than this are a mistake in the data.
@@ -72,8 +73,10 @@ impl Run<'_> {
                     Ok(inputs) => inputs,
                     Err(text) => return self.stop_silently(token, text),
                 };
-                if !item.outputs.is_empty() {
-                    self.output(frame, node, &inputs, &inputs);
+                if !item.outputs.is_empty()
+                    && let Err(text) = self.output(frame, node, &inputs, &inputs)
+                {
+                    return self.stop_silently(token, text);
                 }
                 self.done(token);
             }
@@ -122,7 +125,7 @@ impl Run<'_> {
 
     /// The values of an activity's own: its mapped inputs and its data inputs. Later mappings see
     /// the earlier ones.
-    fn inputs(&self, frame: u32, node: NodeIx) -> Result<Map<String, Value>, String> {
+    pub(super) fn inputs(&self, frame: u32, node: NodeIx) -> Result<Map<String, Value>, String> {
         let item = &self.model[node];
         let mut own = Map::new();
         for mapping in &item.data_in {
@@ -143,11 +146,21 @@ impl Run<'_> {
         frame: u32,
         own: &Map<String, Value>,
     ) -> Result<Value, String> {
-        let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match self.value_with(source, frame, own) {
-            Err(_) if is_name(&source.text) => Ok(Value::Null),
+            Err(_) if source.is_name() => Ok(Value::Null),
             value => value,
         }
+    }
+
+    /// The value of an output; `own` holds for it alone, before all variables.
+    pub(super) fn mapped_out(
+        &self,
+        mapping: &Mapping,
+        frame: u32,
+        own: &Map<String, Value>,
+    ) -> Result<Value, String> {
+        let value = self.mapped(&mapping.source, frame, own);
+        value.map_err(|reason| format!("the output `{}` has no value: {reason}", mapping.target))
     }
 
     fn value_with(
@@ -163,25 +176,26 @@ impl Run<'_> {
     }
 
     /// What a task gave goes to the variables: all of it, or what its outputs map out of what is
-    /// `seen`, its own inputs with what it gave.
+    /// `seen`, its own inputs with what it gave. One that fails writes nothing.
     pub(super) fn output(
         &mut self,
         frame: u32,
         node: NodeIx,
         gave: &Map<String, Value>,
         seen: &Map<String, Value>,
-    ) {
+    ) -> Result<(), String> {
         let model = self.model;
         let outputs = &model[node].outputs;
+        let mut mapped = Map::new();
+        for mapping in outputs.iter().filter(|mapping| mapping.target != ALL) {
+            let value = self.mapped_out(mapping, frame, seen)?;
+            mapped.insert(mapping.target.clone(), value);
+        }
         if outputs.is_empty() || outputs.iter().any(|mapping| mapping.target == ALL) {
             self.merge(frame, gave.clone());
         }
-        let mut mapped = Map::new();
-        for mapping in outputs.iter().filter(|mapping| mapping.target != ALL) {
-            let value = self.value_with(&mapping.source, frame, seen);
-            mapped.insert(mapping.target.clone(), value.unwrap_or(Value::Null));
-        }
         self.merge(frame, mapped);
+        Ok(())
     }
 
     /// Evaluates a script in FEEL; others are told only.
@@ -194,10 +208,11 @@ impl Run<'_> {
         let mut own = self.inputs(frame, node)?;
         let has_outputs = !self.model[node].outputs.is_empty();
         let Some(script) = script else {
-            if has_outputs {
-                self.output(frame, node, &own, &own);
-            }
-            return Ok(());
+            return if has_outputs {
+                self.output(frame, node, &own, &own)
+            } else {
+                Ok(())
+            };
         };
         let value = self.value_with(script, frame, &own)?;
         let result = match (self.model[node].attribute("result"), value) {
@@ -207,10 +222,9 @@ impl Run<'_> {
         };
         if has_outputs {
             own.extend(result);
-            self.output(frame, node, &own, &own);
-        } else {
-            self.merge(frame, result);
+            return self.output(frame, node, &own, &own);
         }
+        self.merge(frame, result);
         Ok(())
     }
 
@@ -244,12 +258,11 @@ impl Run<'_> {
             (None, value) => Map::from_iter([(answer.decision, value)]),
             (Some(name), value) => Map::from_iter([(name.to_owned(), value)]),
         };
-        if item.outputs.is_empty() {
-            self.merge(frame, result);
-        } else {
+        if !item.outputs.is_empty() {
             own.extend(result);
-            self.output(frame, node, &own, &own);
+            return self.output(frame, node, &own, &own);
         }
+        self.merge(frame, result);
         Ok(())
     }
 
@@ -393,24 +406,10 @@ impl Run<'_> {
             return;
         };
         let item = &self.model[node];
-        let gives_all = shares_all(item) || item.outputs.iter().any(|m| m.target == ALL);
-        let mut vars = Map::new();
-        if kind == FrameKind::Call && gives_all {
-            vars.clone_from(&inner.vars);
-        }
-        let outputs = item.outputs.iter().filter(|mapping| mapping.target != ALL);
-        for mapping in outputs {
-            match self.mapped(&mapping.source, frame, &Map::new()) {
-                Ok(value) => vars.insert(mapping.target.clone(), value),
-                Err(text) => return self.stop(token, text),
-            };
-        }
-        if kind == FrameKind::Call {
-            for mapping in &item.data_out {
-                let value = self.value(&mapping.source, frame).unwrap_or(Value::Null);
-                vars.insert(mapping.target.clone(), value);
-            }
-        }
+        let vars = match self.body_outputs(frame, kind, item) {
+            Ok(vars) => vars,
+            Err(text) => return self.keep_inside(frame, token, text),
+        };
         let (undo, mut known) = self
             .instance
             .frames
@@ -425,6 +424,28 @@ impl Run<'_> {
         self.merge(outside, vars);
         self.remember_inner(outside, node, undo, known);
         self.done(token);
+    }
+
+    /// What the inside of a sub-process or called process hands to the outside.
+    fn body_outputs(
+        &self,
+        frame: u32,
+        kind: FrameKind,
+        item: &Node,
+    ) -> Result<Map<String, Value>, String> {
+        let is_call = kind == FrameKind::Call;
+        let gives_all = shares_all(item) || item.outputs.iter().any(|m| m.target == ALL);
+        let inner = self.instance.frames.get(&frame);
+        let mut vars = match inner {
+            Some(inner) if is_call && gives_all => inner.vars.clone(),
+            _ => Map::new(),
+        };
+        let outputs = item.outputs.iter().filter(|mapping| mapping.target != ALL);
+        for mapping in outputs.chain(item.data_out.iter().filter(|_| is_call)) {
+            let value = self.mapped_out(mapping, frame, &Map::new())?;
+            vars.insert(mapping.target.clone(), value);
+        }
+        Ok(vars)
     }
 
     // Completion from outside
@@ -443,29 +464,35 @@ impl Run<'_> {
     pub(super) fn complete(
         &mut self,
         token: u32,
-        vars: &Map<String, Value>,
+        vars: Map<String, Value>,
     ) -> Result<(), Rejection> {
         let (frame, node) = self.waiting_task(token)?;
-        if self.model[node].outputs.is_empty() {
-            self.merge(frame, vars.clone());
-        } else {
-            let mut seen = self.inputs(frame, node).unwrap_or_default();
-            seen.extend(vars.clone());
-            self.output(frame, node, vars, &seen);
-        }
-        self.done(token);
+        self.give(token, frame, node, vars);
         Ok(())
     }
 
     /// One run of an activity is done: the activity itself, or one of its iterations.
     pub(super) fn done(&mut self, token: u32) {
+        let found = self.instance.tokens.get(&token);
+        let Some((held, node)) = found.and_then(|held| Some((held, self.node_of(held)?))) else {
+            return;
+        };
+        let is_iteration = self.is_iteration(held);
+        // What may fail comes before anything is given up.
+        let leaving = if is_iteration {
+            self.iteration_output(held.frame, node)
+                .map(|output| (output, Map::new()))
+        } else {
+            self.data_out(held.frame, node).map(|moved| (None, moved))
+        };
+        let (output, moved) = match leaving {
+            Ok(leaving) => leaving,
+            Err(text) => return self.keep(token, Kept::Mapped, text),
+        };
         let Some(held) = self.instance.tokens.remove(&token) else {
             return;
         };
         self.drop_timers(Owner::Token(token));
-        let Some(node) = self.node_of(&held) else {
-            return;
-        };
         let model = self.model;
         if let Some(name) = &model[node].sends {
             let vars = self.sent(held.frame, &model[node]);
@@ -475,30 +502,61 @@ impl Run<'_> {
                 vars,
             });
         }
-        let frame = self.instance.frames.get(&held.frame);
-        let is_iteration = frame.is_some_and(|f| f.kind == FrameKind::Iteration && f.of == held.at);
         if is_iteration {
-            self.iteration_done(held.frame, node);
+            self.iteration_done(held.frame, node, output);
         } else {
-            self.finish_activity(held.frame, node, held.back);
+            self.finish_activity(held.frame, node, held.back, moved);
         }
     }
 
-    fn finish_activity(&mut self, frame: u32, node: NodeIx, mut back: Vec<Id>) {
+    /// Leaves an activity of which all instances are done.
+    pub(super) fn leave_activity(&mut self, token: u32) {
+        let found = self.instance.tokens.get(&token);
+        let found = found.and_then(|held| Some((held.frame, self.node_of(held)?)));
+        let Some((frame, node)) = found else {
+            return;
+        };
+        match self.data_out(frame, node) {
+            Ok(moved) => {
+                let held = self.instance.tokens.remove(&token);
+                self.drop_timers(Owner::Token(token));
+                let back = held.map(|held| held.back).unwrap_or_default();
+                self.finish_activity(frame, node, back, moved);
+            }
+            Err(text) => self.keep(token, Kept::Mapped, text),
+        }
+    }
+
+    /// What data associations move out of an activity; those of a call are its outputs.
+    fn data_out(&self, frame: u32, node: NodeIx) -> Result<Map<String, Value>, String> {
+        let item = &self.model[node];
+        let mut moved = Map::new();
+        if matches!(item.kind, Kind::Call { .. }) {
+            return Ok(moved);
+        }
+        for mapping in &item.data_out {
+            // An output that the task did not give moves nothing.
+            let value = self.mapped_out(mapping, frame, &moved)?;
+            if !value.is_null() {
+                moved.insert(mapping.target.clone(), value);
+            }
+        }
+        Ok(moved)
+    }
+
+    fn finish_activity(
+        &mut self,
+        frame: u32,
+        node: NodeIx,
+        mut back: Vec<Id>,
+        moved: Map<String, Value>,
+    ) {
         let model = self.model;
         let item = &model[node];
         if item.repeat.is_none() {
             self.remember(frame, node);
         }
-        if !matches!(item.kind, Kind::Call { .. }) {
-            for mapping in &item.data_out {
-                // An output that the task did not give moves nothing.
-                let value = self.value(&mapping.source, frame).unwrap_or(Value::Null);
-                if !value.is_null() {
-                    self.merge(frame, Map::from_iter([(mapping.target.clone(), value)]));
-                }
-            }
-        }
+        self.merge(frame, moved);
         let returner = back.pop().and_then(|id| model.lookup(&id));
         match returner {
             Some(returner) => {
@@ -633,7 +691,21 @@ impl Run<'_> {
         self.run_body(one, inner, node, Some(index));
     }
 
-    fn iteration_done(&mut self, inner: u32, node: NodeIx) {
+    /// What one instance gives to the list of all.
+    fn iteration_output(&self, inner: u32, node: NodeIx) -> Result<Option<Value>, String> {
+        let Some(Repeat::Multi(MultiInstance {
+            output_item: Some(item),
+            ..
+        })) = &self.model[node].repeat
+        else {
+            return Ok(None);
+        };
+        let value = self.mapped(item, inner, &Map::new());
+        let wrong = |reason| format!("the output of an instance has no value: {reason}");
+        value.map(Some).map_err(wrong)
+    }
+
+    fn iteration_done(&mut self, inner: u32, node: NodeIx, output: Option<Value>) {
         let Some(frame) = self.instance.frames.get(&inner) else {
             return;
         };
@@ -646,13 +718,6 @@ impl Run<'_> {
             .and_then(Value::as_u64)
             .and_then(|i| u32::try_from(i).ok());
         let model = self.model;
-        let output = match &model[node].repeat {
-            Some(Repeat::Multi(MultiInstance {
-                output_item: Some(item),
-                ..
-            })) => Some(self.value(item, inner).unwrap_or(Value::Null)),
-            _ => None,
-        };
         let is_enough = self.is_enough(token, inner, node);
         self.remember(inner, node);
         self.hand_undo_on(inner, outside);
@@ -801,19 +866,20 @@ impl Run<'_> {
     }
 
     fn multi_done(&mut self, token: u32, node: NodeIx) {
-        let Some(held) = self.instance.tokens.remove(&token) else {
+        let Some(held) = self.instance.tokens.get_mut(&token) else {
             return;
         };
-        self.drop_timers(Owner::Token(token));
-        if let (State::Multi(state), Some(Repeat::Multi(multi))) =
-            (held.state, &self.model[node].repeat)
-            && let Some(name) = &multi.output
+        let frame = held.frame;
+        if let (State::Multi(state), Some(Repeat::Multi(multi))) = (
+            std::mem::replace(&mut held.state, State::Task),
+            &self.model[node].repeat,
+        ) && let Some(name) = &multi.output
         {
             let gathered: Vec<Value> = state.outputs.into_values().collect();
             let vars = Map::from_iter([(name.clone(), Value::Array(gathered))]);
-            self.merge(held.frame, vars);
+            self.merge(frame, vars);
         }
-        self.finish_activity(held.frame, node, held.back);
+        self.leave_activity(token);
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Due, Effect, Owner, Rejection, State, Timer,
+    Due, Effect, Kept, Owner, Rejection, State, Timer,
     run::{Run, Work},
     throw::Thrown,
     timer,
@@ -234,25 +234,35 @@ impl Run<'_> {
         let frame = held.frame;
         let is_here = self.node_of(held) == Some(event);
         let is_task = held.state == State::Task;
-        self.receive(frame, event, vars);
+        let received = self.receive(frame, event, &vars);
         let model = self.model;
         let item = &model[event];
-        if item.is_boundary() {
-            if item.interrupts() {
-                self.interrupt(token, event);
-            } else {
-                self.send_through(frame, event);
+        let kept = Kept::Given(vars);
+        match received {
+            Ok(()) if item.is_boundary() && item.interrupts() => self.interrupt(token, event),
+            Ok(()) if item.is_boundary() => self.send_through(frame, event),
+            Ok(()) if is_here && is_task => self.done(token),
+            Ok(()) if is_here => {
+                self.instance.tokens.remove(&token);
+                self.drop_timers(Owner::Token(token));
+                self.leave(frame, event);
             }
-        } else if is_here && is_task {
-            self.done(token);
-        } else if is_here {
-            self.instance.tokens.remove(&token);
-            self.drop_timers(Owner::Token(token));
-            self.leave(frame, event);
-        } else if let Some(gateway) = self.remove(token) {
-            self.left(&gateway.at, frame);
-            self.entered(item, frame);
-            self.leave(frame, event);
+            Err(text) if is_here => self.keep(token, kept, text),
+            Err(text) if item.is_boundary() && !item.interrupts() => {
+                self.stop_at_event(frame, event, kept, text);
+            }
+            // The token of the activity or gateway becomes that of the event.
+            received => {
+                let Some(held) = self.remove(token) else {
+                    return;
+                };
+                self.left(&held.at, frame);
+                self.entered(item, frame);
+                match received {
+                    Ok(()) => self.leave(frame, event),
+                    Err(text) => self.keep_event(frame, event, kept, text),
+                }
+            }
         }
     }
 
@@ -282,25 +292,31 @@ impl Run<'_> {
     }
 
     /// What came with an event goes to the variables, and where its data associations lead.
-    pub(super) fn receive(&mut self, frame: u32, event: NodeIx, vars: Map<String, Value>) {
+    pub(super) fn receive(
+        &mut self,
+        frame: u32,
+        event: NodeIx,
+        vars: &Map<String, Value>,
+    ) -> Result<(), String> {
         let model = self.model;
         let mut moved = Map::new();
         for mapping in &model[event].data_out {
             let only = vars.values().next().filter(|_| vars.len() == 1);
             let value = match vars.get(&mapping.source.text).or(only) {
                 Some(value) => value.clone(),
-                None => self.value(&mapping.source, frame).unwrap_or(Value::Null),
+                None => self.mapped_out(mapping, frame, &moved)?,
             };
             if !value.is_null() {
                 moved.insert(mapping.target.clone(), value);
             }
         }
         if model[event].outputs.is_empty() {
-            self.merge(frame, vars);
+            self.merge(frame, vars.clone());
         } else {
-            self.output(frame, event, &vars, &vars);
+            self.output(frame, event, vars, vars)?;
         }
         self.merge(frame, moved);
+        Ok(())
     }
 
     /// A second token goes out by a border event that does not interrupt.
@@ -331,15 +347,19 @@ impl Run<'_> {
             self.drop_timers(Owner::Frame(frame));
         }
         self.entered(&model[sub], frame);
+        let mut received = Ok(());
         if let Some(body) = model[sub].body {
             if let Some(opened) = self.instance.frames.get_mut(&inner) {
                 let data = model[body].data.iter();
                 opened.vars = data.map(|name| (name.clone(), Value::Null)).collect();
             }
-            self.receive(inner, start, vars);
+            received = self.receive(inner, start, &vars);
             self.arm_frame(inner, body);
         }
-        self.send(inner, start, None);
+        match received {
+            Ok(()) => self.send(inner, start, None),
+            Err(text) => self.stop_at_event(inner, start, Kept::Given(vars), text),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod event;
 mod frame;
 mod gateway;
 mod import;
+mod kept;
 mod run;
 mod start;
 mod starved;
@@ -200,6 +201,21 @@ pub struct Token {
     /// last of them instead of leaving by a flow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub back: Vec<Id>,
+    /// Of a token that stopped after its work was done: where it goes on when it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// What was done before a token stopped, and is not done again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// This came, or was given by whoever did the work; it is still to be mapped to the variables.
+    Given(Map<String, Value>),
+    /// The variables have it; the activity is still to be left.
+    Mapped,
+    /// The inside of a sub-process or called process is over; its frame is still there.
+    Inside,
 }
 
 /// Why a token stands where it stands.
@@ -220,7 +236,7 @@ pub enum State {
     Multi(Box<Multi>),
     /// Compensation runs, one handler after the other; then the throwing event goes on.
     Undoing(Vec<Undo>),
-    /// Stopped: what failed, in words. Goes on by [`Input::Retry`].
+    /// Stopped: what failed, in words. Goes on by [`Input::Retry`]; see [`Token::kept`].
     Incident(String),
 }
 

@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         }
         match input {
             Input::Start { .. } | Input::Import { .. } => Ok(()),
-            Input::Complete { token, vars } => self.complete(token, &vars),
+            Input::Complete { token, vars } => self.complete(token, vars),
             Input::Timer { timer } => self.timer(timer),
             Input::Trigger { element, vars } => self.trigger(&element, vars),
             Input::Message { name, key, vars } => self.message(&name, key.as_ref(), vars),
@@ -299,6 +299,10 @@ impl<'a> Run<'a> {
             .filter(|t| matches!(t.state, State::Incident(_)));
         let stopped = stopped.ok_or(Rejection::NotStopped(token))?;
         let node = self.node_of(stopped).ok_or(Rejection::NotStopped(token))?;
+        if let Some(kept) = stopped.kept.clone() {
+            self.resume_kept(token, node, kept);
+            return Ok(());
+        }
         let (frame, back) = (stopped.frame, stopped.back.clone());
         self.instance.tokens.remove(&token);
         self.jump(frame, node, back);

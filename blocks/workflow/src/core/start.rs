@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FrameKind, Rejection, Status, run::Run};
+use super::{FrameKind, Kept, Rejection, Status, run::Run};
 use crate::model::{Gateway, Kind, NodeIx, ScopeIx};
 
 impl Run<'_> {
@@ -32,10 +32,19 @@ impl Run<'_> {
         self.changed = true;
         self.arm_frame(root, scope);
         for node in nodes {
-            self.receive(root, node, vars.clone());
-            match at {
-                Some(_) if self.is_triggered_start(node) => self.begin_by_event(root, node),
-                _ => self.send(root, node, None),
+            let received = self.receive(root, node, vars);
+            let is_triggered = at.is_some() && self.is_triggered_start(node);
+            if is_triggered {
+                self.begin_others(root, node);
+            }
+            match received {
+                Ok(()) if is_triggered => {
+                    self.add_live(root);
+                    self.entered(&self.model[node], root);
+                    self.leave(root, node);
+                }
+                Ok(()) => self.send(root, node, None),
+                Err(text) => self.stop_at_event(root, node, Kept::Given(vars.clone()), text),
             }
         }
         Ok(())
@@ -57,9 +66,8 @@ impl Run<'_> {
             .find(|&source| self.model[source].instantiates())
     }
 
-    /// The event has happened: that is why the instance begins. A parallel gateway then waits
-    /// for its other events.
-    pub(super) fn begin_by_event(&mut self, root: u32, node: NodeIx) {
+    /// The instance begins by an event after a gateway: a parallel one waits for the others now.
+    fn begin_others(&mut self, root: u32, node: NodeIx) {
         let model = self.model;
         if let Some(gateway) = self.instantiating_gateway(node)
             && matches!(
@@ -76,9 +84,6 @@ impl Run<'_> {
                 }
             }
         }
-        self.add_live(root);
-        self.entered(&model[node], root);
-        self.leave(root, node);
     }
 
     pub(super) fn start_named(&self, at: &str, scope: ScopeIx) -> Result<NodeIx, Rejection> {

@@ -56,6 +56,7 @@ impl Run<'_> {
                 state,
                 holding: Vec::new(),
                 back,
+                kept: None,
             },
         );
         id
@@ -70,7 +71,10 @@ impl Run<'_> {
                 token,
                 element: held.at.clone(),
             }),
-            State::Body | State::Multi(_) | State::Undoing(_) => self.remove_frames_of(token),
+            // Of what stopped, the inside may be kept.
+            State::Body | State::Multi(_) | State::Undoing(_) | State::Incident(_) => {
+                self.remove_frames_of(token);
+            }
             _ => {}
         }
         Some(held)

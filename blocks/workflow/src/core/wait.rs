@@ -378,7 +378,7 @@ impl Run<'_> {
             }
         }
         for (id, frame) in &self.instance.frames {
-            if frame.kind == FrameKind::Iteration {
+            if frame.kind == FrameKind::Iteration || self.is_kept(frame.owner) {
                 continue;
             }
             let scope = self.scope_of(*id);

@@ -358,6 +358,11 @@ impl<'a> Fit<'a> {
                 }
             }
             State::Undoing(undo) => self.undo(undo),
+            // Where its work is kept it goes on in the same way.
+            State::Incident(_) if token.kept.is_some() => {
+                self.same_kind(&at, node);
+                self.same_repeat(&at, node);
+            }
             State::Incident(_) => {}
         }
         self.rename_all(&mut token.holding);

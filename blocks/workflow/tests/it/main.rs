@@ -57,6 +57,8 @@ mod model;
 #[cfg(test)]
 mod named;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod over;
 #[cfg(test)]
 mod own_data;
