@@ -601,6 +601,7 @@ pub async fn message(
 ) -> Result<()> {
     let input = Input::Message {
         name: name.to_owned(),
+        to: None,
         key,
         vars,
     };

@@ -12,6 +12,7 @@ mod call;
 mod camunda;
 pub mod check;
 pub mod core;
+pub mod correlation;
 pub mod deadline;
 pub mod decision;
 mod engine;

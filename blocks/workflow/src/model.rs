@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{decision::Decisions, expr::Expr};
+use crate::{correlation::Correlations, decision::Decisions, expr::Expr};
 
 /// Namespace of our own attributes and elements.
 pub const TONGBAN: &str = "https://tongban.dev/bpmn";
@@ -93,6 +93,8 @@ pub struct Model {
     pub draws_other: bool,
     /// Decisions that business rule tasks may name.
     pub decisions: Decisions,
+    /// Keys by which messages are told apart.
+    pub correlations: Correlations,
 }
 
 /// Something found while reading that the standard forbids.
@@ -729,6 +731,7 @@ impl Model {
             self.nodes.push(item);
         }
         self.decisions.link(other.decisions);
+        self.correlations.link(other.correlations);
         self.ignored.extend(other.ignored);
         self.missing_imports.extend(other.missing_imports);
     }

@@ -68,6 +68,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "workflow-stop-output-one",
     ),
     (
+        "the message `{name}` carries {value}, and its conversation is that of {source}",
+        "workflow-stop-conversation",
+    ),
+    (
         "the error `{code}` is not caught anywhere: {reason}",
         "workflow-stop-error-because",
     ),

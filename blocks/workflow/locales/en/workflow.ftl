@@ -538,6 +538,7 @@ workflow-stop-decision-clock = The decision “{ $name }” asks for the time. G
 workflow-stop-decision = The decision “{ $name }” has no answer: { $reason }
 workflow-stop-output = What the step gave is kept, but its output “{ $name }” has no value: { $reason } Mend the variables, then try again; nobody has to do the work twice.
 workflow-stop-output-one = What this person or instance gave is kept, but it has no value for the list of all: { $reason } Mend the variables, then try again; nobody has to do the work twice.
+workflow-stop-conversation = The message “{ $name }” belongs to { $value }, but this process talks about { $source }. Mend the variables, then try again.
 workflow-stop-error-because = No step deals with the error “{ $code }”: { $reason }
 workflow-stop-error = No step deals with the error “{ $code }”.
 workflow-stop-due = The due date “{ $value }” is neither a date nor a duration.

@@ -538,6 +538,7 @@ workflow-stop-decision-clock = 决策“{ $name }”使用了当前时间。请�
 workflow-stop-decision = 决策“{ $name }”没有得出结果：{ $reason }
 workflow-stop-output = 步骤的办理结果已保留，但输出“{ $name }”没有得出值：{ $reason } 请修正变量后重试，不必重新办理。
 workflow-stop-output-one = 这一份的办理结果已保留，但没有得出汇总所需的值：{ $reason } 请修正变量后重试，不必重新办理。
+workflow-stop-conversation = 消息“{ $name }”属于 { $value }，而本流程办理的是 { $source }。请修正变量后重试。
 workflow-stop-error-because = 错误“{ $code }”没有被任何步骤处理：{ $reason }
 workflow-stop-error = 错误“{ $code }”没有被任何步骤处理。
 workflow-stop-due = 期限“{ $value }”既不是日期，也不是时长。

@@ -479,7 +479,12 @@ impl Run<'_> {
         };
         let is_iteration = self.is_iteration(held);
         // What may fail comes before anything is given up.
-        let leaving = if is_iteration {
+        let model = self.model;
+        let sends = model[node].sends.as_deref();
+        let may_send = sends.map_or(Ok(()), |name| self.may_send(held.frame, &model[node], name));
+        let leaving = if let Err(text) = may_send {
+            Err(text)
+        } else if is_iteration {
             self.iteration_output(held.frame, node)
                 .map(|output| (output, Map::new()))
         } else {
@@ -493,12 +498,12 @@ impl Run<'_> {
             return;
         };
         self.drop_timers(Owner::Token(token));
-        let model = self.model;
-        if let Some(name) = &model[node].sends {
+        if let Some(name) = sends {
             let vars = self.sent(held.frame, &model[node]);
+            self.learn(held.frame, &model[node], name, &vars);
             self.effects.push(Effect::Message {
                 element: model[node].id.clone(),
-                name: name.clone(),
+                name: name.to_owned(),
                 vars,
             });
         }

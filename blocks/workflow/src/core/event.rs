@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Due, Effect, Kept, Owner, Rejection, State, Timer,
+    Came, Due, Effect, Kept, Owner, Rejection, State, Timer,
+    correlation::message_of,
     run::{Run, Work},
     throw::Thrown,
     timer,
@@ -55,47 +56,35 @@ impl Run<'_> {
         element: &str,
         vars: Map<String, Value>,
     ) -> Result<(), Rejection> {
-        let mut wanted = element.to_owned();
-        // An event sub-process may be named instead of its start event.
-        if let Some(sub) = self
-            .model
-            .lookup(element)
-            .filter(|&ix| self.model[ix].is_event_sub())
-        {
-            let start = self.model[sub].body.and_then(|body| {
-                self.model[body]
-                    .nodes
-                    .iter()
-                    .copied()
-                    .find(|&ix| self.model[ix].is_start())
-            });
-            if let Some(start) = start {
-                wanted = self.model[start].id.to_string();
-            }
-        }
+        let wanted = self.element_of(element);
         let found = self.subscriptions(&Wanted::At(&wanted)).into_iter().next();
         let found = found.ok_or_else(|| Rejection::NotWaiting(element.to_owned()))?;
         self.fire(found.owner, found.event, found.nth, vars);
         Ok(())
     }
 
-    pub(super) fn message(
-        &mut self,
-        name: &str,
-        key: Option<&Value>,
-        vars: Map<String, Value>,
-    ) -> Result<(), Rejection> {
-        let mut found = self.subscriptions(&Wanted::Message(name));
-        if let Some(key) = key {
-            found.retain(|waiting| self.correlates(waiting.owner, waiting.event, key));
+    /// An event sub-process may be named instead of its start event.
+    pub(super) fn element_of(&self, named: &str) -> Id {
+        let model = self.model;
+        let sub = model.lookup(named).filter(|&ix| model[ix].is_event_sub());
+        let body = sub.and_then(|sub| model[sub].body);
+        let mut inside = body.iter().flat_map(|&body| &model[body].nodes);
+        match inside.find(|&&ix| model[ix].is_start()) {
+            Some(&start) => model[start].id.clone(),
+            None => Id::from(named),
         }
-        match found.as_slice() {
-            [] => Err(Rejection::NothingWaits(name.to_owned())),
-            [one] => {
-                self.fire(one.owner, one.event, one.nth, vars);
+    }
+
+    pub(super) fn message(&mut self, came: &Came<'_>) -> Result<(), Rejection> {
+        match (self.meant(came).as_slice(), came.to) {
+            ([], Some(to)) => Err(Rejection::NotWaiting(to.to_owned())),
+            ([], None) => Err(Rejection::NothingWaits(came.name.to_owned())),
+            // At one element one is as good as the other.
+            ([one], _) | ([one, ..], Some(_)) => {
+                self.fire(one.owner, one.event, one.nth, came.vars.clone());
                 Ok(())
             }
-            several => Err(Rejection::Ambiguous(name.to_owned(), several.len())),
+            (several, None) => Err(Rejection::Ambiguous(came.name.to_owned(), several.len())),
         }
     }
 
@@ -217,6 +206,10 @@ impl Run<'_> {
         nth: usize,
         vars: Map<String, Value>,
     ) {
+        let model = self.model;
+        if let Some(name) = message_of(&model[event], nth) {
+            self.learn(self.frame_of(owner), &model[event], name, &vars);
+        }
         if !self.all_came(owner, event, nth) {
             let frame = self.frame_of(owner);
             return self.merge(frame, vars);

@@ -1,5 +1,7 @@
 //! Frames: one run of a process, sub-process or iteration each.
 
+use std::collections::BTreeMap;
+
 use serde_json::Map;
 
 use super::{
@@ -32,6 +34,7 @@ impl Run<'_> {
             undo: Vec::new(),
             holding: Vec::new(),
             queue: Vec::new(),
+            keys: BTreeMap::new(),
         };
         self.instance.frames.insert(id, frame);
         id

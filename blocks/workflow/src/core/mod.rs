@@ -6,6 +6,7 @@
 
 mod activity;
 mod back;
+mod correlation;
 mod event;
 mod frame;
 mod gateway;
@@ -21,7 +22,8 @@ mod undo;
 mod vars;
 mod wait;
 
-pub use wait::{Heard, Wait, waiting_for_message, waits};
+pub use correlation::{Came, Fits, waiting_for_message};
+pub use wait::{Heard, Wait, waits};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -160,6 +162,10 @@ pub struct Frame {
     /// Activities of a sequential ad-hoc sub-process whose turn has not come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<Id>,
+    /// Correlation keys of the conversation that this frame leads, with the values that its
+    /// messages gave them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<Id, Vec<Value>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -328,9 +334,11 @@ pub enum Input {
         element: String,
         vars: Map<String, Value>,
     },
-    /// A message came; `key` picks among several that wait (see `tongban:correlation`).
+    /// A message came; `key` picks among several that wait (see `tongban:correlation`), and what it
+    /// carries tells its conversation. With `to` it goes to that element only, whatever its name.
     Message {
         name: String,
+        to: Option<String>,
         key: Option<Value>,
         vars: Map<String, Value>,
     },

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{
-    Effect, FrameKind, Input, Instance, Owner, Process, Rejection, State, Status, Timer, vars::View,
+    Came, Effect, FrameKind, Input, Instance, Owner, Process, Rejection, State, Status, Timer,
+    vars::View,
 };
 use crate::model::{Definition, FlowIx, Id, Model, NodeIx, Place, Source};
 
@@ -90,7 +91,17 @@ impl<'a> Run<'a> {
             Input::Complete { token, vars } => self.complete(token, vars),
             Input::Timer { timer } => self.timer(timer),
             Input::Trigger { element, vars } => self.trigger(&element, vars),
-            Input::Message { name, key, vars } => self.message(&name, key.as_ref(), vars),
+            Input::Message {
+                name,
+                to,
+                key,
+                vars,
+            } => self.message(&Came {
+                name: &name,
+                to: to.as_deref(),
+                key: key.as_ref(),
+                vars: &vars,
+            }),
             Input::Signal { name, vars } => {
                 self.merge_into_process(vars.clone());
                 self.signal(&name, None, &vars);

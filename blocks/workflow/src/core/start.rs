@@ -32,6 +32,7 @@ impl Run<'_> {
         self.changed = true;
         self.arm_frame(root, scope);
         for node in nodes {
+            self.learn_at_start(root, node, vars);
             let received = self.receive(root, node, vars);
             let is_triggered = at.is_some() && self.is_triggered_start(node);
             if is_triggered {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Effect, FrameKind, Owner, State, Status,
+    correlation::message_of,
     run::{Run, Work},
 };
 use crate::model::{Definition, Node, NodeIx, Source};
@@ -40,6 +41,12 @@ impl Run<'_> {
         let item = &model[node];
         // While it throws, the token rests: what it throws may sweep it away.
         let token = self.rest(frame, node, State::Undoing(Vec::new()));
+        let messages = (0..item.definitions().len()).filter_map(|nth| message_of(item, nth));
+        for name in messages {
+            if let Err(text) = self.may_send(frame, item, name) {
+                return self.stop_silently(token, text);
+            }
+        }
         for definition in item.definitions() {
             match definition {
                 Definition::Message { .. }
@@ -86,6 +93,7 @@ impl Run<'_> {
         match definition {
             Definition::Message { name, .. } => {
                 let vars = self.sent(frame, item);
+                self.learn(frame, item, name, &vars);
                 let (element, name) = (item.id.clone(), name.clone());
                 self.effects.push(Effect::Message {
                     element,

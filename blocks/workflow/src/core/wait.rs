@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use chrono::DateTime;
 use serde_json::Value;
 
-use super::{Due, Effect, FrameKind, Instance, Owner, Process, State, Timer, run::Run, timer};
-use crate::{
-    expr::Expr,
-    model::{
-        Definition, Event, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource,
-    },
+use super::{
+    Due, Effect, FrameKind, Instance, Owner, Process, State, Timer, correlation::Expected,
+    run::Run, timer,
+};
+use crate::model::{
+    Definition, Event, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource,
 };
 
 /// What is looked for among everything that waits.
@@ -72,20 +72,6 @@ impl Wanted<'_> {
     }
 }
 
-/// How many places of an instance wait for the message, told apart by the key where one is given.
-pub fn waiting_for_message(
-    process: &Process,
-    instance: &Instance,
-    name: &str,
-    key: Option<&Value>,
-) -> usize {
-    let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
-    let found = run.subscriptions(&Wanted::Message(name)).into_iter();
-    found
-        .filter(|one| key.is_none_or(|key| run.correlates(one.owner, one.event, key)))
-        .count()
-}
-
 /// What is heard from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Heard {
@@ -99,8 +85,10 @@ pub struct Wait {
     pub heard: Heard,
     pub name: String,
     pub element: Id,
-    /// Value of `tongban:correlation`, where the event has one.
+    /// Value of `tongban:correlation` where the event has one, or of a key of its conversation.
     pub key: Option<String>,
+    /// How messages carry the key of a conversation; empty for another or none.
+    pub recipe: String,
 }
 
 /// Names that the elements of a model can wait for.
@@ -144,12 +132,27 @@ pub fn waits(process: &Process, instance: &Instance) -> BTreeSet<Wait> {
             Heard::Signal => Wanted::Signal(name),
         };
         for waiting in run.subscriptions(&wanted) {
-            found.insert(Wait {
+            let wait = Wait {
                 heard: *heard,
                 name: name.clone(),
                 element: process.model[waiting.event].id.clone(),
                 key: run.key_of(waiting.owner, waiting.event),
-            });
+                recipe: String::new(),
+            };
+            let expected = run.expected(&waiting);
+            if expected.is_empty() {
+                found.insert(wait);
+                continue;
+            }
+            for (recipe, key) in expected.iter().map(Expected::told) {
+                let key = Some(key);
+                let wait = wait.clone();
+                found.insert(Wait {
+                    key,
+                    recipe,
+                    ..wait
+                });
+            }
         }
     }
     found
@@ -296,25 +299,6 @@ impl Run<'_> {
             Value::String(text) => Ok(text),
             other => Err(format!("`{}` is no text but `{other}`", source.text)),
         }
-    }
-
-    /// Whether the waiting event asks for this key; one that asks for none takes any.
-    pub(super) fn correlates(&self, owner: Owner, event: NodeIx, key: &Value) -> bool {
-        self.correlation(owner, event)
-            .is_none_or(|value| value.as_ref() == Ok(key))
-    }
-
-    /// What an event that waits is told apart by; none if it takes every message of its name.
-    pub(super) fn correlation(&self, owner: Owner, event: NodeIx) -> Option<Result<Value, String>> {
-        let text = self.model[event].attribute("correlation")?;
-        let frame = self.frame_of(owner);
-        Some(Expr::shared(text).and_then(|expr| expr.evaluate(&self.view(frame, None))))
-    }
-
-    /// As [`Self::correlation`], as text; one that cannot be told fits no key.
-    pub(super) fn key_of(&self, owner: Owner, event: NodeIx) -> Option<String> {
-        let value = self.correlation(owner, event)?;
-        Some(value.map_or_else(|_| String::new(), |value| value.to_string()))
     }
 
     pub(super) fn frame_of(&self, owner: Owner) -> u32 {

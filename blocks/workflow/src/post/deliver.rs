@@ -5,16 +5,16 @@ use kernel::{Error, Fault, Result, Text};
 use serde_json::{Map, Value};
 
 use super::{
-    hearing::{Start, begins_at, settle, starts},
+    hearing::{Start, begins_at, process_of, settle, starts},
     store::{self as tables, Places, heard_name},
 };
 use crate::{
     InstanceId,
-    core::{Heard, Input},
+    core::{Came, Heard, Input, waiting_for_message},
     engine::Engine,
     event, rest,
     schema::{mail, wait},
-    step,
+    step, store as rows,
 };
 
 /// Brings a message to the one place that waits for it, or begins what it begins. Where there is
@@ -61,14 +61,19 @@ async fn try_to(
 ) -> Result<Result<InstanceId, &'static str>> {
     let vars: Map<String, Value> =
         serde_json::from_str(&letter.vars).map_err(|e| Fault::caused_by("read a message", e))?;
-    match place_of(tx, letter).await? {
+    match place_of(tx, engine, letter, &vars).await? {
         Place::One(place) => {
             let instance: InstanceId = rest::parse(&place.instance, "process instance")?;
             let input = input(letter, &place, vars);
             match step::step(tx, engine, instance, input, "system").await {
                 Ok(()) => Ok(Ok(instance)),
-                // Two runs of one activity wait alike.
-                Err(Error::Refused(text)) if text.key == step::AMBIGUOUS => Ok(Err("several")),
+                Err(Error::Refused(text)) => match text.key {
+                    // Two runs of one activity wait alike.
+                    step::AMBIGUOUS => Ok(Err("several")),
+                    // It waits for another conversation.
+                    step::NOBODY_WAITS | step::NOT_WAITING => Ok(Err("nobody")),
+                    _ => Err(Error::Refused(text)),
+                },
                 Err(error) => Err(error),
             }
         }
@@ -85,14 +90,17 @@ async fn try_to(
 }
 
 fn input(letter: &mail::Model, place: &wait::Model, vars: Map<String, Value>) -> Input {
-    if letter.target.is_empty() {
-        let key = serde_json::from_str(&letter.key).ok();
-        let name = place.name.clone();
-        Input::Message { name, key, vars }
-    } else {
-        let element = place.element.clone();
-        Input::Trigger { element, vars }
+    Input::Message {
+        name: place.name.clone(),
+        to: to(letter).map(str::to_owned),
+        key: serde_json::from_str(&letter.key).ok(),
+        vars,
     }
+}
+
+/// The element at the end of its message flow.
+fn to(letter: &mail::Model) -> Option<&str> {
+    Some(letter.target.as_str()).filter(|target| !target.is_empty())
 }
 
 enum Place {
@@ -101,13 +109,29 @@ enum Place {
     Several,
 }
 
+impl Place {
+    fn of(found: Vec<wait::Model>) -> Self {
+        match <[_; 1]>::try_from(found) {
+            Ok([one]) => Self::One(one),
+            Err(none) if none.is_empty() => Self::None,
+            Err(_) => Self::Several,
+        }
+    }
+}
+
+/// Places looked at of those that could be in the message's conversation.
+const MOST_ALIKE: u64 = 20;
+
 /// Where a message goes: to the place at the end of its flow, or to one that waits for its name;
-/// told apart by the key, then by what both are about.
-async fn place_of(tx: &Tx, letter: &mail::Model) -> Result<Place> {
+/// told apart by its conversation, or else by the sender's key, then by what both are about.
+async fn place_of(
+    tx: &Tx,
+    engine: &Engine,
+    letter: &mail::Model,
+    vars: &Map<String, Value>,
+) -> Result<Place> {
     let mut wanted = Places {
         heard: heard_name(Heard::Message),
-        key: letter.key.clone(),
-        subject: letter.subject.clone(),
         ..Places::default()
     };
     if letter.target.is_empty() {
@@ -116,18 +140,65 @@ async fn place_of(tx: &Tx, letter: &mail::Model) -> Result<Place> {
         wanted.element.clone_from(&letter.target);
         key_of(&letter.definition).clone_into(&mut wanted.definition_key);
     }
+    let keys = tables::keys_of(&**tx, &wanted, vars).await?;
+    if !keys.is_empty() {
+        let places = Places {
+            conversations: Some(keys),
+            ..wanted.clone()
+        };
+        for subject in [letter.subject.clone(), String::new()] {
+            let places = Places {
+                subject,
+                ..places.clone()
+            };
+            let alike = tables::places(&**tx, &places, MOST_ALIKE).await?;
+            let found = in_conversation(tx, engine, letter, vars, alike).await?;
+            if !found.is_empty() {
+                return Ok(Place::of(found));
+            }
+        }
+    }
+    wanted.conversations = Some(Vec::new());
+    wanted.key.clone_from(&letter.key);
+    wanted.subject.clone_from(&letter.subject);
     let about_the_same = tables::places(&**tx, &wanted, 2).await?;
-    let found = if about_the_same.is_empty() {
-        wanted.subject.clear();
-        tables::places(&**tx, &wanted, 2).await?
-    } else {
-        about_the_same
-    };
-    Ok(match <[_; 1]>::try_from(found) {
-        Ok([one]) => Place::One(one),
-        Err(none) if none.is_empty() => Place::None,
-        Err(_) => Place::Several,
-    })
+    if !about_the_same.is_empty() {
+        return Ok(Place::of(about_the_same));
+    }
+    wanted.subject.clear();
+    Ok(Place::of(tables::places(&**tx, &wanted, 2).await?))
+}
+
+/// Those of the places that are in the message's conversation by all their keys, each once.
+async fn in_conversation(
+    tx: &Tx,
+    engine: &Engine,
+    letter: &mail::Model,
+    vars: &Map<String, Value>,
+    alike: Vec<wait::Model>,
+) -> Result<Vec<wait::Model>> {
+    let mut found: Vec<wait::Model> = Vec::new();
+    for place in alike {
+        let is_there = |known: &wait::Model| {
+            known.instance == place.instance && known.element == place.element
+        };
+        if found.iter().any(is_there) {
+            continue;
+        }
+        let id: InstanceId = rest::parse(&place.instance, "process instance")?;
+        let row = rows::get_instance(&**tx, id).await?;
+        let process = process_of(&**tx, engine, &row).await?;
+        let came = Came {
+            name: &place.name,
+            to: to(letter),
+            key: None,
+            vars,
+        };
+        if waiting_for_message(&process, &step::read_state(&row)?, &came).exact > 0 {
+            found.push(place);
+        }
+    }
+    Ok(found)
 }
 
 /// The key of a definition `key:version:tail`.

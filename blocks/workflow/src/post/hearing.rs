@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::store::{self as tables, Places, heard_name};
 use crate::{
     InstanceId,
-    core::{Heard, Input, Process, waiting_for_message, waits},
+    core::{Came, Fits, Heard, Input, Process, waiting_for_message, waits},
     engine::Engine,
     model::{Definition, Kind, Node, ProcessHead, Task},
     rest,
@@ -20,7 +20,7 @@ use crate::{
 const BATCH: u64 = 200;
 
 /// Whom a message is looking for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Waiting<'a> {
     pub name: &'a str,
     pub key: Option<&'a Value>,
@@ -28,26 +28,57 @@ pub(crate) struct Waiting<'a> {
     pub subject: &'a str,
     /// Variables that the instance must have, with these values.
     pub having: Option<&'a Map<String, Value>>,
+    /// What it carries.
+    pub vars: &'a Map<String, Value>,
 }
 
-/// Running instances that wait for the message, once for each place; the search ends at two.
+/// Running instances that wait for the message, once for each place; the search ends at two. Those
+/// in whose conversation it is come before all others.
 pub(crate) async fn waiting(
     db: &Db,
     engine: &Engine,
     wanted: &Waiting<'_>,
 ) -> Result<Vec<InstanceId>> {
     settle(db, engine).await?;
-    let places = Places {
+    let mut places = Places {
         heard: heard_name(Heard::Message),
         name: wanted.name.to_owned(),
-        key: wanted.key.map(Value::to_string).unwrap_or_default(),
         instance: wanted.instance.map(|id| id.to_string()).unwrap_or_default(),
         subject: wanted.subject.to_owned(),
         ..Places::default()
     };
+    let keys = tables::keys_of(db.read(), &places, wanted.vars).await?;
+    if !keys.is_empty() {
+        let places = Places {
+            conversations: Some(keys),
+            ..places.clone()
+        };
+        let found = search(db, engine, wanted, &places, |fits| fits.exact).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    places.conversations = Some(Vec::new());
+    places.key = wanted.key.map(Value::to_string).unwrap_or_default();
+    search(db, engine, wanted, &places, |fits| fits.exact + fits.open).await
+}
+
+async fn search(
+    db: &Db,
+    engine: &Engine,
+    wanted: &Waiting<'_>,
+    places: &Places,
+    count: fn(Fits) -> usize,
+) -> Result<Vec<InstanceId>> {
+    let came = Came {
+        name: wanted.name,
+        to: None,
+        key: wanted.key,
+        vars: wanted.vars,
+    };
     let (mut found, mut after) = (Vec::new(), String::new());
     loop {
-        let rows = tables::hearers(db.read(), &places, &after, BATCH).await?;
+        let rows = tables::hearers(db.read(), places, &after, BATCH).await?;
         let Some(last) = rows.last() else {
             return Ok(found);
         };
@@ -61,7 +92,7 @@ pub(crate) async fn waiting(
                 continue;
             }
             let process = process_of(db.read(), engine, row).await?;
-            let count = waiting_for_message(&process, &state, wanted.name, wanted.key);
+            let count = count(waiting_for_message(&process, &state, &came));
             let id: InstanceId = rest::parse(&row.id, "process instance")?;
             found.extend(std::iter::repeat_n(id, count));
             if found.len() > 1 {
@@ -71,7 +102,7 @@ pub(crate) async fn waiting(
     }
 }
 
-async fn process_of<C: ConnectionTrait>(
+pub(super) async fn process_of<C: ConnectionTrait>(
     db: &C,
     engine: &Engine,
     row: &instance::Model,

@@ -10,12 +10,15 @@ use chrono::{DateTime, Utc};
 use kernel::{Result, clock::from_micros};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, sea_query::SelectStatement,
+    QueryTrait,
+    sea_query::{Expr, SelectStatement},
 };
+use serde_json::{Map, Value};
 
 use super::Choice;
 use crate::{
     core::{Heard, Wait},
+    correlation,
     schema::{UNKNOWN, definition, instance, mail, signal, wait},
 };
 
@@ -43,6 +46,7 @@ pub(crate) async fn keep_waits(tx: &Tx, instance: &str, waits: &BTreeSet<Wait>) 
                 name: wait.name.clone(),
                 element: wait.element.to_string(),
                 key: wait.key.clone().unwrap_or_default(),
+                recipe: wait.recipe.clone(),
             };
             row.into()
         })
@@ -67,6 +71,9 @@ pub(crate) struct Places {
     pub definition_key: String,
     /// As JSON; places without a correlation take every key.
     pub key: String,
+    /// Keys of conversations, as [`keys_of`] finds them: places in others are left out, and without
+    /// any those in whatever conversation.
+    pub conversations: Option<Vec<String>>,
     pub instance: String,
     pub subject: String,
 }
@@ -74,6 +81,14 @@ pub(crate) struct Places {
 impl Places {
     fn condition(&self) -> Condition {
         let mut all = Condition::all().add(wait::Column::Heard.eq(self.heard));
+        if let Some(keys) = &self.conversations {
+            all = if keys.is_empty() {
+                all.add(wait::Column::Recipe.eq(""))
+            } else {
+                all.add(has_recipe())
+                    .add(wait::Column::Key.is_in(keys.iter().map(String::as_str)))
+            };
+        }
         if !self.name.is_empty() {
             let mut name = Condition::any().add(wait::Column::Name.eq(&self.name));
             if self.heard == heard_name(Heard::Message) {
@@ -105,6 +120,50 @@ impl Places {
         }
         all
     }
+}
+
+/// In the words of the indexes: a bound parameter would not be known to be no empty text.
+fn has_recipe() -> Expr {
+    Expr::cust("recipe <> ''")
+}
+
+/// More ways to carry a key in one message are a mistake.
+const RECIPES: usize = 100;
+
+/// The keys of conversations that a message has at places that wait so, which say how it carries
+/// them.
+pub(crate) async fn keys_of<C: ConnectionTrait>(
+    db: &C,
+    places: &Places,
+    message: &Map<String, Value>,
+) -> Result<Vec<String>> {
+    let (mut keys, mut after) = (Vec::new(), String::new());
+    for _ in 0..RECIPES {
+        let mut query = wait::Entity::find()
+            .select_only()
+            .column(wait::Column::Recipe)
+            .filter(wait::Column::Heard.eq(places.heard))
+            .filter(has_recipe())
+            .filter(wait::Column::Recipe.gt(&after));
+        query = if places.element.is_empty() {
+            query.filter(wait::Column::Name.eq(&places.name))
+        } else {
+            query.filter(wait::Column::Element.eq(&places.element))
+        };
+        let next: Option<String> = query
+            .order_by_asc(wait::Column::Recipe)
+            .limit(1)
+            .into_tuple()
+            .one(db)
+            .await
+            .map_err(|e| fault("look how messages carry keys", e))?;
+        let Some(recipe) = next else {
+            break;
+        };
+        keys.extend(correlation::told_by(&recipe, message));
+        after = recipe;
+    }
+    Ok(keys)
 }
 
 fn instances() -> sea_orm::Select<instance::Entity> {
@@ -243,10 +302,7 @@ pub(super) async fn note_problem(tx: &Tx, row: mail::Model, problem: &str) -> Re
         return Ok(());
     }
     mail::Entity::update_many()
-        .col_expr(
-            mail::Column::Problem,
-            sea_orm::sea_query::Expr::value(problem),
-        )
+        .col_expr(mail::Column::Problem, Expr::value(problem))
         .filter(mail::Column::Id.eq(&row.id))
         .exec(&**tx)
         .await

@@ -5,6 +5,7 @@
 //! idea ([`foreign`]); what has no effect is listed in [`Model::ignored`].
 
 mod connect;
+mod correlation;
 mod data;
 mod event;
 mod foreign;
@@ -60,6 +61,12 @@ pub fn read_with(bytes: &[u8], imports: &Imports) -> Result<Model, Unreadable> {
         reader.globals(other);
     }
     reader.globals(&root);
+    let is_executable = |process: &Element| process.flag("isExecutable") == Some(true);
+    reader.is_executable = root.children_named("process").any(is_executable);
+    for file in imported.iter().map(|(other, _)| other).chain([&root]) {
+        reader.correlation_properties(file);
+        reader.correlation_keys(file);
+    }
     reader.data = data::names(&root);
     let is_open = root.children_named("import").count() > imported.len();
     reader.rules(&root, &imported, is_open);
@@ -106,6 +113,8 @@ struct Reader<'a> {
     lanes: HashMap<String, String>,
     /// Whether qualified names may lead to an imported file that is not at hand.
     is_open: bool,
+    /// Whether any process of the file is to be run.
+    is_executable: bool,
     /// Correlation keys that messages declare, by the id of the message.
     keys: HashMap<String, String>,
     /// Event definitions at the top of the file, by id.
@@ -173,6 +182,7 @@ impl<'a> Reader<'a> {
     fn process(&mut self, element: &'a Element) {
         let id: Id = Arc::from(element.get("id").unwrap_or("process"));
         let root = self.open_scope(None, None, element.line);
+        self.subscriptions(element, &id);
         // What other engines say of a process means nothing here, and is listed elsewhere.
         let own = element.attributes.iter().filter(|a| a.namespace == TONGBAN);
         let attributes = own.map(|a| (a.name.clone(), a.value.clone())).collect();

@@ -59,10 +59,12 @@ pub(crate) async fn correlate(
         instance: address.instance,
         subject: &subject,
         having: Some(&address.having),
+        vars: &vars,
     };
     let waiting = waiting(&desk.db, &desk.engine, &wanted).await?;
     let input = |vars| Input::Message {
         name: name.to_owned(),
+        to: None,
         key: address.key.clone(),
         vars,
     };

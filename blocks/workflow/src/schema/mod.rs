@@ -10,6 +10,7 @@ mod m20261125_12_workflow_instance_over;
 mod m20261125_13_workflow_post;
 mod m20261125_14_workflow_signal;
 mod m20261126_31_workflow_shared_clock;
+mod m20261126_41_workflow_recipe;
 mod migration;
 pub mod post;
 mod verb;

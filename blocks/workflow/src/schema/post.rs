@@ -4,7 +4,9 @@
 pub const UNKNOWN: &str = "unknown";
 
 /// A place of a running instance that waits: `heard` is `message` or `signal`, `key` the value of
-/// its correlation as JSON, empty if it takes every message of the name.
+/// its correlation as JSON, empty if it takes every message of the name. `recipe` says how a
+/// message carries a key of its conversation, as a JSON list of expressions; empty for others. A
+/// place with several such keys has a row for each.
 pub mod wait {
     use sea_orm::entity::prelude::*;
 
@@ -21,6 +23,7 @@ pub mod wait {
         pub element: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub key: String,
+        pub recipe: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{DONE, FAILED, Options, Step};
 use crate::{
-    core::{self, Due, Effect, Input, Instance, Process, Rejection, State, Status, timer},
+    core::{self, Came, Due, Effect, Input, Instance, Process, Rejection, State, Status, timer},
     model::{Definition, FlowIx, Kind, Model, Named, Node, NodeIx, Task},
 };
 
@@ -420,19 +420,18 @@ impl World<'_> {
     }
 
     fn hand_over(&mut self, mail: &Mail) -> io::Result<bool> {
-        if mail.to.is_empty() {
-            return self
-                .message(&mail.name, None, &mail.vars)
-                .map(|taken| taken.is_ok());
+        let to = Some(mail.to.as_str()).filter(|to| !to.is_empty());
+        let came = Came {
+            name: &mail.name,
+            to,
+            key: None,
+            vars: &mail.vars,
+        };
+        if to.is_none() {
+            return self.message(&came).map(|taken| taken.is_ok());
         }
-        for run in 0..self.runs.len() {
-            let input = Input::Trigger {
-                element: mail.to.as_str().into(),
-                vars: mail.vars.clone(),
-            };
-            if self.input(run, input)?.is_ok() {
-                return Ok(true);
-            }
+        if self.taken(&came)?.is_ok() {
+            return Ok(true);
         }
         for process in 0..self.processes.len() {
             if self.is_start_of(process, &mail.to) {
@@ -443,18 +442,30 @@ impl World<'_> {
         Ok(false)
     }
 
-    fn message(
-        &mut self,
-        name: &str,
-        key: Option<&Value>,
-        vars: &Map<String, Value>,
-    ) -> io::Result<Result<(), String>> {
-        let mut reason = format!("nothing waits for the message `{name}`");
-        for run in 0..self.runs.len() {
+    fn message(&mut self, came: &Came<'_>) -> io::Result<Result<(), String>> {
+        let Err(reason) = self.taken(came)? else {
+            return Ok(Ok(()));
+        };
+        for process in 0..self.processes.len() {
+            if let Some(at) = self.start_for(process, Some(came.name), None) {
+                return self.start(process, Some(at), came.vars.clone());
+            }
+        }
+        Ok(Err(reason))
+    }
+
+    /// Gives the message to the first instance that takes it, one in its conversation before all
+    /// others.
+    fn taken(&mut self, came: &Came<'_>) -> io::Result<Result<(), String>> {
+        let mut reason = format!("nothing waits for the message `{}`", came.name);
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..self.runs.len()).partition(|&run| self.is_its_conversation(run, came));
+        for run in own.into_iter().chain(others) {
             let input = Input::Message {
-                name: name.to_owned(),
-                key: key.cloned(),
-                vars: vars.clone(),
+                name: came.name.to_owned(),
+                to: came.to.map(str::to_owned),
+                key: came.key.cloned(),
+                vars: came.vars.clone(),
             };
             match self.input(run, input)? {
                 Ok(()) => return Ok(Ok(())),
@@ -462,12 +473,15 @@ impl World<'_> {
                 Err(_) => {}
             }
         }
-        for process in 0..self.processes.len() {
-            if let Some(at) = self.start_for(process, Some(name), None) {
-                return self.start(process, Some(at), vars.clone());
-            }
-        }
         Ok(Err(reason))
+    }
+
+    fn is_its_conversation(&self, run: usize, came: &Came<'_>) -> bool {
+        let playing = self.runs.get(run);
+        let process = playing.and_then(|playing| self.processes.get(playing.process));
+        playing.zip(process).is_some_and(|(playing, process)| {
+            core::waiting_for_message(process, &playing.instance, came).exact > 0
+        })
     }
 
     /// Completes the first task that the rest of the script does not speak of.
@@ -549,7 +563,12 @@ impl World<'_> {
         }
         if let Some(name) = &step.message {
             let name = called(&self.model.messages, name);
-            return self.message(&name, step.key.as_ref(), &step.vars);
+            return self.message(&Came {
+                name: &name,
+                to: None,
+                key: step.key.as_ref(),
+                vars: &step.vars,
+            });
         }
         if let Some(name) = &step.signal {
             let name = called(&self.model.signals, name);

@@ -193,6 +193,10 @@ pub(crate) fn read_state(row: &instance::Model) -> Result<Instance> {
 
 /// Several places of one instance wait for a message alike.
 pub(crate) const AMBIGUOUS: &str = "workflow-rejected-several-wait";
+/// Nothing in an instance waits for a message.
+pub(crate) const NOBODY_WAITS: &str = "workflow-rejected-nobody-waits";
+/// Nothing in an instance waits at an element.
+pub(crate) const NOT_WAITING: &str = "workflow-rejected-not-waiting";
 
 fn refusal(rejection: &Rejection) -> Error {
     let at = |key, place: &String| Text::new(key).with("place", place);
@@ -211,10 +215,8 @@ fn refusal(rejection: &Rejection) -> Error {
         }
         Rejection::NoStart => Text::new("workflow-rejected-no-begin"),
         Rejection::NoSuchTimer(_) => Text::new("workflow-rejected-timer-gone"),
-        Rejection::NotWaiting(id) => at("workflow-rejected-not-waiting", id),
-        Rejection::NothingWaits(name) => {
-            Text::new("workflow-rejected-nobody-waits").with("name", name)
-        }
+        Rejection::NotWaiting(id) => at(NOT_WAITING, id),
+        Rejection::NothingWaits(name) => Text::new(NOBODY_WAITS).with("name", name),
         Rejection::Ambiguous(name, count) => {
             Text::new(AMBIGUOUS).with("name", name).with("count", count)
         }

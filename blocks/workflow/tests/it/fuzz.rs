@@ -80,6 +80,7 @@ fn random_input(seed: &mut Seed, instance: &Instance) -> Input {
     match pick {
         0..=4 => Input::Complete { token, vars },
         5 => Input::Message {
+            to: None,
             name: "m".into(),
             key: None,
             vars,

@@ -23,6 +23,8 @@ mod clocks;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod correlation;
+#[cfg(test)]
 mod decision_check;
 #[cfg(test)]
 mod decisions;

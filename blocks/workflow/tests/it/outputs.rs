@@ -173,6 +173,7 @@ fn what_a_message_brought_is_not_lost() {
     let xml = in_a_row(&catch, "t").replace("<process", r#"<message id="m" name="M"/><process"#);
     let message = Input::Message {
         name: "M".into(),
+        to: None,
         key: None,
         vars: vars(json!({"given": 3})),
     };
@@ -204,6 +205,7 @@ fn a_border_event_keeps_what_it_brought() {
         .replace("<process", r#"<message id="m" name="M"/><process"#);
         let message = Input::Message {
             name: "M".into(),
+            to: None,
             key: None,
             vars: vars(json!({"given": 3})),
         };
