@@ -304,48 +304,19 @@ impl Run<'_> {
             return;
         };
         self.arm_frame(frame, scope);
-        let mut starts = model.starts(scope);
-        if starts.is_empty() {
-            starts.extend(
-                model[scope]
-                    .nodes
-                    .iter()
-                    .copied()
-                    .find(|&ix| model[ix].is_start()),
-            );
-        }
-        if matches!(
-            model[node].kind,
-            Kind::Sub(Sub::AdHoc {
-                is_sequential: true,
-                ..
-            })
-        ) {
-            let ids = starts.drain(..).map(|ix| model[ix].id.clone()).collect();
-            if let Some(opened) = self.instance.frames.get_mut(&frame) {
-                opened.queue = ids;
+        if matches!(model[node].kind, Kind::Sub(Sub::AdHoc { .. })) {
+            self.offer_all(frame, scope);
+        } else {
+            let mut starts = model.starts(scope);
+            if starts.is_empty() {
+                let mut nodes = model[scope].nodes.iter().copied();
+                starts.extend(nodes.find(|&ix| model[ix].is_start()));
+            }
+            for start in starts {
+                self.send(frame, start, None);
             }
         }
-        for start in starts {
-            self.send(frame, start, None);
-        }
         self.work.push_back(Work::Check(frame));
-    }
-
-    /// The next activity of a sequential ad-hoc sub-process; false if there is none. With the last
-    /// of them it ends, even if its condition does not hold: nobody would be there to begin another.
-    pub(super) fn start_next_ad_hoc(&mut self, frame: u32) -> bool {
-        let Some(inner) = self.instance.frames.get_mut(&frame) else {
-            return false;
-        };
-        if inner.queue.is_empty() {
-            return false;
-        }
-        let next = inner.queue.remove(0);
-        if let Some(node) = self.model.lookup(&next) {
-            self.send(frame, node, None);
-        }
-        true
     }
 
     /// The last node of a path is done.
@@ -353,41 +324,6 @@ impl Run<'_> {
         let model = self.model;
         if model[node].is_for_compensation {
             self.undone(frame, &model[node].id);
-        }
-    }
-
-    /// After each activity of an ad-hoc sub-process: whether enough has been done.
-    pub(super) fn after_ad_hoc(&mut self, frame: u32) {
-        let owner = self
-            .scope_of(frame)
-            .and_then(|scope| self.model[scope].owner);
-        if let Some(Kind::Sub(Sub::AdHoc {
-            until: Some(until),
-            cancels_rest,
-            ..
-        })) = owner.map(|owner| &self.model[owner].kind)
-            && self.holds(until, frame)
-        {
-            if *cancels_rest {
-                self.empty(frame, None);
-            } else {
-                self.begin_nothing_more(frame);
-            }
-        }
-    }
-
-    /// What is under way in a frame is done to its end; nothing follows it.
-    fn begin_nothing_more(&mut self, frame: u32) {
-        let enters = |work: &Work| matches!(work, Work::Enter { frame: at, .. } if *at == frame);
-        let before = self.work.len() + self.late.len();
-        self.work.retain(|work| !enters(work));
-        self.late.retain(|work| !enters(work));
-        let gone = before - self.work.len() - self.late.len();
-        if let Some(inner) = self.instance.frames.get_mut(&frame) {
-            inner.queue.clear();
-            inner.live = inner
-                .live
-                .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
         }
     }
 

@@ -336,6 +336,7 @@ impl Run<'_> {
         };
         let inner = self.open_event_sub(frame, sub);
         if model[start].interrupts() {
+            self.end_ad_hoc(frame);
             self.empty(frame, Some(inner));
             self.drop_timers(Owner::Frame(frame));
         }

@@ -131,7 +131,7 @@ impl Run<'_> {
         let Some(kind) = empty.map(|inner| inner.kind) else {
             return;
         };
-        if self.start_next_ad_hoc(frame) {
+        if self.goes_on_ad_hoc(frame) {
             return;
         }
         match kind {

@@ -5,6 +5,7 @@
 //! goes on from there as if it had never stopped.
 
 mod activity;
+mod ad_hoc;
 mod back;
 mod correlation;
 mod event;
@@ -156,7 +157,8 @@ pub struct Frame {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Undo>,
     /// Conditional start events whose condition holds at present, definitions of parallel
-    /// multiple start events that came already, complex gateways that have gone on.
+    /// multiple start events that came already, complex gateways that have gone on, and the ad-hoc
+    /// sub-process itself once enough has been done in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holding: Vec<Id>,
     /// Activities of a sequential ad-hoc sub-process whose turn has not come.

@@ -725,7 +725,7 @@ fn an_ad_hoc_sub_process_ends_by_its_condition() {
     run(
         &xml("Sequential"),
         json!({}),
-        r#"[{"complete":"a"},{"complete":"b"}]"#,
+        r#"[{"complete":"a"},{"complete":"b","vars":{"enough":true}}]"#,
     )
     .ends("completed");
 }

@@ -74,6 +74,48 @@ fn nothing_follows_in_ad_hoc_work_that_is_enough() {
     assert!(!ran.entered().contains(&"b"));
 }
 
+/// As long as the condition is false, what has no incoming flow may be done again.
+#[test]
+fn ad_hoc_work_goes_on_while_its_condition_is_false() {
+    for (ordering, first) in [("Parallel", vec!["a", "b"]), ("Sequential", vec!["a"])] {
+        let xml = ad_hoc(&format!(r#"ordering="{ordering}""#), "");
+        let rounds = |script: &str| run(&xml, json!({"done": false}), script);
+        let round = r#"{"complete":"a"},{"complete":"b"}"#;
+        let ran = rounds(&format!("[{round},{round}]")).ends("waiting");
+        assert_eq!(ran.waiting(), first, "{ordering}");
+        assert!(ran.entered().iter().filter(|id| **id == "b").count() >= 2);
+        let last = r#"{"complete":"a","vars":{"done":true}}"#;
+        rounds(&format!("[{round},{last}]")).ends("completed");
+    }
+}
+
+/// Once it was true nothing begins anew, whatever those who were at work did to it.
+#[test]
+fn ad_hoc_work_that_was_enough_is_over() {
+    let xml = ad_hoc(r#"cancelRemainingInstances="false""#, "");
+    let script =
+        r#"[{"complete":"a","vars":{"done":true}},{"complete":"b","vars":{"done":false}}]"#;
+    run(&xml, json!({"done": false}), script).ends("completed");
+    let interrupted = ad_hoc(
+        "",
+        &format!(
+            r#"<subProcess id="es" triggeredByEvent="true"><startEvent id="es1"><conditionalEventDefinition><condition>stop</condition></conditionalEventDefinition></startEvent>
+            <userTask id="c"/><endEvent id="ese"/>{}</subProcess>"#,
+            flows("es1>c>ese")
+        ),
+    );
+    let script = r#"[{"complete":"a","vars":{"stop":true}},{"complete":"c"}]"#;
+    run(&interrupted, json!({"done": false, "stop": false}), script).ends("completed");
+}
+
+/// A model in which nobody is asked and nothing changes stops, as a circle does.
+#[test]
+fn ad_hoc_work_without_end_is_a_circle() {
+    let xml = ad_hoc("", "").replace("userTask", "task");
+    let ran = run(&xml, json!({"done": false}), "[]").ends("failed");
+    assert!(ran.last["reason"].as_str().unwrap().contains("circle"));
+}
+
 #[test]
 fn a_cycle_ends_at_its_end() {
     let timer = |cycle: &str| {
