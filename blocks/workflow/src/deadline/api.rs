@@ -13,6 +13,7 @@ use crate::{
     InstanceId, TaskId,
     api::{Answer, gate, parse},
     engine::Engine,
+    verb::api_task,
 };
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -21,16 +22,20 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(instance_deadline))
 }
 
-/// When a task is due, and how that was counted day by day.
+/// When a task is due, and how that was counted day by day: for whoever may see the task, or the
+/// course of processes.
 #[utoipa::path(get, path = "/api/workflow/tasks/{id}/deadline", tag = "workflow",
     params(("id" = String, Path, description = "task")),
-    responses((status = 200, body = Deadline), (status = 404, description = "no such task, or it has no deadline")))]
+    responses((status = 200, body = Deadline), (status = 403, description = "neither one's own task nor a reader of processes"),
+        (status = 404, description = "no such task, or it has no deadline")))]
 async fn task_deadline(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<String>,
 ) -> Answer<Json<Deadline>> {
-    gate(&app, &actor, "workflow.instance.read")?;
+    if !api_task::may(&app, &actor, "workflow.instance.read")? {
+        api_task::need_seen(&app, &actor, &id).await?;
+    }
     let id = parse::<TaskId>(&id, "task")?;
     let engine = app.part::<Engine>()?;
     Ok(Json(view::read(app.db(), &engine, Of::Task(id)).await?))

@@ -18,13 +18,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{App, Page};
 
 use super::{
-    Access, Copy, Earlier, Part, Place, Target, TaskDetail, batch,
+    Access, Copy, Earlier, Part, Place, Target, TaskDetail, batch, who,
     work::{self, Completion, Progress},
 };
 use crate::{
     Engine, Officer, TaskId, act,
     api::{Answer, TaskView, gate, parse},
     core::Mode,
+    store as tables,
 };
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -79,12 +80,22 @@ where
     .await
 }
 
-pub(super) fn may(app: &App, actor: &Actor, action: &str) -> Result<bool> {
+pub(crate) fn may(app: &App, actor: &Actor, action: &str) -> Result<bool> {
     match actor.may(&*app.part::<Gate>()?, action, &Resource::system()) {
         Ok(()) => Ok(true),
         Err(Error::Forbidden { .. }) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Refuses whoever may not see a task.
+pub(crate) async fn need_seen(app: &App, actor: &Actor, id: &str) -> Result<()> {
+    on_task(app, actor, "read", id, |tx, _, id, officer| async move {
+        let row = tables::get_task(&*tx, id).await?;
+        let seen = who::acting(&tx, &row, &officer, "workflow.task.read").await;
+        seen.map(drop)
+    })
+    .await
 }
 
 /// A task with everything that its page needs.

@@ -24,6 +24,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 pub struct House {
     pub db: Db,
     pub engine: Arc<Engine>,
+    pub gate: Arc<Gate>,
     routes: Router,
 }
 
@@ -44,7 +45,12 @@ pub fn house(db: Db) -> House {
     gate.load(module.policies.clone()).unwrap();
     let engine = app.part::<Engine>().unwrap();
     let routes = web::server::router(&app, vec![module], |router| router);
-    House { db, engine, routes }
+    House {
+        db,
+        engine,
+        gate,
+        routes,
+    }
 }
 
 pub fn officer(post: &str) -> Actor {

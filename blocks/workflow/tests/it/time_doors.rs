@@ -99,6 +99,25 @@ async fn a_deadline_is_told_day_by_day(db: Db) {
     }
 }
 
+/// Where an installation lets fewer people read how processes run.
+#[store::db_test(migrations = migrations)]
+async fn who_may_see_a_task_may_see_how_its_time_was_counted(db: Db) {
+    let (house, id) = counted(db).await;
+    let narrow = r#"forbid (principal, action == Action::"workflow.instance.read", resource);"#;
+    let policies = workflow::POLICIES.iter().copied();
+    house
+        .gate
+        .load(policies.chain([("narrow.cedar", narrow)]))
+        .unwrap();
+    let task = task(&house, id).await.facts.task;
+    let path = format!("/api/workflow/tasks/{task}/deadline");
+    let (status, told) = json_at(&house, &officer("examiner"), &path).await;
+    assert_eq!((status, &told["limit"]), (200, &json!({"days": 5})));
+    assert_eq!(house.get(&officer("clerk"), &path).await.0, 403);
+    let whole = format!("/api/workflow/instances/{id}/deadline");
+    assert_eq!(house.get(&officer("examiner"), &whole).await.0, 403);
+}
+
 #[store::db_test(migrations = migrations)]
 async fn operators_migrate_and_import_and_nobody_else(db: Db) {
     let (house, id) = counted(db).await;
