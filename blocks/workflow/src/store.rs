@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use kernel::{Error, Result, clock::from_micros};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
     sea_query::{Expr, SelectStatement, UnionType},
 };
 use store::{
@@ -400,6 +400,8 @@ pub struct Filter {
 pub struct Absent {
     pub officer: String,
     pub groups: Vec<String>,
+    /// Groups of his that are not handed on: what he has taken under them alone is left out.
+    pub kept: Vec<String>,
     /// For all his posts, so that tasks assigned to him without a post are meant too.
     pub is_whole: bool,
 }
@@ -447,17 +449,28 @@ pub(crate) fn of_groups(groups: &[String]) -> SelectStatement {
         .into_query()
 }
 
-/// Ids of open tasks that an officer has; those of certain groups only, if given.
-fn taken_by(officer: &str, groups: Option<&[String]>) -> SelectStatement {
-    let mut query = task::Entity::find()
+/// Ids of open tasks that an officer has.
+fn taken_by(officer: &str) -> Select<task::Entity> {
+    task::Entity::find()
         .select_only()
         .column(task::Column::Id)
         .filter(task::Column::Assignee.eq(officer))
-        .filter(is_open());
-    if let Some(groups) = groups {
-        query = query.filter(task::Column::Id.in_subquery(of_groups(groups)));
-    }
-    query.into_query()
+        .filter(is_open())
+}
+
+/// Those of them that his substitute has with his posts.
+fn taken_for(absent: &Absent) -> SelectStatement {
+    let of = |groups: &[String]| task::Column::Id.in_subquery(of_groups(groups));
+    let taken = taken_by(&absent.officer);
+    let taken = match (absent.is_whole, absent.kept.is_empty()) {
+        (true, true) => taken,
+        (true, false) => {
+            let others = task::Column::Id.not_in_subquery(of_groups(&absent.kept));
+            taken.filter(Condition::any().add(others).add(of(&absent.groups)))
+        }
+        (false, _) => taken.filter(of(&absent.groups)),
+    };
+    taken.into_query()
 }
 
 /// Ids of tasks that nobody has and these groups may take; only open tasks have candidates.
@@ -474,13 +487,13 @@ fn free_for(groups: &[String]) -> SelectStatement {
 /// index of its own, whatever the table holds besides.
 fn listed(filter: &Filter) -> Option<SelectStatement> {
     let mut parts: Vec<SelectStatement> = Vec::new();
-    parts.extend(filter.assignee.as_deref().map(|id| taken_by(id, None)));
+    let own = filter.assignee.as_deref();
+    parts.extend(own.map(|id| taken_by(id).into_query()));
     if !filter.groups.is_empty() {
         parts.push(free_for(&filter.groups));
     }
     for absent in &filter.absent {
-        let only = (!absent.is_whole).then_some(absent.groups.as_slice());
-        parts.push(taken_by(&absent.officer, only));
+        parts.push(taken_for(absent));
         parts.push(free_for(&absent.groups));
     }
     let mut parts = parts.into_iter();
@@ -644,6 +657,7 @@ mod tests {
         let absent = Absent {
             officer: "x".into(),
             groups: vec!["examiner@B".into()],
+            kept: Vec::new(),
             is_whole: false,
         };
         let filter = Filter {

@@ -104,6 +104,7 @@ pub async fn return_task(
 ) -> Result<Earlier> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.return").await?;
+    need_undelegated(&row)?;
     need_running_clock(tx, &row).await?;
     need_reason(reason)?;
     let steps = earlier_of(tx, engine, &row).await?;
@@ -130,6 +131,15 @@ pub async fn return_task(
     let cause = Cause::by(&acting.trace).assigning(&step.element, step.handler.clone());
     step::step_for(tx, engine, instance_of(&row)?, input, cause).await?;
     Ok(step)
+}
+
+/// Who was given a task to prepare its answer does not decide where the process goes.
+fn need_undelegated(row: &task::Model) -> Result<()> {
+    if row.back_to.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::refused("workflow-task-prepared"))
+    }
 }
 
 async fn hold(tx: &Tx, row: &task::Model, acting: &Acting) -> Result<()> {
@@ -310,6 +320,7 @@ pub async fn reject(
 ) -> Result<()> {
     let row = open_task(tx, id, None).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.reject").await?;
+    need_undelegated(&row)?;
     need_running_clock(tx, &row).await?;
     need_reason(reason)?;
     if row.parent.is_some() {

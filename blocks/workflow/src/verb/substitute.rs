@@ -13,9 +13,6 @@ use utoipa::ToSchema;
 use super::{need_reason, store, who};
 use crate::{Filter, Officer, act, event, schema::substitute, store as tables};
 
-/// Posts of those who keep the system: they check one another, and a substitute could join two.
-const NOT_HANDED_ON: [&str; 3] = ["operator", "security", "auditor"];
-
 /// Days at the most; whoever is away longer hands his post over.
 const MAX_DAYS: i64 = 366;
 
@@ -77,6 +74,9 @@ pub async fn name_substitute(
     if groups.is_empty() || named.posts.iter().any(|post| !groups.contains(post)) {
         return wrong("posts", "workflow-substitute-posts");
     }
+    if named.posts.iter().any(|post| who::is_kept(post)) {
+        return wrong("posts", "workflow-substitute-kept");
+    }
     let id = kernel::id::new_v7(tx.now()).to_string();
     let row = substitute::Model {
         id: id.clone(),
@@ -137,13 +137,7 @@ pub async fn substitutes_of(db: &Db, officer: &str) -> Result<Vec<Substitute>> {
 pub async fn with_absent(db: &Db, officer: &str, mut filter: Filter) -> Result<Filter> {
     let today = local_date(db.clock().now());
     for row in store::standing_in(db.read(), officer, today).await? {
-        let posts = tables::list(&row.posts);
-        let groups = who::groups_for(db.read(), &row.officer, &posts).await?;
-        filter.absent.push(tables::Absent {
-            officer: row.officer,
-            groups,
-            is_whole: posts.is_empty(),
-        });
+        filter.absent.push(who::handed_on(db.read(), row).await?);
     }
     Ok(filter)
 }
@@ -160,7 +154,7 @@ pub async fn held_for_absent(db: &Db, officer: &str) -> Result<Vec<Post>> {
         let name = directory::user(db.read(), user).await?.name;
         for post in directory::posts_of(db.read(), user).await? {
             let is_chosen = chosen.is_empty() || chosen.contains(&post.group());
-            if is_chosen && !NOT_HANDED_ON.contains(&post.post.as_str()) {
+            if is_chosen && !who::is_kept(&post.group()) {
                 let name = name.clone();
                 let held_for = Some(Colleague { user, name });
                 held.push(Post { held_for, ..post });

@@ -64,8 +64,9 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
     let saved = store::lookup_saved(&**tx, &row.id).await?;
     let whole = work::whole(tx, &row).await?;
     let family = row.parent.as_deref().unwrap_or(&row.id);
-    let is_open = tables::LIVE.contains(&row.state.as_str());
-    let earlier = if is_open {
+    // Who prepares the answer of a delegator returns nothing.
+    let may_return = tables::LIVE.contains(&row.state.as_str()) && row.back_to.is_empty();
+    let earlier = if may_return {
         back::earlier_steps(tx, engine, id).await?
     } else {
         Vec::new()

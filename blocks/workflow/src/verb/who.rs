@@ -6,7 +6,12 @@ use kernel::{Error, Finding, Result, Text, clock::local_date};
 use sea_orm::ConnectionTrait;
 
 use super::store;
-use crate::{Officer, act::forbidden, schema::task, store as tables};
+use crate::{
+    Officer,
+    act::forbidden,
+    schema::{substitute, task},
+    store::{self as tables, Absent},
+};
 
 /// Somebody who may do what he does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,16 +89,11 @@ pub(crate) async fn lookup_acting(
         if seat.is_some_and(|seat| seat != absent.officer) {
             continue;
         }
-        let posts = tables::list(&absent.posts);
-        let groups = groups_for(&**tx, &absent.officer, &posts).await?;
-        let may = match seat {
-            Some(_) => posts.is_empty() || is_candidate(row, &posts),
-            None => is_candidate(row, &groups),
-        };
-        if may {
+        let absent = handed_on(&**tx, absent).await?;
+        if absent.lets(row, seat.is_some()) {
             return Ok(Some(Acting {
                 id: officer.id.clone(),
-                groups,
+                groups: absent.groups,
                 trace: format!("{} for user:{}", officer.trace, absent.officer),
                 on_behalf: Some(absent.officer),
             }));
@@ -102,15 +102,41 @@ pub(crate) async fn lookup_acting(
     Ok(None)
 }
 
-/// The absent officer's groups that the substitute has: all, or those that were chosen.
-pub(super) async fn groups_for<C: ConnectionTrait>(
+/// Posts of those who keep the system: they check one another, and a substitute could join two.
+const NOT_HANDED_ON: [&str; 3] = ["operator", "security", "auditor"];
+
+/// Whether a group `post@org` is of a post that no substitute gets.
+pub(super) fn is_kept(group: &str) -> bool {
+    let post = group.split_once('@').map(|(post, _)| post);
+    post.is_some_and(|post| NOT_HANDED_ON.contains(&post))
+}
+
+/// What the substitute has of an absent officer: all his posts, or those that were chosen, but for
+/// the posts that are not handed on.
+pub(super) async fn handed_on<C: ConnectionTrait>(
     db: &C,
-    absent: &str,
-    chosen: &[String],
-) -> Result<Vec<String>> {
-    let groups = groups_of(db, absent).await?;
-    let is_chosen = |group: &String| chosen.is_empty() || chosen.contains(group);
-    Ok(groups.into_iter().filter(is_chosen).collect())
+    row: substitute::Model,
+) -> Result<Absent> {
+    let chosen = tables::list(&row.posts);
+    let held = groups_of(db, &row.officer).await?;
+    let (kept, mut groups): (Vec<String>, Vec<String>) =
+        held.into_iter().partition(|group| is_kept(group));
+    groups.retain(|group| chosen.is_empty() || chosen.contains(group));
+    Ok(Absent {
+        officer: row.officer,
+        groups,
+        kept,
+        is_whole: chosen.is_empty(),
+    })
+}
+
+impl Absent {
+    /// Whether the substitute may do what the absent officer may with a task: one that he has, or
+    /// one that he could take. Work lists ask the same of the database.
+    fn lets(&self, row: &task::Model, has_it: bool) -> bool {
+        let is_his = has_it && self.is_whole && !is_candidate(row, &self.kept);
+        is_his || is_candidate(row, &self.groups)
+    }
 }
 
 /// Posts of an officer today; none for somebody who is no officer or no longer there.

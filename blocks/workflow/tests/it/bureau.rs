@@ -223,25 +223,65 @@ impl Bureau {
         self.does(who, id, Verb::Complete(given)).await.unwrap();
     }
 
-    /// `far` stands in for the chief today and tomorrow.
-    pub async fn absent(&self) -> String {
-        let (chief, far) = (self.officer("chief"), self.id("far"));
+    /// An officer who keeps the system and approves besides.
+    pub async fn keeper(&self) -> Officer {
+        let made = self.db.write(|tx| async move {
+            let seed = OfficerSeed {
+                login: "keeper".into(),
+                name: "合成keeper".into(),
+                posts: vec![
+                    ("operator".into(), ORG.into()),
+                    ("approver".into(), ORG.into()),
+                ],
+            };
+            load::officer(&tx, &seed, "").await
+        });
+        let id = made.await.unwrap().to_string();
+        Officer {
+            trace: format!("user:{id}"),
+            groups: vec![
+                format!("operator@{ORG}"),
+                format!("approver@{ORG}"),
+                format!("user:{id}"),
+            ],
+            id,
+        }
+    }
+
+    pub async fn claims(&self, officer: &Officer, id: TaskId) -> kernel::Result<()> {
+        let officer = officer.clone();
+        let done = self.db.write(move |tx| {
+            let officer = officer.clone();
+            async move { workflow::claim(&tx, id, &officer, None).await }
+        });
+        done.await
+    }
+
+    /// Has `far` stand in for an officer today, for some of his posts or all.
+    pub async fn names(&self, absent: &Officer, posts: Vec<String>) -> kernel::Result<String> {
         let today = kernel::clock::local_date(self.db.clock().now());
         let named = Substitute {
             id: String::new(),
-            officer: chief.id.clone(),
-            substitute: far,
-            posts: vec![],
+            officer: absent.id.clone(),
+            substitute: self.id("far"),
+            posts,
             from: today,
             until: today + Duration::days(1),
             reason: "出差".into(),
             is_ended: false,
         };
+        let by = absent.clone();
         let done = self.db.write(move |tx| {
-            let (chief, named) = (chief.clone(), named.clone());
-            async move { verb::name_substitute(&tx, &chief, false, &named).await }
+            let (by, named) = (by.clone(), named.clone());
+            async move { verb::name_substitute(&tx, &by, false, &named).await }
         });
-        done.await.unwrap()
+        done.await
+    }
+
+    /// `far` stands in for the chief today and tomorrow.
+    pub async fn absent(&self) -> String {
+        let named = self.names(&self.officer("chief"), vec![]).await;
+        named.unwrap()
     }
 
     pub async fn back_again(&self, substitution: String) {
