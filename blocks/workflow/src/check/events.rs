@@ -94,36 +94,7 @@ impl Check<'_> {
             .iter()
             .any(|d| matches!(d, Definition::Compensation { .. }));
         if compensates {
-            if !node.outgoing.is_empty() {
-                self.error(
-                    "compensation-with-flow",
-                    node,
-                    "a compensation event has no outgoing flow",
-                    "associate it with what undoes the activity",
-                );
-            }
-            let undone = event
-                .host
-                .is_some_and(|host| self.model[host].undone_by.is_some());
-            if !node.interrupts() {
-                let text = "`cancelActivity` does not apply to compensation";
-                self.push(
-                    Severity::Warning,
-                    "compensation-not-interrupting",
-                    &node.id,
-                    node.line,
-                    text,
-                    "remove it",
-                );
-            }
-            if !undone {
-                self.error(
-                    "compensation-without-handler",
-                    node,
-                    "nothing is associated with the compensation event",
-                    "draw an association to the activity that undoes",
-                );
-            }
+            self.compensation_border(node, event);
         } else if node.outgoing.is_empty() {
             self.error(
                 "boundary-without-outgoing",
@@ -141,6 +112,39 @@ impl Check<'_> {
             );
         }
         self.host(node, event);
+    }
+
+    fn compensation_border(&mut self, node: &Node, event: &Event) {
+        if !node.outgoing.is_empty() {
+            self.error(
+                "compensation-with-flow",
+                node,
+                "a compensation event has no outgoing flow",
+                "associate it with what undoes the activity",
+            );
+        }
+        let undone = event
+            .host
+            .is_some_and(|host| self.model[host].undone_by.is_some());
+        if !node.interrupts() {
+            let text = "`cancelActivity` does not apply to compensation";
+            self.push(
+                Severity::Warning,
+                "compensation-not-interrupting",
+                &node.id,
+                node.line,
+                text,
+                "remove it",
+            );
+        }
+        if !undone {
+            self.error(
+                "compensation-without-handler",
+                node,
+                "nothing is associated with the compensation event",
+                "draw an association to the activity that undoes",
+            );
+        }
     }
 
     /// The activity on whose border the event sits.
@@ -239,27 +243,31 @@ impl Check<'_> {
                 );
             }
         } else {
-            if is_link && !node.outgoing.is_empty() {
-                self.error(
-                    "link-throw-with-outgoing",
-                    node,
-                    "a link that throws has no outgoing flow",
-                    "remove the flow",
-                );
-            }
-            if !is_link && node.outgoing.is_empty() {
-                let text = "nothing follows the event";
-                self.if_executable(
-                    "event-without-outgoing",
-                    node,
-                    ix,
-                    text,
-                    "make it an end event",
-                );
-            }
+            self.throwing(ix, node, is_link);
         }
         if is_link {
             self.link(ix, node, event);
+        }
+    }
+
+    fn throwing(&mut self, ix: NodeIx, node: &Node, is_link: bool) {
+        if is_link && !node.outgoing.is_empty() {
+            self.error(
+                "link-throw-with-outgoing",
+                node,
+                "a link that throws has no outgoing flow",
+                "remove the flow",
+            );
+        }
+        if !is_link && node.outgoing.is_empty() {
+            let text = "nothing follows the event";
+            self.if_executable(
+                "event-without-outgoing",
+                node,
+                ix,
+                text,
+                "make it an end event",
+            );
         }
     }
 
@@ -311,35 +319,11 @@ impl Check<'_> {
         }
     }
 
-    /// The table of the standard: which trigger at which place.
     fn place(&mut self, node: &Node, event: &Event, definition: &Definition) {
         let in_event_sub = self.model[node.scope]
             .owner
             .is_some_and(|owner| self.model[owner].is_event_sub());
-        let is_allowed = match definition {
-            Definition::Message { .. } | Definition::Signal { .. } => true,
-            Definition::Timer(_) | Definition::Conditional { .. } => {
-                !matches!(event.place, Place::Throw | Place::End)
-            }
-            Definition::Error { .. } => match event.place {
-                Place::Start { .. } => in_event_sub,
-                Place::Boundary { .. } | Place::End => true,
-                Place::Catch | Place::Throw => false,
-            },
-            Definition::Escalation { .. } => match event.place {
-                Place::Start { .. } => in_event_sub,
-                Place::Catch => false,
-                _ => true,
-            },
-            Definition::Compensation { .. } => match event.place {
-                Place::Start { .. } => in_event_sub,
-                Place::Catch => false,
-                _ => true,
-            },
-            Definition::Link { .. } => matches!(event.place, Place::Catch | Place::Throw),
-            Definition::Terminate => event.place == Place::End,
-            Definition::Cancel => matches!(event.place, Place::End | Place::Boundary { .. }),
-        };
+        let is_allowed = may_stand(definition, event.place, in_event_sub);
         if !is_allowed {
             let text = format!(
                 "a {} cannot have the trigger `{}`",
@@ -485,5 +469,33 @@ fn name(definition: &Definition) -> &'static str {
         Definition::Compensation { .. } => "compensation",
         Definition::Terminate => "terminate",
         Definition::Cancel => "cancel",
+    }
+}
+
+/// The table of the standard: which trigger at which place.
+fn may_stand(definition: &Definition, place: Place, in_event_sub: bool) -> bool {
+    match definition {
+        Definition::Message { .. } | Definition::Signal { .. } => true,
+        Definition::Timer(_) | Definition::Conditional { .. } => {
+            !matches!(place, Place::Throw | Place::End)
+        }
+        Definition::Error { .. } => match place {
+            Place::Start { .. } => in_event_sub,
+            Place::Boundary { .. } | Place::End => true,
+            Place::Catch | Place::Throw => false,
+        },
+        Definition::Escalation { .. } => match place {
+            Place::Start { .. } => in_event_sub,
+            Place::Catch => false,
+            _ => true,
+        },
+        Definition::Compensation { .. } => match place {
+            Place::Start { .. } => in_event_sub,
+            Place::Catch => false,
+            _ => true,
+        },
+        Definition::Link { .. } => matches!(place, Place::Catch | Place::Throw),
+        Definition::Terminate => place == Place::End,
+        Definition::Cancel => matches!(place, Place::End | Place::Boundary { .. }),
     }
 }

@@ -190,7 +190,6 @@ impl Check<'_> {
     }
 
     fn gateway(&mut self, ix: NodeIx, node: &Node, gateway: &Gateway) {
-        let model = self.model;
         if node.outgoing.is_empty() && node.incoming.is_empty() {
             self.error(
                 "gateway-unconnected",
@@ -239,15 +238,18 @@ impl Check<'_> {
                 "remove the default",
             );
         }
-        for &flow in &node.outgoing {
-            if model[flow].to == ix {
-                self.error(
-                    "flow-to-itself",
-                    node,
-                    "a flow leads from the gateway to itself",
-                    "remove the flow",
-                );
-            }
+        self.not_to_itself(ix, node);
+    }
+
+    fn not_to_itself(&mut self, ix: NodeIx, node: &Node) {
+        let model = self.model;
+        for _ in node.outgoing.iter().filter(|&&flow| model[flow].to == ix) {
+            self.error(
+                "flow-to-itself",
+                node,
+                "a flow leads from the gateway to itself",
+                "remove the flow",
+            );
         }
     }
 

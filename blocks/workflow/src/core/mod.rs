@@ -13,6 +13,7 @@ mod frame;
 mod gateway;
 mod import;
 mod kept;
+mod repeat;
 mod run;
 mod start;
 mod starved;

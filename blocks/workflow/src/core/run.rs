@@ -96,12 +96,16 @@ impl<'a> Run<'a> {
                 to,
                 key,
                 vars,
-            } => self.message(&Came {
-                name: &name,
-                to: to.as_deref(),
-                key: key.as_ref(),
-                vars: &vars,
-            }),
+            } => {
+                let (to, key) = (to.as_deref(), key.as_ref());
+                let (name, vars) = (name.as_str(), &vars);
+                self.message(&Came {
+                    name,
+                    to,
+                    key,
+                    vars,
+                })
+            }
             Input::Signal { name, vars } => {
                 self.merge_into_process(vars.clone());
                 self.signal(&name, None, &vars);
@@ -114,11 +118,7 @@ impl<'a> Run<'a> {
                 vars,
             } => self.task_error(token, &code, &message, vars),
             Input::Escalate { token, code } => self.task_escalates(token, &code),
-            Input::Fail { token, reason } => {
-                self.waiting_task(token)?;
-                self.stop(token, reason);
-                Ok(())
-            }
+            Input::Fail { token, reason } => self.fail(token, reason),
             Input::Resume => {
                 self.resume();
                 Ok(())
@@ -129,6 +129,13 @@ impl<'a> Run<'a> {
             }
             Input::Retry { token } => self.retry(token),
             Input::Move { token, to } => self.relocate(token, &to),
+            back => self.take_back(back),
+        }
+    }
+
+    /// What undoes steps, or ends all.
+    fn take_back(&mut self, input: Input) -> Result<(), Rejection> {
+        match input {
             Input::Return {
                 token,
                 to,
@@ -146,7 +153,14 @@ impl<'a> Run<'a> {
                 self.finish(Status::Cancelled, Some(reason));
                 Ok(())
             }
+            _ => Ok(()),
         }
+    }
+
+    fn fail(&mut self, token: u32, reason: String) -> Result<(), Rejection> {
+        self.waiting_task(token)?;
+        self.stop(token, reason);
+        Ok(())
     }
 
     /// Makes moves until nothing more happens by itself.

@@ -286,13 +286,7 @@ impl World<'_> {
                 vars,
             } => {
                 self.line(run, "message", &element, &name, None)?;
-                for to in self.model.message_targets(&element) {
-                    self.mail.push_back(Mail {
-                        to,
-                        name: name.clone(),
-                        vars: vars.clone(),
-                    });
-                }
+                self.post(&element, &name, &vars);
                 Ok(())
             }
             Effect::Signal { element, name } => {
@@ -335,6 +329,15 @@ impl World<'_> {
             | Effect::TaskGone { .. }
             | Effect::Decision { .. } => Ok(()),
         }
+    }
+
+    fn post(&mut self, element: &str, name: &str, vars: &Map<String, Value>) {
+        let mail = self.model.message_targets(element).into_iter();
+        self.mail.extend(mail.map(|to| Mail {
+            to,
+            name: name.to_owned(),
+            vars: vars.clone(),
+        }));
     }
 
     fn line(
