@@ -28,7 +28,8 @@ struct Flows {
 
 /// Births go up and codes come down; one more batch of codes waits at the province, and one at the
 /// city for its own department.
-async fn flowing(db: Db) -> Flows {
+async fn flowing(db: Db, clock: &ManualClock) -> Flows {
+    clock.set(chrono::Utc::now());
     let (province, city) = (Centre::beside().await, Centre::open(db).await);
     city.join(&province).await;
     let births = city.dir.path().join("births");
@@ -104,8 +105,7 @@ async fn all_is_closed(flows: &mut Flows) {
 
 #[db_test(migrations = migrations)]
 async fn a_hub_that_leaves_closes_both_ends(db: Db, clock: Arc<ManualClock>) {
-    clock.set(chrono::Utc::now());
-    let mut flows = flowing(db).await;
+    let mut flows = flowing(db, &clock).await;
     // The superior is away meanwhile: this end is closed at once, the other as soon as it is back.
     flows.province.stop().await;
     cascade::join::leave(&flows.city.app, &steward())
@@ -134,8 +134,7 @@ async fn a_hub_that_is_struck_off_closes_its_end_and_may_come_again(
     db: Db,
     clock: Arc<ManualClock>,
 ) {
-    clock.set(chrono::Utc::now());
-    let mut flows = flowing(db).await;
+    let mut flows = flowing(db, &clock).await;
     let province = &flows.province.app;
     exchange::hub::enrolment::revoke(province, &steward(), "yungang", "撤并（合成）")
         .await

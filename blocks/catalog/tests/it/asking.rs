@@ -9,6 +9,7 @@ use catalog::{
         Ask, State,
         act::{self, Move},
     },
+    resource::Entry,
 };
 use kernel::ManualClock;
 use serde_json::json;
@@ -48,46 +49,81 @@ async fn asked(house: &House, code: &str) -> String {
         .unwrap()
 }
 
+/// A request that urban management made for a published entry.
+struct Asked {
+    house: House,
+    entry: Entry,
+    id: String,
+    subject: String,
+}
+
+impl Asked {
+    async fn of(db: Db, described: Metadata) -> Self {
+        let house = house(db).await;
+        let entry = house.published(described).await;
+        let id = asked(&house, &entry.id).await;
+        Self {
+            house,
+            entry,
+            subject: format!("catalog-request:{id}"),
+            id,
+        }
+    }
+
+    async fn decide(&self, login: &str, outcome: &str, opinion: &str) -> kernel::Result<()> {
+        let done = self.house.decide(login, &self.subject, outcome, opinion);
+        done.await
+    }
+
+    /// The department that asks agrees, and the authority.
+    async fn agreed(&self) {
+        for login in ["asker-chief", "steward"] {
+            self.decide(login, "agree", "").await.unwrap();
+        }
+    }
+
+    /// The same, and the provider wants to know more.
+    async fn questioned(&self) {
+        self.agreed().await;
+        let question = self.decide("chief", "supplement", "请写明系统名称");
+        question.await.unwrap();
+    }
+
+    async fn state(&self) -> State {
+        state(&self.house, &self.id).await
+    }
+}
+
 #[db_test(migrations = migrations)]
 async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db: Db) {
-    let house = house(db).await;
-    let entry = house.published(good("企业登记")).await;
-    let id = asked(&house, entry.code.as_deref().unwrap()).await;
-    let subject = format!("catalog-request:{id}");
-    assert_eq!(state(&house, &id).await, State::DepartmentReview);
-    house
-        .decide("asker-chief", &subject, "agree", "")
-        .await
-        .unwrap();
-    assert_eq!(state(&house, &id).await, State::AuthorityCheck);
-    house
-        .decide("steward", &subject, "agree", "")
-        .await
-        .unwrap();
-    assert_eq!(state(&house, &id).await, State::ProviderReview);
-    let silent = house.decide("chief", &subject, "supplement", " ").await;
+    let request = Asked::of(db, good("企业登记")).await;
+    assert_eq!(request.state().await, State::DepartmentReview);
+    request.decide("asker-chief", "agree", "").await.unwrap();
+    assert_eq!(request.state().await, State::AuthorityCheck);
+    request.decide("steward", "agree", "").await.unwrap();
+    assert_eq!(request.state().await, State::ProviderReview);
+    let silent = request.decide("chief", "supplement", " ").await;
     assert_eq!(
         findings(&silent.unwrap_err()),
         [("opinion".into(), "catalog-must-say")]
     );
-    house
-        .decide("chief", &subject, "supplement", "请写明系统名称")
-        .await
-        .unwrap();
+    let question = request.decide("chief", "supplement", "请写明系统名称");
+    question.await.unwrap();
 
+    let (house, entry, id) = (&request.house, &request.entry, &request.id);
     let asker = house.actor("asker").await;
-    let seen = act::get(&house.app, &asker, &id).await.unwrap();
+    let seen = act::get(&house.app, &asker, id).await.unwrap();
     assert_eq!(seen.row.standing(), State::Supplement);
     let more = Ask {
         users: "招牌审批系统，审查岗；系统为云港市招牌审批系统（合成）".into(),
         ..scope()
     };
-    act::supplement(&house.app, &asker, &id, seen.row.version, &more)
+    act::supplement(&house.app, &asker, id, seen.row.version, &more)
         .await
         .unwrap();
-    house.decide("asker", &subject, "sent", "").await.unwrap();
-    house.decide("chief", &subject, "agree", "").await.unwrap();
-    assert_eq!(state(&house, &id).await, State::Active);
+    request.decide("asker", "sent", "").await.unwrap();
+    request.decide("chief", "agree", "").await.unwrap();
+    assert_eq!(request.state().await, State::Active);
 
     let day = "2026-06-01".parse().unwrap();
     let grant = async || {
@@ -104,8 +140,8 @@ async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db:
     );
     let chief = house.actor("chief").await;
     let step = async |actor: &identity::Actor, step: Move, why: &str| {
-        let version = act::get(&house.app, actor, &id).await.unwrap().row.version;
-        act::advance(&house.app, actor, &id, version, step, why).await
+        let version = act::get(&house.app, actor, id).await.unwrap().row.version;
+        act::advance(&house.app, actor, id, version, step, why).await
     };
     assert!(step(&asker, Move::Suspend, "不行").await.is_err());
     step(&chief, Move::Suspend, "发现超范围使用").await.unwrap();
@@ -127,23 +163,12 @@ async fn a_conditional_request_is_supplemented_granted_suspended_and_revoked(db:
 
 #[db_test(migrations = migrations)]
 async fn a_supplement_stays_within_what_was_agreed_to(db: Db) {
-    let house = house(db).await;
-    let entry = house.published(good("企业登记")).await;
-    let id = asked(&house, &entry.id).await;
-    let subject = format!("catalog-request:{id}");
-    for (login, outcome) in [
-        ("asker-chief", "agree"),
-        ("steward", "agree"),
-        ("chief", "supplement"),
-    ] {
-        house
-            .decide(login, &subject, outcome, "说明")
-            .await
-            .unwrap();
-    }
+    let request = Asked::of(db, good("企业登记")).await;
+    request.questioned().await;
+    let (house, id) = (&request.house, &request.id);
     let asker = house.actor("asker").await;
-    let version = act::get(&house.app, &asker, &id).await.unwrap().row.version;
-    let send = async |ask: &Ask| act::supplement(&house.app, &asker, &id, version, ask).await;
+    let version = act::get(&house.app, &asker, id).await.unwrap().row.version;
+    let send = async |ask: &Ask| act::supplement(&house.app, &asker, id, version, ask).await;
     let wider = Ask {
         items: vec!["编号".into(), "注册资本".into()],
         basis: "另一依据".into(),
@@ -174,7 +199,7 @@ async fn a_supplement_stays_within_what_was_agreed_to(db: Db) {
             ("users", kept),
         ]
     );
-    assert_eq!(state(&house, &id).await, State::Supplement);
+    assert_eq!(request.state().await, State::Supplement);
     let narrower = Ask {
         items: vec!["编号".into()],
         rows: "本市企业".into(),
@@ -191,45 +216,24 @@ async fn a_supplement_stays_within_what_was_agreed_to(db: Db) {
 
 #[db_test(migrations = migrations)]
 async fn what_is_shared_without_condition_needs_no_answer_of_the_provider(db: Db) {
-    let house = house(db).await;
-    let entry = Metadata {
+    let free = Metadata {
         share_type: "1".into(),
         ..good("企业登记")
     };
-    let entry = house.published(entry).await;
-    let id = asked(&house, &entry.id).await;
-    let subject = format!("catalog-request:{id}");
-    house
-        .decide("asker-chief", &subject, "agree", "")
-        .await
-        .unwrap();
-    house
-        .decide("steward", &subject, "agree", "")
-        .await
-        .unwrap();
-    assert_eq!(state(&house, &id).await, State::Active);
+    let request = Asked::of(db, free).await;
+    request.agreed().await;
+    assert_eq!(request.state().await, State::Active);
 }
 
 #[db_test(migrations = migrations)]
 async fn refusals_are_reasoned_and_what_is_not_shared_is_refused_at_once(db: Db) {
-    let house = house(db).await;
-    let entry = house.published(good("企业登记")).await;
-    let id = asked(&house, &entry.id).await;
-    let subject = format!("catalog-request:{id}");
-    house
-        .decide("asker-chief", &subject, "agree", "")
-        .await
-        .unwrap();
-    house
-        .decide("steward", &subject, "agree", "")
-        .await
-        .unwrap();
-    house
-        .decide("chief", &subject, "refuse", "超出履职需要")
-        .await
-        .unwrap();
+    let request = Asked::of(db, good("企业登记")).await;
+    request.agreed().await;
+    let refusal = request.decide("chief", "refuse", "超出履职需要");
+    refusal.await.unwrap();
+    let (house, entry) = (&request.house, &request.entry);
     let steward = house.actor("steward").await;
-    let view = act::get(&house.app, &steward, &id).await.unwrap();
+    let view = act::get(&house.app, &steward, &request.id).await.unwrap();
     assert_eq!(
         (view.row.standing(), view.row.reason.as_str()),
         (State::Refused, "超出履职需要")
@@ -344,25 +348,16 @@ async fn a_request_is_seen_by_its_two_sides_only(db: Db) {
 
 #[db_test(migrations = migrations)]
 async fn more_is_asked_for_once_and_sent_when_it_is_there(db: Db) {
-    let house = house(db).await;
-    let entry = house.published(good("企业登记")).await;
-    let id = asked(&house, &entry.id).await;
-    let subject = format!("catalog-request:{id}");
-    for (login, outcome) in [
-        ("asker-chief", "agree"),
-        ("steward", "agree"),
-        ("chief", "supplement"),
-    ] {
-        let done = house.decide(login, &subject, outcome, "请写明系统").await;
-        done.unwrap();
-    }
-    let sent = async || house.decide("asker", &subject, "sent", "").await;
+    let request = Asked::of(db, good("企业登记")).await;
+    request.questioned().await;
+    let (house, id) = (&request.house, &request.id);
+    let sent = async || request.decide("asker", "sent", "").await;
     let missing = "catalog-supplement-missing";
     assert_eq!(findings(&sent().await.unwrap_err())[0].1, missing);
     let asker = house.actor("asker").await;
     let supplement = async |ask: &Ask| {
-        let seen = act::get(&house.app, &asker, &id).await.unwrap();
-        act::supplement(&house.app, &asker, &id, seen.row.version, ask).await
+        let seen = act::get(&house.app, &asker, id).await.unwrap();
+        act::supplement(&house.app, &asker, id, seen.row.version, ask).await
     };
     let same = supplement(&scope()).await.unwrap_err();
     assert_eq!(findings(&same)[0].1, missing);
@@ -372,16 +367,14 @@ async fn more_is_asked_for_once_and_sent_when_it_is_there(db: Db) {
     };
     supplement(&more).await.unwrap();
     sent().await.unwrap();
-    assert_eq!(state(&house, &id).await, State::ProviderReview);
-    let again = house.decide("chief", &subject, "supplement", "再补").await;
+    assert_eq!(request.state().await, State::ProviderReview);
+    let again = request.decide("chief", "supplement", "再补").await;
     let again = findings(&again.unwrap_err());
     assert_eq!(again[0].1, "catalog-supplement-once");
-    assert_eq!(state(&house, &id).await, State::ProviderReview);
-    house
-        .decide("chief", &subject, "refuse", "超出履职需要")
-        .await
-        .unwrap();
-    assert_eq!(state(&house, &id).await, State::Refused);
+    assert_eq!(request.state().await, State::ProviderReview);
+    let refusal = request.decide("chief", "refuse", "超出履职需要");
+    refusal.await.unwrap();
+    assert_eq!(request.state().await, State::Refused);
 }
 
 #[db_test(migrations = migrations)]
