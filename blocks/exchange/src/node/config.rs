@@ -53,6 +53,10 @@ pub struct Limits {
     pub chunk_bytes: usize,
     /// Seconds between looks for work.
     pub poll_seconds: u64,
+    /// Days that copies of taken files are kept; 0 for ever.
+    pub kept_days: u64,
+    /// Bytes of copies of taken files, beyond which the oldest go; 0 for no limit.
+    pub kept_bytes: u64,
 }
 
 impl Default for Limits {
@@ -61,6 +65,8 @@ impl Default for Limits {
             bytes_per_second: 0,
             chunk_bytes: 8 << 20,
             poll_seconds: 5,
+            kept_days: 730,
+            kept_bytes: 20 << 30,
         }
     }
 }

@@ -5,6 +5,7 @@ mod ahead;
 pub mod client;
 pub mod config;
 pub mod enrol;
+mod keeping;
 mod loading;
 pub mod pull;
 pub mod read;
@@ -82,6 +83,11 @@ impl Folder {
     /// that were not taken then.
     fn sweep(&self, batches: &HashSet<String>, digests: &HashSet<String>) -> Result<(), Fault> {
         sweep(&self.0.join("out"), batches)?;
+        self.sweep_kept(digests)
+    }
+
+    /// Removes copies of files but for these.
+    fn sweep_kept(&self, digests: &HashSet<String>) -> Result<(), Fault> {
         sweep(&self.kept(), digests)
     }
 

@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use kernel::Fault;
+use kernel::{Fault, clock::micros};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Folder, Membership,
     client::{Client, Trouble},
     config::{Config, Publication, Source},
-    enrol,
+    enrol, keeping,
     pull::Puller,
     send::Sender,
     source::folder,
@@ -23,6 +23,8 @@ use crate::wire::{PublicationState, Told, Troubles, Work, action};
 
 /// Between tries while the hub is away: doubled each time up to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Between looks for copies that are too old, microseconds.
+const TIDY_EVERY: i64 = 3_600_000_000;
 
 pub struct Node {
     pub folder: Folder,
@@ -33,6 +35,8 @@ pub struct Node {
     waiting: Vec<String>,
     /// Troubles that the hub knows of; none before it was told in this process.
     told: Option<Troubles>,
+    /// When copies of taken files were last looked through, microseconds.
+    tidied: Option<i64>,
     /// Held as long as this works in the folder.
     _lock: std::fs::File,
 }
@@ -62,6 +66,7 @@ impl Node {
             membership,
             waiting: Vec::new(),
             told: None,
+            tidied: None,
             _lock: lock,
         })
     }
@@ -146,8 +151,31 @@ impl Node {
             let delivered = self.puller().deliver(&mut client, task).await;
             round.delivered += log.note(&task.publication, delivered.map(usize::from));
         }
+        self.tidy(round.sent > 0).await?;
         self.tell(&mut client, log.troubles()).await?;
         log.last.map_or(Ok(round), Err)
+    }
+
+    /// Lets copies of taken files go that are too many or too old.
+    async fn tidy(&mut self, is_due: bool) -> Result<(), Trouble> {
+        let now = micros(kernel::Clock::now(&kernel::SystemClock));
+        let is_new = self.tidied.is_some_and(|at| now - at < TIDY_EVERY);
+        if is_new && !is_due {
+            return Ok(());
+        }
+        let folder = self.folder.kept();
+        let copies = keeping::sized(&self.config, &folder, self.state.receipted().await?);
+        let surplus = keeping::surplus(&self.config.limits, now, copies);
+        if !surplus.is_empty() {
+            let files = keeping::names(&surplus);
+            tracing::warn!(%files, "copies of taken files are kept no longer");
+            self.state.let_go(surplus).await?;
+        }
+        let kept = self.state.kept(None).await?;
+        let digests = kept.into_iter().map(|row| row.digest).collect();
+        self.folder.sweep_kept(&digests)?;
+        self.tidied = Some(now);
+        Ok(())
     }
 
     /// Tells the hub what does not go on, if it is not what was told last.

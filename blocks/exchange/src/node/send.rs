@@ -16,7 +16,7 @@ use super::{
         Plan,
         folder::{self, Found},
     },
-    state::{State, Taken, batch, file, kept, reading},
+    state::{State, Taken, batch, dropped, file, kept, reading},
 };
 use crate::{
     data::chunk::{self, Mark},
@@ -178,6 +178,7 @@ impl Sender<'_> {
         let found = Found {
             place: newest.unwrap_or_default(),
             is_resent: true,
+            is_there: false,
             ..folder::found(file)?
         };
         let reading = Reading {
@@ -276,38 +277,36 @@ impl Sender<'_> {
         let mut known = self.kept(publication).await?;
         let mut found = folder::list(source)?;
         found.retain(|file| !unread.iter().any(|unread| unread.is_same(file)));
-        let mut new = Vec::new();
         let taken = self.state.files(&publication.code).await?;
+        let dropped = self.state.dropped(&publication.code).await?;
+        let mut new = Vec::new();
         for file in found {
             let is_taken = taken
                 .iter()
                 .any(|row| row.name == file.name && row.digest == file.digest);
-            if !is_taken {
+            let before = dropped
+                .iter()
+                .find(|row| row.name == file.name && row.digest == file.digest);
+            // Where all rows are needed, an older one that is here again was put back for them.
+            let is_back = kind == BatchKind::Full && !source.full && before.is_some();
+            if !is_taken && !is_back {
                 new.push(file);
-            } else if !known.iter().any(|kept| kept.is_same(&file)) {
-                // Taken by a version that kept no files.
-                let taken_at = Some(0);
-                known.push(Found { taken_at, ..file });
+            } else if let Some(kept) = known.iter_mut().find(|kept| kept.is_same(&file)) {
+                kept.is_there = true;
+            } else {
+                // Its copy was let go, or it was taken by a version that kept none.
+                known.push(Found {
+                    taken_at: Some(before.map_or(0, |row| row.taken_at)),
+                    place: before.map_or(file.place.clone(), |row| row.place.clone()),
+                    ..file
+                });
             }
         }
         if source.full {
             return self.newest(known, new, standing);
         }
         if kind == BatchKind::Full {
-            let is_there = |row: &&file::Model| known.iter().any(|kept| kept.name == row.name);
-            let lost: Vec<&str> = taken
-                .iter()
-                .filter(|row| !is_there(row))
-                .map(|row| row.name.as_str())
-                .collect();
-            if !lost.is_empty() {
-                let text = format!(
-                    "a new subscriber needs all rows, and files that were taken before are neither in {} nor in the node's folder; put them back: {}",
-                    source.path.display(),
-                    lost.join(", ")
-                );
-                return Err(Fault::new(text).into());
-            }
+            need_all(source, &known, &taken, &dropped)?;
             known.extend(new);
             return self.keep_all(known);
         }
@@ -365,6 +364,7 @@ impl Sender<'_> {
             taken_at: Some(row.taken_at),
             is_resent: row.is_resent,
             is_told: false,
+            is_there: false,
         });
         Ok(found.collect())
     }
@@ -544,12 +544,47 @@ impl From<Unread> for Unreadable {
     }
 }
 
+/// Fails unless all files that were taken are known still, in all their versions.
+fn need_all(
+    source: &FolderSource,
+    known: &[Found],
+    taken: &[file::Model],
+    dropped: &[dropped::Model],
+) -> Result<(), Fault> {
+    let is_gone = |row: &&dropped::Model| {
+        let mut known = known.iter();
+        !known.any(|kept| kept.name == row.name && kept.digest == row.digest)
+    };
+    let is_unkept = |row: &&file::Model| {
+        let is_dropped = dropped.iter().any(|gone| gone.name == row.name);
+        !is_dropped && !known.iter().any(|kept| kept.name == row.name)
+    };
+    let gone = dropped.iter().filter(is_gone).map(|row| {
+        let at = kernel::clock::from_micros(row.taken_at);
+        format!("{} (of {})", row.name, kernel::clock::local_date(at))
+    });
+    let unkept = taken.iter().filter(is_unkept).map(|row| row.name.clone());
+    let lost: Vec<String> = gone.chain(unkept).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(format!(
+        "a new subscriber needs all rows, and files that were taken before are neither in {} nor in the node's folder; put them back: {}",
+        source.path.display(),
+        lost.join(", ")
+    )))
+}
+
 /// What is remembered of the files that a batch is from, and of mended rows.
 fn taken(reading: &Reading, ready: &read::Ready, batch: &str, taken_at: i64) -> Taken {
     let code = &reading.publication.code;
     let new: Vec<&Found> = reading.files.iter().filter(|file| !file.is_told).collect();
     let files = new.iter().filter(|found| !found.is_resent);
-    let files = files.map(|found| file::Model {
+    // Of versions of one name that which lies in the folder is written last, so that it is not taken
+    // again, or else the newest.
+    let mut files: Vec<&&Found> = files.collect();
+    files.sort_by(|a, b| (a.is_there, a.order()).cmp(&(b.is_there, b.order())));
+    let files = files.into_iter().map(|found| file::Model {
         publication: code.clone(),
         name: found.name.clone(),
         digest: found.digest.clone(),

@@ -54,6 +54,22 @@ entity!(
 });
 
 entity!(
+    /// A taken file whose copy the node let go, because there were too many: who needs all rows
+    /// needs it back.
+    dropped, "node_dropped", {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publication: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub digest: String,
+    /// Name that it is ordered by.
+    pub place: String,
+    pub taken_at: i64,
+    pub dropped_at: i64,
+});
+
+entity!(
     /// A key of which the source told a row, or that it is gone, after a mended row of it was sent:
     /// from then on the source's word counts.
     met, "node_met", {
@@ -148,6 +164,24 @@ impl MigrationTrait for Keep {
     }
 }
 
+struct Drop;
+
+impl MigrationName for Drop {
+    fn name(&self) -> &'static str {
+        "m20261126_11_exchange_node_drop"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Drop {
+    async fn up(&self, manager: &SchemaManager) -> std::result::Result<(), DbErr> {
+        let schema = sea_orm::Schema::new(manager.get_database_backend());
+        manager
+            .create_table(schema.create_table_from_entity(dropped::Entity))
+            .await
+    }
+}
+
 /// What is remembered together with a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Taken {
@@ -179,6 +213,7 @@ impl State {
         let mut all = store::migrations();
         all.push(Box::new(Create));
         all.push(Box::new(Keep));
+        all.push(Box::new(Drop));
         store::migrate(&db, all).await?;
         Ok(Self(db))
     }
@@ -215,6 +250,49 @@ impl State {
         let all = query.order_by_asc(kept::Column::TakenAt).all(self.0.read());
         all.await
             .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Files that are kept and of whose batch the receipt is here, but for mended ones.
+    pub async fn receipted(&self) -> Result<Vec<kept::Model>> {
+        let done = Query::select()
+            .column(batch::Column::Id)
+            .from(batch::Entity)
+            .and_where(batch::Column::ReceiptedAt.is_not_null())
+            .to_owned();
+        kept::Entity::find()
+            .filter(kept::Column::IsResent.eq(false))
+            .filter(kept::Column::Batch.in_subquery(done))
+            .order_by_desc(kept::Column::TakenAt)
+            .order_by_desc(kept::Column::Place)
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Files of a publication whose copies were let go.
+    pub async fn dropped(&self, publication: &str) -> Result<Vec<dropped::Model>> {
+        dropped::Entity::find()
+            .filter(dropped::Column::Publication.eq(publication))
+            .order_by_asc(dropped::Column::TakenAt)
+            .order_by_asc(dropped::Column::Name)
+            .all(self.0.read())
+            .await
+            .map_err(|e| fault("read the node's memory", e).into())
+    }
+
+    /// Copies that are kept no more; the files themselves are removed after it.
+    pub async fn let_go(&self, surplus: Vec<kept::Model>) -> Result<()> {
+        self.0
+            .write(move |tx| {
+                let surplus = surplus.clone();
+                async move {
+                    for row in surplus {
+                        drop_kept(&tx, row).await?;
+                    }
+                    Ok(())
+                }
+            })
+            .await
     }
 
     /// Hashes of keys by which mended rows are out of date.
@@ -417,6 +495,32 @@ impl State {
     }
 }
 
+async fn drop_kept(tx: &store::Tx, row: kept::Model) -> Result<()> {
+    let failed = |e| fault("let a copy go", e);
+    let key = (
+        row.publication.clone(),
+        row.name.clone(),
+        row.digest.clone(),
+    );
+    kept::Entity::delete_by_id(key)
+        .exec(&**tx)
+        .await
+        .map_err(failed)?;
+    let gone = dropped::Model {
+        publication: row.publication,
+        name: row.name,
+        digest: row.digest,
+        place: row.place,
+        taken_at: row.taken_at,
+        dropped_at: micros(tx.now()),
+    };
+    dropped::Entity::insert(gone.into_active_model().reset_all())
+        .exec_without_returning(&**tx)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
 async fn remember_kept(tx: &store::Tx, publication: &str, taken: &Taken) -> Result<()> {
     let failed = |e| fault("remember files", e);
     if taken.is_all {
@@ -426,8 +530,18 @@ async fn remember_kept(tx: &store::Tx, publication: &str, taken: &Taken) -> Resu
             .exec(&**tx)
             .await
             .map_err(failed)?;
+        dropped::Entity::delete_many()
+            .filter(dropped::Column::Publication.eq(publication))
+            .exec(&**tx)
+            .await
+            .map_err(failed)?;
     }
     for row in &taken.kept {
+        let key = (publication.to_owned(), row.name.clone(), row.digest.clone());
+        dropped::Entity::delete_by_id(key)
+            .exec(&**tx)
+            .await
+            .map_err(failed)?;
         let again = OnConflict::columns([
             kept::Column::Publication,
             kept::Column::Name,

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use exchange::{
     hub::{batch, enrolment, overview, publication},
-    node::{config::Config, run::Node},
+    node::{
+        config::Config,
+        run::Node,
+        state::{State, Taken, batch as node_batch, kept, reading},
+    },
+    wire::Signed,
 };
 use kernel::ManualClock;
 use store::{Db, db_test, page::PageRequest};
@@ -136,6 +141,12 @@ impl Flow {
         late
     }
 
+    /// How many copies of files the provider keeps.
+    fn copies(&self) -> usize {
+        let copies = std::fs::read_dir(self.provider.folder.kept()).unwrap();
+        copies.count()
+    }
+
     /// Rows of a subscriber's table.
     fn all(&self, name: &str) -> Vec<String> {
         rows(
@@ -191,6 +202,105 @@ async fn taken_files_may_be_moved(db: Db, clock: Arc<ManualClock>) {
     late.round(false).await.unwrap();
     assert_eq!(flow.all("to.db"), expected);
     assert_eq!(flow.all("late.db"), expected);
+}
+
+/// Copies beyond what the settings allow go, the oldest first; who needs all rows is told
+/// which files to put back.
+#[db_test(migrations = migrations)]
+async fn copies_of_files_are_bounded(db: Db, clock: Arc<ManualClock>) {
+    let flow = Flow::of_folder(db, &clock).await;
+    let mut flow = flow.reopen(|config| config.limits.kept_bytes = 26).await;
+    // Eleven bytes each.
+    for name in ["1", "2", "3"] {
+        flow.write(&format!("{name}.csv"), &format!("k,n,w\n{name},1,a"));
+        flow.settle().await;
+        let taken = format!("{name}.csv");
+        std::fs::remove_file(flow.house.file("in").join(taken)).unwrap();
+    }
+    assert_eq!(flow.copies(), 2);
+    assert_eq!(flow.all("to.db"), ["1|1|a", "2|1|a", "3|1|a"]);
+
+    let mut late = flow.late().await;
+    let trouble = flow.provider.round(true).await.unwrap_err().to_string();
+    assert!(trouble.contains("put them back: 1.csv (of "), "{trouble}");
+    flow.write("1.csv", "k,n,w\n1,1,a");
+    flow.settle().await;
+    late.round(false).await.unwrap();
+    assert_eq!(flow.all("late.db"), ["1|1|a", "2|1|a", "3|1|a"]);
+    // Put back it is not new, and its copy goes again.
+    assert_eq!(flow.provider.round(true).await.unwrap().sent, 0);
+    assert_eq!(flow.copies(), 2);
+}
+
+/// A copy may be needed to read its batch once more, until the hub has it.
+#[tokio::test]
+async fn a_copy_stays_until_the_receipt_is_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = State::open(folder.path()).await.unwrap();
+    let batch = batch_row("b1");
+    let read = reading::Model {
+        publication: "v".into(),
+        watermark: None,
+        content: String::new(),
+        read_at: 1,
+    };
+    let file = |name: &str, is_resent| kept::Model {
+        publication: "v".into(),
+        name: name.into(),
+        digest: name.into(),
+        place: name.into(),
+        is_resent,
+        batch: "b1".into(),
+        taken_at: 1,
+    };
+    let taken = Taken {
+        kept: vec![file("1.csv", false), file("mended.csv", true)],
+        ..Taken::default()
+    };
+    state.add_batch(batch, read, taken).await.unwrap();
+    assert_eq!(state.receipted().await.unwrap(), []);
+    let receipt = Signed {
+        text: "{}".into(),
+        signature: String::new(),
+    };
+    state.note_receipt("b1", &receipt).await.unwrap();
+    // What was mended is nowhere else, and stays.
+    assert_eq!(state.receipted().await.unwrap(), [file("1.csv", false)]);
+}
+
+fn batch_row(id: &str) -> node_batch::Model {
+    node_batch::Model {
+        id: id.into(),
+        publication: "v".into(),
+        sequence: 1,
+        manifest: "{}".into(),
+        manifest_signature: String::new(),
+        refused: "[]".into(),
+        receipt: None,
+        receipt_signature: None,
+        created_at: 1,
+        receipted_at: None,
+    }
+}
+
+/// An older version of a file, put back for a new subscriber, keeps its rank.
+#[db_test(migrations = migrations)]
+async fn a_version_that_is_put_back_does_not_count_more(db: Db, clock: Arc<ManualClock>) {
+    let flow = Flow::of_folder(db, &clock).await;
+    let mut flow = flow.reopen(|config| config.limits.kept_bytes = 13).await;
+    for text in ["k,n,w\n1,1,a\n2,1,a", "k,n,w\n1,2,b"] {
+        flow.write("day.csv", text);
+        flow.settle().await;
+    }
+    assert_eq!(flow.copies(), 1);
+    let mut late = flow.late().await;
+    let trouble = flow.provider.round(true).await.unwrap_err().to_string();
+    assert!(trouble.contains("day.csv"), "{trouble}");
+    flow.write("day.csv", "k,n,w\n1,1,a\n2,1,a");
+    flow.settle().await;
+    late.round(false).await.unwrap();
+    assert_eq!(flow.all("late.db"), ["1|2|b", "2|1|a"]);
+    assert_eq!(flow.all("to.db"), ["1|2|b", "2|1|a"]);
 }
 
 /// A file that cannot be read waits alone, and the hub knows; rows of another width wait with a

@@ -45,6 +45,8 @@ pub struct Found {
     pub is_resent: bool,
     /// Whether only its keys matter, because its rows were told before.
     pub is_told: bool,
+    /// Whether it lies in the publication's folder now.
+    pub is_there: bool,
 }
 
 impl Found {
@@ -125,6 +127,7 @@ pub fn found(path: &Path) -> Result<Found, Fault> {
         taken_at: None,
         is_resent: false,
         is_told: false,
+        is_there: true,
     })
 }
 
