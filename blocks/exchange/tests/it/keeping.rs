@@ -393,6 +393,47 @@ async fn one_long_text_holds_nothing_up(db: Db, clock: Arc<ManualClock>) {
     assert_eq!(flow.refused().await, ["exchange-row-length"]);
 }
 
+/// A column that the source calls otherwise stops its publication; the hub knows what it became, and
+/// with the new name in the settings rows go on.
+#[db_test(migrations = migrations)]
+async fn a_renamed_column_is_named(db: Db, clock: Arc<ManualClock>) {
+    let statements = [
+        "CREATE TABLE t (k TEXT PRIMARY KEY, n INTEGER, w TEXT, note TEXT)",
+        "INSERT INTO t VALUES ('1', 1, 'a', '-')",
+    ];
+    let mut flow = Flow::of_table(db, &clock, "", &statements).await;
+    flow.settle().await;
+    flow.sql(&[
+        "ALTER TABLE t RENAME COLUMN n TO number",
+        "INSERT INTO t VALUES ('2', 2, 'b', '-')",
+    ]);
+    flow.provider.round(true).await.unwrap_err();
+    let told = flow.troubles().await.remove(0).problem.unwrap();
+    let guess = "column n is not there any more; it probably became number (same type, same place)";
+    assert!(told.contains(guess), "{told}");
+    assert!(told.contains("from ="), "{told}");
+    assert_eq!(flow.all("to.db"), ["1|1|a"]);
+
+    let renamed = |config: &mut Config| {
+        config.publications[0].columns[1].from = Some("number".into());
+    };
+    let mut flow = flow.reopen(renamed).await;
+    flow.settle().await;
+    assert!(flow.troubles().await.is_empty());
+    assert_eq!(flow.all("to.db"), ["1|1|a", "2|2|b"]);
+}
+
+/// Headings of files are known by their place.
+#[db_test(migrations = migrations)]
+async fn a_renamed_heading_is_named(db: Db, clock: Arc<ManualClock>) {
+    let mut flow = Flow::of_folder(db, &clock).await;
+    flow.write("1.csv", "k,number,w\n1,1,a\n");
+    let trouble = flow.provider.round(true).await.unwrap_err().to_string();
+    let guess = "it probably became number (same place)";
+    assert!(trouble.contains(guess), "{trouble}");
+    assert_eq!(flow.troubles().await.remove(0).publication, "v");
+}
+
 /// One row from the future does not hide what changes now.
 #[db_test(migrations = migrations)]
 async fn a_mark_in_the_future_hides_nothing(db: Db, clock: Arc<ManualClock>) {

@@ -16,7 +16,7 @@ use arrow::{
 use calamine::{Data, Reader as _};
 use kernel::{Fault, crypto::Sm3};
 
-use super::{Take, failed};
+use super::{Take, failed, renamed};
 use crate::{
     data::chunk::Kind,
     node::{
@@ -225,23 +225,14 @@ impl<'a, 'b> Rows<'a, 'b> {
     /// Understands the headings; every column of the publication has to be among them.
     pub(super) fn head<'c>(&mut self, names: impl Iterator<Item = &'c str>) -> Result<(), Fault> {
         let clean = |name: &'c str| name.trim_start_matches('\u{feff}').trim();
-        self.places = names
-            .map(|name| self.wanted.iter().position(|w| *w == clean(name)))
-            .collect();
-        let missing: Vec<&str> = self
-            .wanted
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| !self.places.contains(&Some(*place)))
-            .map(|(_, name)| *name)
-            .collect();
-        if missing.is_empty() || self.may_lack {
+        let names: Vec<&str> = names.map(clean).collect();
+        let place = |name: &&str| self.wanted.iter().position(|wanted| wanted == name);
+        self.places = names.iter().map(place).collect();
+        let is_there = |place| self.places.contains(&Some(place));
+        if self.may_lack || (0..self.wanted.len()).all(is_there) {
             return Ok(());
         }
-        Err(Fault::new(format!(
-            "the file has no column {}",
-            missing.join(", ")
-        )))
+        Err(unlike(&self.wanted, &names))
     }
 
     pub(super) fn row<'c>(
@@ -290,6 +281,23 @@ impl<'a, 'b> Rows<'a, 'b> {
             .map_err(|e| Fault::caused_by("read a file", e))?;
         (self.take)(Kind::Rows, batch)
     }
+}
+
+/// Why a file with these headings cannot be read. Files that were taken before have the former ones,
+/// so that the settings cannot follow.
+fn unlike(wanted: &[&str], names: &[&str]) -> Fault {
+    let untyped = |all: &[&str]| -> Vec<renamed::Column> {
+        all.iter().map(|name| ((*name).to_owned(), None)).collect()
+    };
+    let missing = renamed::missing(&untyped(wanted), &untyped(names), |own, name| own == name);
+    let names: Vec<&str> = missing.iter().map(|one| one.name.as_str()).collect();
+    let told: Vec<String> = missing.iter().map(renamed::Missing::told).collect();
+    Fault::new(format!(
+        "the file has no column {}; {}. Have the file made with the former headings, by which earlier \
+         files are read again for new subscribers",
+        names.join(", "),
+        told.join("; ")
+    ))
 }
 
 /// The file as UTF-8. Bytes that mean nothing become U+FFFD, and the rows that hold one are for the

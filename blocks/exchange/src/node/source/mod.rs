@@ -5,6 +5,7 @@ pub mod http;
 mod numeric;
 pub mod odbc;
 mod postgres;
+mod renamed;
 mod replication;
 pub mod table;
 

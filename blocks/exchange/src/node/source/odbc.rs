@@ -13,7 +13,10 @@ use arrow_odbc::{
 };
 use kernel::Fault;
 
-use super::failed;
+use super::{
+    failed,
+    renamed::{Column, Family},
+};
 use crate::node::config::with_environment;
 
 /// Seconds to wait for a connection.
@@ -55,6 +58,20 @@ impl Session {
     pub fn run(&self, sql: &str) -> Result<(), Fault> {
         let done = self.connection.execute(sql, (), None);
         done.map(drop).map_err(|e| failed("prepare the source", e))
+    }
+
+    /// Columns of a query.
+    pub fn columns(&self, sql: &str) -> Result<Vec<Column>, Fault> {
+        let failed = |e| failed("read the source's columns", e);
+        let cursor = self.connection.execute(sql, (), None).map_err(failed)?;
+        let mut cursor = cursor.ok_or_else(|| Fault::new("the source answers no rows"))?;
+        let schema = arrow_schema_from(&mut cursor, None, false)
+            .map_err(|e| super::failed("read the source's columns", e))?;
+        let columns = schema.fields().iter().map(|field| {
+            let family = Family::of_arrow(field.data_type());
+            (field.name().clone(), Some(family))
+        });
+        Ok(columns.collect())
     }
 
     /// Rows of a query, with texts of so many bytes.

@@ -23,7 +23,11 @@ use sea_orm::sqlx::{
 };
 use tokio::{runtime::Handle, sync::Mutex};
 
-use super::{failed, numeric::Numeric};
+use super::{
+    failed,
+    numeric::Numeric,
+    renamed::{self, Family},
+};
 use crate::node::config::with_environment;
 
 /// Bytes and rows that are handed on at once.
@@ -73,6 +77,23 @@ impl Session {
         };
         let done = Handle::current().block_on(run);
         done.map(drop).map_err(|e| failed("prepare the source", e))
+    }
+
+    /// Columns of a query.
+    pub fn columns(&self, sql: &str) -> Result<Vec<renamed::Column>, Fault> {
+        let ask = async {
+            let mut connection = self.connection.lock().await;
+            let prepared = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str());
+            let prepared = prepared
+                .await
+                .map_err(|e| failed("read the source's columns", e))?;
+            let columns = prepared.columns().iter().map(|column| {
+                let family = Way::of(column.type_info().name()).family();
+                (column.name().to_owned(), Some(family))
+            });
+            Ok(columns.collect())
+        };
+        Handle::current().block_on(ask)
     }
 
     /// Rows of a query.
@@ -177,6 +198,18 @@ impl Way {
             "BYTEA" => Self::Bytes,
             "UUID" => Self::Uuid,
             _ => Self::Written,
+        }
+    }
+
+    fn family(self) -> Family {
+        match self {
+            Self::Boolean => Family::Boolean,
+            Self::Small | Self::Integer | Self::Large | Self::Number => Family::Whole,
+            Self::Real | Self::Double | Self::Numeric | Self::Money => Family::Fraction,
+            Self::Date => Family::Date,
+            Self::Moment | Self::Zoned => Family::Moment,
+            Self::Text | Self::Uuid | Self::Written => Family::Text,
+            Self::Bytes => Family::Other,
         }
     }
 

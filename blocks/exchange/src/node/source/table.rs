@@ -7,7 +7,11 @@ use arrow::{
 };
 use kernel::Fault;
 
-use super::{End, Plan, Take, odbc, postgres, replication};
+use super::{
+    End, Plan, Take, odbc, postgres,
+    renamed::{self, Family},
+    replication,
+};
 use crate::{
     data::chunk::Kind,
     node::config::{OdbcSource, Publication, SourceColumn, is_postgres},
@@ -55,14 +59,13 @@ pub fn read(
         publication,
         source,
     };
-    if let Some(replication) = &source.replication {
-        return replication::read(&reader, replication, plan, take);
-    }
-    match (&source.changes, &source.watermark) {
-        (Some(_), _) => reader.by_changes(plan, take),
-        (None, Some(_)) => reader.by_watermark(plan, take),
-        (None, None) => reader.all(None, take).map(|()| End::default()),
-    }
+    let read = match (&source.replication, &source.changes, &source.watermark) {
+        (Some(replication), _, _) => replication::read(&reader, replication, plan, take),
+        (None, Some(_), _) => reader.by_changes(plan, take),
+        (None, None, Some(_)) => reader.by_watermark(plan, take),
+        (None, None, None) => reader.all(None, take).map(|()| End::default()),
+    };
+    read.map_err(|fault| reader.explained(fault))
 }
 
 pub(super) struct Reader<'a> {
@@ -184,6 +187,55 @@ impl Reader<'_> {
             watermark: end,
             is_full: false,
         })
+    }
+
+    /// A fault with what became of columns, where some are not there any more.
+    fn explained(&self, fault: Fault) -> Fault {
+        // A connection that broke or was refused for another reason tells nothing of columns.
+        let Ok(there) = self.there() else {
+            return fault;
+        };
+        let columns = self.publication.columns.iter();
+        let columns = columns.map(|c| (c.source(), Some(Family::of(c.kind))));
+        let watermark = self.source.watermark.as_deref().map(|name| (name, None));
+        let wanted = columns
+            .chain(watermark)
+            .filter(|(name, _)| renamed::is_column(name));
+        let mut all: Vec<renamed::Column> = Vec::new();
+        for (name, family) in wanted {
+            if !all.iter().any(|(known, _)| known == name) {
+                all.push((name.to_owned(), family));
+            }
+        }
+        let missing = renamed::missing(&all, &there, renamed::is_same);
+        if missing.is_empty() {
+            return fault;
+        }
+        let told: Vec<String> = missing.iter().map(renamed::Missing::told).collect();
+        let text = format!(
+            "{}; in {}, {}. Where the department confirms it, its steward has the new name put into \
+             the node's settings (from = of the column, or watermark =); columns at the hub stay, and \
+             reading goes on where it stopped",
+            fault.chain(),
+            self.source.table,
+            told.join("; ")
+        );
+        let is_transient = fault.is_transient;
+        let fault = Fault::new(text);
+        if is_transient {
+            fault.transient()
+        } else {
+            fault
+        }
+    }
+
+    /// Columns that the table has.
+    fn there(&self) -> Result<Vec<renamed::Column>, Fault> {
+        let sql = format!("SELECT * FROM {} WHERE 1 = 0", self.source.table);
+        match &self.database {
+            Database::Odbc(session) => session.columns(&sql),
+            Database::Postgres(session) => session.columns(&sql),
+        }
     }
 
     pub(super) fn table(&self) -> &str {
