@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod ahead;
+mod bulk;
 mod copying;
 mod cutting;
 mod doors;
