@@ -11,7 +11,7 @@ use super::{Hub, Peer, may, may_at, store, terms::Offer};
 use crate::{
     data::{Shape, is_code},
     event,
-    schema::publication,
+    schema::{node, publication},
     wire::{Announce, Announced, PublicationState as State},
 };
 
@@ -121,14 +121,14 @@ async fn note(hub: &Hub, tx: &::store::Tx, peer: &Peer, asked: Announce) -> Resu
         store::insert(tx, row).await?;
         return Ok(answer);
     };
-    if known.node != peer.0.code {
-        return Err(Error::refused("exchange-publication-foreign"));
-    }
     let mut row = publication::Model {
         resource: asked.resource,
         title: asked.title,
         ..known.clone()
     };
+    if known.node != peer.0.code {
+        take_over(tx, peer, &mut row).await?;
+    }
     let current = row.announced.as_ref().unwrap_or(&row.shape);
     let is_elsewhere = row.resource != known.resource;
     if *current != shape || is_elsewhere {
@@ -152,6 +152,24 @@ async fn note(hub: &Hub, tx: &::store::Tx, peer: &Peer, asked: Announce) -> Resu
         store::update(tx, row).await?;
     }
     Ok(answer)
+}
+
+/// A department that comes with another node goes on with what its former one offered, if that was
+/// shut out; it begins with all rows, and a steward opens it first. Anybody else chooses another code.
+async fn take_over(tx: &::store::Tx, peer: &Peer, row: &mut publication::Model) -> Result<()> {
+    let former = store::lookup::<node::Entity>(&**tx, row.node.clone()).await?;
+    let is_gone = former.is_some_and(|node| node.state == "revoked");
+    if !is_gone || row.org != peer.0.org {
+        return Err(Error::refused("exchange-publication-foreign"));
+    }
+    row.node.clone_from(&peer.0.code);
+    row.wants_full = true;
+    row.opened_as = None;
+    if row.state == State::Open.name() {
+        row.state = State::Announced.name().into();
+    }
+    row.announced_at = micros(tx.now());
+    moved(tx, &peer.trace(), row)
 }
 
 fn moved(tx: &::store::Tx, who: &str, row: &publication::Model) -> Result<()> {

@@ -176,3 +176,32 @@ async fn a_node_tells_its_trouble(db: Db, clock: Arc<ManualClock>) {
 fn clock_now(clock: &ManualClock) -> i64 {
     kernel::clock::micros(kernel::Clock::now(clock))
 }
+
+/// A department that comes with another node goes on with its publication, once the former one is
+/// shut out and a steward opened it; another department never does.
+#[db_test(migrations = migrations)]
+async fn a_new_node_takes_over_from_one_that_was_shut_out(db: Db, clock: Arc<ManualClock>) {
+    let house = House::open(db, &clock).await;
+    std::fs::create_dir_all(house.file("in")).unwrap();
+    let settings = format!(
+        "[[publication]]\ncode = \"v\"\ntitle = \"示范（合成）\"\nkey = [\"k\"]\nevery_seconds = 0\n\
+         source = {{ kind = \"folder\", path = \"{}\" }}\ncolumns = [{{ name = \"k\", required = true }}]\n",
+        house.file("in").display()
+    );
+    std::fs::write(house.file("in").join("1.csv"), "k\n1\n").unwrap();
+    let mut old = house.node("old", POLICE, &settings).await;
+    old.round(false).await.unwrap();
+    house.publish("v").await;
+    old.round(true).await.unwrap();
+    let mut new = house.node("new", POLICE, &settings).await;
+    new.round(true).await.unwrap_err();
+    enrolment::revoke(&house.app, &steward(), "old", "更换（合成）")
+        .await
+        .unwrap();
+    let mut foreign = house.node("foreign", CIVIL, &settings).await;
+    foreign.round(true).await.unwrap_err();
+    new.round(true).await.unwrap();
+    assert_eq!(new.waiting(), ["v"]);
+    house.publish("v").await;
+    assert_eq!(new.round(true).await.unwrap().sent, 1);
+}
