@@ -18,7 +18,8 @@ use kernel::{
     clock::{from_micros, micros},
 };
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,21 +32,22 @@ use crate::{event, schema::superior, words};
 pub struct Place(pub PathBuf);
 
 impl Place {
-    /// The node at the superior hub.
-    pub fn superior(&self) -> Folder {
-        Folder(self.0.join("superior"))
+    /// The node at the superior hub, which is called so here.
+    pub fn superior(&self, here: &str) -> Folder {
+        Folder(self.0.join(here))
     }
 
-    /// The node at this hub.
-    pub fn own(&self) -> Folder {
-        Folder(self.0.join("own"))
+    /// The node at this hub, which is called so.
+    pub fn own(&self, here: &str) -> Folder {
+        let suffix = here.strip_prefix(NODE).unwrap_or_default();
+        Folder(self.0.join(format!("own{suffix}")))
     }
 }
 
-/// How the node that brings the superior's rows is called at this hub, and whom this hub's stewards
-/// subscribe so that rows go up.
+/// How the node that brings the first superior's rows is called at this hub, and whom this hub's
+/// stewards subscribe so that rows go up. Each later superior has a node of its own, `superior-2` and
+/// so on: nothing that is said of the former one holds for it.
 pub const NODE: &str = "superior";
-const ONLY: &str = "superior";
 
 /// What a superior's steward handed over.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -107,6 +109,9 @@ pub struct Superior {
     /// How this hub is called there.
     #[schema(example = "yungang")]
     pub node: String,
+    /// How the superior is called here: whom stewards subscribe so that rows go up.
+    #[schema(example = "superior")]
+    pub here: String,
     pub is_joined: bool,
     pub standing: Standing,
     pub joined_at: DateTime<Utc>,
@@ -126,6 +131,7 @@ impl From<superior::Model> for Superior {
             reported_at: row.reported_at.map(from_micros),
             hub: row.hub,
             node: row.node,
+            here: row.id,
             problem: row.problem,
         }
     }
@@ -135,9 +141,24 @@ pub(crate) fn may(app: &App, actor: &Actor, action: &str) -> Result<()> {
     actor.may(&*app.part::<Gate>()?, action, &Resource::system())
 }
 
+/// The superior that this hub joined last.
 pub(crate) async fn row(db: &impl ConnectionTrait) -> Result<Option<superior::Model>> {
-    let found = superior::Entity::find_by_id(ONLY).one(db).await;
+    let found = superior::Entity::find()
+        .order_by_desc(superior::Column::JoinedAt)
+        .order_by_desc(superior::Column::Id)
+        .one(db)
+        .await;
     found.map_err(|e| fault("read the superior hub", e).into())
+}
+
+/// Superiors that do not know yet that this hub left.
+pub(crate) async fn leaving(db: &impl ConnectionTrait) -> Result<Vec<superior::Model>> {
+    let found = superior::Entity::find()
+        .filter(superior::Column::State.eq(Standing::Leaving.name()))
+        .order_by_asc(superior::Column::Id)
+        .all(db)
+        .await;
+    found.map_err(|e| fault("read superior hubs", e).into())
 }
 
 pub(crate) async fn put(tx: &::store::Tx, row: superior::Model) -> Result<()> {
@@ -180,33 +201,22 @@ pub async fn join(app: &App, actor: &Actor, asked: &Joining) -> Result<Superior>
         return Err(Error::refused("cascade-not-listening"));
     }
     let place = app.part::<Place>()?;
-    let told = |trouble: Trouble| match trouble {
-        Trouble::Refused(why) => {
-            Error::invalid("code", Text::new("cascade-refused").with("why", why))
-        }
-        Trouble::Fault(fault) if fault.is_transient => {
-            let text = Text::new("cascade-unreachable").with("why", fault.chain());
-            Error::invalid("hub", text)
-        }
-        Trouble::Fault(fault) => {
-            let text = Text::new("cascade-refused").with("why", fault.chain());
-            Error::invalid("code", text)
-        }
-    };
-    let membership = enrol::enrol(&place.superior(), asked.hub.trim(), asked.code.trim())
+    let here = here(&hub, &place, asked).await?;
+    must_be_free(app, &here).await?;
+    let membership = enrol::enrol(&place.superior(&here), asked.hub.trim(), asked.code.trim())
         .await
         .map_err(told)?;
     let invitation = Invitation {
-        node: NODE.into(),
+        node: here.clone(),
         title: asked.title.trim().to_owned(),
         org: asked.org.clone(),
     };
     let code = enrolment::invite(app, &Actor::system(), &invitation).await?;
-    let own = enrol::enrol(&place.own(), &hub.address(), &code).await;
+    let own = enrol::enrol(&place.own(&here), &hub.address(), &code).await;
     own.map_err(|trouble| Fault::new(format!("join this hub's own exchange: {trouble}")))?;
     let who = actor.trace();
     let fresh = superior::Model {
-        id: ONLY.into(),
+        id: here,
         hub: membership.hub,
         node: membership.node,
         state: Standing::Joined.name().into(),
@@ -232,6 +242,57 @@ pub async fn join(app: &App, actor: &Actor, asked: &Joining) -> Result<Superior>
         })
         .await?;
     Ok(done.into())
+}
+
+/// Why the superior's hub was not joined, at the field where it can be mended.
+fn told(trouble: Trouble) -> Error {
+    let at = |field: &str, key, why: String| Error::invalid(field, Text::new(key).with("why", why));
+    match trouble {
+        Trouble::Refused(why) => at("code", "cascade-refused", why),
+        Trouble::Fault(fault) if fault.is_transient => {
+            at("hub", "cascade-unreachable", fault.chain())
+        }
+        Trouble::Fault(fault) => at("code", "cascade-refused", fault.chain()),
+    }
+}
+
+/// How the superior of a code is called here: as before if this hub knows it, which is by its
+/// authority and its organisation, or by a name that nobody has.
+async fn here(hub: &Hub, place: &Place, asked: &Joining) -> Result<String> {
+    let mut number = 1;
+    loop {
+        let name = match number {
+            1 => NODE.to_owned(),
+            number => format!("{NODE}-{number}"),
+        };
+        let node = enrolment::lookup(hub, &name).await?;
+        let is_own = place.own(&name).membership().is_ok();
+        let is_its = node.is_none_or(|node| is_own && node.org == asked.org);
+        let is_from = match place.superior(&name).membership() {
+            Ok(known) => enrol::is_from(&known, &asked.code).map_err(|fault| told(fault.into()))?,
+            Err(_) => true,
+        };
+        if is_its && is_from {
+            return Ok(name);
+        }
+        number += 1;
+    }
+}
+
+/// There is one superior at a time, and one that this hub leaves hears of it before it is joined
+/// again: what flowed there must have ended.
+async fn must_be_free(app: &App, here: &str) -> Result<()> {
+    let known = row(app.db().read()).await?;
+    let is_joined = |row: &superior::Model| row.state == Standing::Joined.name();
+    if known.is_some_and(|row| is_joined(&row) && row.id != here) {
+        return Err(Error::refused("cascade-still-joined"));
+    }
+    let leaving = leaving(app.db().read()).await?;
+    if leaving.iter().any(|row| row.id == here) {
+        crate::work::tell(app, here).await.map_err(told)?;
+        left(app, here).await?;
+    }
+    Ok(())
 }
 
 fn findings(asked: &Joining) -> Vec<Finding> {
@@ -274,7 +335,8 @@ pub async fn leave(app: &App, actor: &Actor) -> Result<()> {
 pub(crate) async fn end(app: &App, to: Standing, reason: String, who: String) -> Result<()> {
     let hub = app.part::<Hub>()?;
     let own = hub.clone();
-    app.db()
+    let here = app
+        .db()
         .write(move |tx| {
             let (hub, who, reason) = (own.clone(), who.clone(), reason.clone());
             async move {
@@ -287,32 +349,36 @@ pub(crate) async fn end(app: &App, to: Standing, reason: String, who: String) ->
                     ..known
                 };
                 put(&tx, ended.clone()).await?;
-                above::close_node(&tx, NODE, &who).await?;
-                enrolment::revoke_in(&hub, &tx, NODE, &reason, &who).await?;
-                moved(&tx, &who, &ended)
+                above::close_node(&tx, &ended.id, &who).await?;
+                enrolment::revoke_in(&hub, &tx, &ended.id, &reason, &who).await?;
+                moved(&tx, &who, &ended)?;
+                Ok(ended.id)
             }
         })
         .await?;
-    enrolment::shut_out(&hub, NODE);
+    enrolment::shut_out(&hub, &here);
     Ok(())
 }
 
 /// Notes that the superior knows that this hub left.
-pub(crate) async fn left(app: &App) -> Result<()> {
+pub(crate) async fn left(app: &App, here: &str) -> Result<()> {
+    let here = here.to_owned();
     app.db()
-        .write(move |tx| async move {
-            let known = row(&*tx).await?;
-            let known = known.filter(|row| row.state == Standing::Leaving.name());
-            let Some(known) = known else {
-                return Ok(());
-            };
-            let left = superior::Model {
-                state: Standing::Left.name().into(),
-                problem: String::new(),
-                ..known
-            };
-            put(&tx, left.clone()).await?;
-            moved(&tx, &Actor::system().trace(), &left)
+        .write(move |tx| {
+            let here = here.clone();
+            async move {
+                let all = leaving(&*tx).await?;
+                let Some(known) = all.into_iter().find(|row| row.id == here) else {
+                    return Ok(());
+                };
+                let left = superior::Model {
+                    state: Standing::Left.name().into(),
+                    problem: String::new(),
+                    ..known
+                };
+                put(&tx, left.clone()).await?;
+                moved(&tx, &Actor::system().trace(), &left)
+            }
         })
         .await
 }

@@ -45,6 +45,7 @@ fn facts(p: &Page, superior: &Superior) -> Vec<Fact> {
     vec![
         Fact::new(p.t("datahub-cascade-hub"), &superior.hub),
         Fact::new(p.t("datahub-cascade-node"), &superior.node),
+        Fact::new(p.t("datahub-cascade-here"), &superior.here),
         Fact::new(p.t("datahub-cascade-joined"), p.stamp(superior.joined_at)),
         Fact::new(p.t("datahub-cascade-seen"), moment(superior.seen_at)),
         Fact::new(
@@ -87,10 +88,11 @@ async fn page<'a>(
     f: Fields,
 ) -> Result<CascadePage<'a>, WebError> {
     let superior = join::standing(app, actor).await?;
+    let here = superior.as_ref().map_or(NODE, |own| &own.here).to_owned();
     let mut up = subscription::list(app, actor).await?;
-    up.retain(|row| row.node == NODE && row.state != subscription::State::Withdrawn);
+    up.retain(|row| row.node == here && row.state != subscription::State::Withdrawn);
     let mut down = publication::list(app, actor).await?;
-    down.retain(|row| row.node == NODE);
+    down.retain(|row| row.node == here);
     Ok(CascadePage {
         crumbs: vec![
             Crumb::new(p.t("datahub-menu-exchange"), "/work/exchange"),

@@ -5,6 +5,7 @@ cascade-refused = The superior hub did not accept: { $why }
 cascade-unreachable = The superior hub cannot be reached: { $why }; check its address and the firewall.
 cascade-hub = The address begins with https://, as https://hub.example.gov.cn:8444; write it so.
 cascade-code-missing = Enter the one-time code that the superior hub gave.
+cascade-still-joined = This hub belongs to another superior; leave that one first.
 cascade-not-joined = This hub has no superior now.
 cascade-left-by-itself = The inferior hub left.
 cascade-own-left = This hub left its superior.

@@ -5,6 +5,7 @@ cascade-refused = 上级中心没有接受：{ $why }
 cascade-unreachable = 连不上上级中心：{ $why }；请核对地址和防火墙。
 cascade-hub = 地址须以 https:// 开头，例如 https://hub.example.gov.cn:8444；请改正。
 cascade-code-missing = 请填写上级中心给的一次性编码。
+cascade-still-joined = 本中心还属于另一个上级中心；请先退出。
 cascade-not-joined = 本中心现在没有上级中心。
 cascade-left-by-itself = 下级中心已退出。
 cascade-own-left = 本中心已退出上级中心。

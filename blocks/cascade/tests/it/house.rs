@@ -122,15 +122,23 @@ impl Centre {
     }
 
     pub async fn join(&self, superior: &Centre) {
+        self.join_as(superior, "yungang", CENTRE).await.unwrap();
+    }
+
+    /// Joins a superior of that organisation, which calls this hub so.
+    pub async fn join_as(
+        &self,
+        superior: &Centre,
+        node: &str,
+        org: &str,
+    ) -> kernel::Result<cascade::Superior> {
         let joining = Joining {
             hub: superior.url.clone(),
-            code: superior.invite("yungang", CENTRE).await,
-            org: CENTRE.into(),
+            code: superior.invite(node, CENTRE).await,
+            org: org.into(),
             title: "示范省（合成）".into(),
         };
-        cascade::join::join(&self.app, &steward(), &joining)
-            .await
-            .unwrap();
+        cascade::join::join(&self.app, &steward(), &joining).await
     }
 
     pub async fn publish(&self, code: &str) {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use cascade::{inferior, join::Standing};
 use exchange::{
-    hub::subscription::State::{Active, Withdrawn},
+    hub::{
+        publication,
+        subscription::State::{Active, Withdrawn},
+    },
     node::{
         client::{Client, Trouble},
         run::Node,
@@ -15,13 +18,14 @@ use kernel::ManualClock;
 use store::{Db, db_test};
 
 use crate::{
-    house::{CIVIL, Centre, POLICE, migrations, source, steward, target},
+    house::{CENTRE, CIVIL, Centre, POLICE, migrations, source, steward, target},
     relaying::put,
 };
 
 struct Flows {
     province: Centre,
     city: Centre,
+    city_source: Node,
     province_source: Node,
     city_target: Node,
 }
@@ -69,6 +73,7 @@ async fn flowing(db: Db, clock: &ManualClock) -> Flows {
     Flows {
         province,
         city,
+        city_source,
         province_source,
         city_target,
     }
@@ -90,7 +95,11 @@ async fn all_is_closed(flows: &mut Flows) {
         ("open", vec![Withdrawn])
     );
     // Not even to whom the certificate was stolen from.
-    let folder = city.app.part::<cascade::Place>().unwrap().superior();
+    let folder = city
+        .app
+        .part::<cascade::Place>()
+        .unwrap()
+        .superior(cascade::join::NODE);
     let mut client = Client::member(&folder, &folder.membership().unwrap()).unwrap();
     let work = client.act::<Work>(action::WORK, &()).await;
     assert!(matches!(work, Err(Trouble::Refused(_))), "{work:?}");
@@ -172,4 +181,77 @@ async fn a_hub_that_is_struck_off_closes_its_end_and_may_come_again(
     let before = flows.city.batches("codes").await.len();
     assert_eq!(flows.city.relay().await, 1);
     assert_eq!(flows.city.batches("codes").await.len(), before + 1);
+}
+
+/// Another superior starts with nothing of the former one's, which hears of the leaving when it is back;
+/// under another name a hub goes on there with what it published.
+#[db_test(migrations = migrations)]
+async fn a_hub_may_go_to_another_superior_and_come_back(db: Db, clock: Arc<ManualClock>) {
+    let mut flows = flowing(db, &clock).await;
+    let other = Centre::beside().await;
+    let early = flows.city.join_as(&other, "yungang-b", CIVIL).await;
+    let Err(kernel::Error::Refused(text)) = early else {
+        panic!("{early:?}")
+    };
+    assert_eq!(text.key, "cascade-still-joined");
+    flows.province.stop().await;
+    cascade::join::leave(&flows.city.app, &steward())
+        .await
+        .unwrap();
+    let joined = flows.city.join_as(&other, "yungang-b", CIVIL).await;
+    let joined = joined.unwrap();
+    assert_eq!(
+        (joined.node.as_str(), joined.here.as_str()),
+        ("yungang-b", "superior-2")
+    );
+    flows.city.relay().await;
+    assert_eq!(flows.city.standing().await.standing, Standing::Joined);
+    assert_eq!(other.inferior().await.state, inferior::State::Joined);
+    // Nothing that was for the former one is for this one.
+    let offered = publication::list(&other.app, &steward()).await.unwrap();
+    assert!(offered.is_empty(), "{offered:?}");
+    assert_eq!(flows.city.flow("births", "superior").await.1, [Withdrawn]);
+    assert_eq!(flows.city.flow("births", "superior-2").await.1, []);
+    assert_eq!(flows.city.flow("codes", "superior").await.0, "suspended");
+
+    flows.city.subscribe("births", "superior-2").await;
+    flows.city_source.round(false).await.unwrap();
+    flows.city.relay().await;
+    other.publish("births").await;
+    flows.city.relay().await;
+    assert_eq!(other.batches("births").await, [(1, 1, true)]);
+    let before = flows.province.batches("births").await;
+
+    // The former one hears of it, and has nothing more.
+    flows.province.restart().await;
+    clock.advance(chrono::TimeDelta::minutes(2));
+    flows.city.relay().await;
+    assert!(flows.province.revoked("yungang").await.is_some());
+    assert_eq!(flows.province.batches("births").await, before);
+
+    cascade::join::leave(&flows.city.app, &steward())
+        .await
+        .unwrap();
+    flows.city.relay().await;
+    assert_eq!(other.inferior().await.state, inferior::State::Left);
+    let joined = flows
+        .city
+        .join_as(&flows.province, "yungang-2", CENTRE)
+        .await;
+    let joined = joined.unwrap();
+    assert_eq!(
+        (joined.node.as_str(), joined.here.as_str()),
+        ("yungang-2", "superior")
+    );
+    flows.city.subscribe("births", "superior").await;
+    flows.city_source.round(false).await.unwrap();
+    flows.city.relay().await;
+    assert_eq!(
+        flows.province.flow("births", "yungang-2").await.0,
+        "suspended"
+    );
+    flows.province.publish("births").await;
+    flows.city.relay().await;
+    let now = flows.province.batches("births").await;
+    assert_eq!(now.len(), before.len() + 1, "{now:?}");
 }

@@ -26,7 +26,11 @@ pub async fn name_centre(centre: &Centre) {
 }
 
 fn client(centre: &Centre) -> Client {
-    let folder = centre.app.part::<cascade::Place>().unwrap().superior();
+    let folder = centre
+        .app
+        .part::<cascade::Place>()
+        .unwrap()
+        .superior(cascade::join::NODE);
     Client::member(&folder, &folder.membership().unwrap()).unwrap()
 }
 

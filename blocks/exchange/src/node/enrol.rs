@@ -56,6 +56,14 @@ pub async fn enrol(folder: &Folder, hub: &str, code: &str) -> Result<Membership,
     Ok(membership)
 }
 
+/// Whether a code is from the hub where this node is a member: from the same authority, whatever its
+/// address.
+pub fn is_from(membership: &Membership, code: &str) -> Result<bool, Fault> {
+    let (_, wanted) = read_code(code)?;
+    let own = certificate::from_pem(&membership.authority)?;
+    Ok(pin(&certificate::fingerprint(&certificate::to_der(&own)?)) == wanted)
+}
+
 fn read_code(code: &str) -> Result<(String, String), Fault> {
     let mut parts = code.trim().split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
