@@ -82,6 +82,18 @@ pub(crate) struct OfLake;
 
 #[async_trait]
 impl lake::Grants for OfLake {
+    /// What the catalog's list of exclusions names, however its entry was shared before.
+    async fn withholds(&self, db: &Db, table: &lake::Table) -> Result<bool> {
+        for binding in bind::of_table(db.read(), &table.id).await? {
+            let entry = catalog::resource::store::of_code(db.read(), &binding.code).await?;
+            let Some(entry) = entry else { continue };
+            if catalog::list::exclusion(db.read(), &entry).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Columns of the granted items. A grant of rows that are named in words gives none: what
     /// they are, a steward puts into conditions of a subscription.
     async fn columns(

@@ -11,11 +11,14 @@ use kernel::{Fault, Result};
 use store::Db;
 use tokio::{runtime::Runtime, sync::Semaphore};
 
-use crate::{Settings, Table, delta::Place};
+use crate::{Settings, Table, declaration::Sharing, delta::Place};
 
-/// The grants that departments hold, as blocks above know them.
+/// Who may read what of the lake beside its own department, as blocks above know it.
 #[async_trait]
 pub trait Grants: Send + Sync {
+    /// Whether a table is not shared with other departments today, whatever its declaration says.
+    async fn withholds(&self, db: &Db, table: &Table) -> Result<bool>;
+
     /// Columns of a table that these departments (credit codes) may read today.
     async fn columns(&self, db: &Db, table: &Table, orgs: &[String]) -> Result<BTreeSet<String>>;
 }
@@ -83,6 +86,14 @@ impl Lake {
 
     pub(crate) fn grants(&self) -> Option<&Arc<dyn Grants>> {
         self.0.grants.get()
+    }
+
+    /// With whom a table is shared today.
+    pub(crate) async fn sharing(&self, table: &Table) -> Result<Sharing> {
+        match self.grants() {
+            Some(grants) if grants.withholds(&self.0.db, table).await? => Ok(Sharing::Withheld),
+            _ => Ok(table.sharing),
+        }
     }
 
     pub(crate) fn runtime(&self) -> Result<&tokio::runtime::Handle, Fault> {

@@ -147,6 +147,41 @@ async fn rows_in_words_give_nothing_and_free_tables_need_no_grant(db: Db, clock:
     assert!(seen.iter().all(|row| row[0] != PEOPLE[0].1), "{seen:?}");
 }
 
+#[db_test(migrations = migrations)]
+async fn what_is_excluded_is_not_read_in_the_lake(db: Db, clock: Arc<ManualClock>) {
+    use catalog::list::{self, Kind, NewLine};
+    let house = House::open(db, &clock).await;
+    let (_police, id, code) = hukou(&house).await;
+    let mut free = people();
+    free.share_type = "1".into();
+    free.share_condition = String::new();
+    let name = free.name.clone();
+    revise(&house, &id, free).await;
+    house.settle().await;
+    let count = "SELECT count(*) FROM ods_hukou";
+    assert_eq!(ask(&house, "tobacco", count).await.unwrap()[0][0], 4);
+    let steward = house.officer("steward").await;
+    // By its code, and by department and name.
+    for (name, code) in [("户籍", code.as_str()), (name.as_str(), "")] {
+        let line = NewLine {
+            kind: Kind::Negative,
+            org: POLICE.into(),
+            name: name.into(),
+            basis: "《某法》第九条".into(),
+            resource_code: code.into(),
+            ..NewLine::default()
+        };
+        let line = list::add(&house.app, &steward, &line).await.unwrap();
+        assert_eq!(refused(&house, "tobacco", count).await, "lake-sql-withheld");
+        let own = ask(&house, "city-police-examiner", count).await.unwrap();
+        assert_eq!(own[0][0], 4);
+        list::answer(&house.app, &steward, &line, 1, "", "依据已废止")
+            .await
+            .unwrap();
+        assert_eq!(ask(&house, "tobacco", count).await.unwrap()[0][0], 4);
+    }
+}
+
 async fn uses(house: &House, login: &str, page: &PageRequest) -> Uses {
     let citizen = house.citizen(login).await;
     trace::of_own(&house.app, &citizen, page).await.unwrap()

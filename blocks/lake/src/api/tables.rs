@@ -53,8 +53,17 @@ pub(super) struct LakeTableColumn {
 #[utoipa::path(get, path = "/api/lake/tables", tag = "lake",
     responses((status = 200, body = Vec<LakeTable>), (status = 403)))]
 pub(super) async fn list(State(app): State<App>, actor: Actor) -> Door<Vec<LakeTable>> {
-    let tables = crate::tables(&app, &actor).await?;
-    let view = |table: crate::Table| LakeTable {
+    let lake = app.part::<crate::Lake>()?;
+    let mut all = Vec::new();
+    for table in crate::tables(&app, &actor).await? {
+        let sharing = lake.sharing(&table).await?;
+        all.push(view(table, sharing));
+    }
+    Ok(Json(all))
+}
+
+fn view(table: crate::Table, sharing: Sharing) -> LakeTable {
+    LakeTable {
         columns: table
             .columns
             .iter()
@@ -71,9 +80,8 @@ pub(super) async fn list(State(app): State<App>, actor: Actor) -> Door<Vec<LakeT
         title_en: table.title.en,
         org: table.org,
         key: table.key,
-        sharing: table.sharing,
-    };
-    Ok(Json(tables.into_iter().map(view).collect()))
+        sharing,
+    }
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -256,7 +256,8 @@ async fn given(
     actor: &Actor,
     table: &Table,
 ) -> Result<Option<BTreeSet<String>>> {
-    if table.sharing == Sharing::Free {
+    let sharing = lake.sharing(table).await?;
+    if sharing == Sharing::Free {
         return Ok(None);
     }
     let db = &lake.0.db;
@@ -268,14 +269,14 @@ async fn given(
         Err(error) => return Err(error),
     }
     let columns = match lake.grants() {
-        Some(grants) if table.sharing == Sharing::Granted => {
+        Some(grants) if sharing == Sharing::Granted => {
             let orgs = asking_orgs(gate, actor, &thing)?;
             grants.columns(db, table, &orgs).await?
         }
         _ => BTreeSet::new(),
     };
     if columns.is_empty() {
-        let key = match table.sharing {
+        let key = match sharing {
             Sharing::Withheld => "lake-sql-withheld",
             Sharing::Free | Sharing::Granted => "lake-sql-grant",
         };
