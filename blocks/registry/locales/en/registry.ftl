@@ -25,6 +25,7 @@ registry-merge-itself = A record cannot be merged with itself; choose another.
 registry-merge-merged = One of the two counts for another record already; choose the record that it was merged into.
 registry-merge-undone = This merge was undone already; nothing is left to do.
 registry-merge-taken = The record { $record } has the value of { $field } by now, which no two records may have; correct one of them first.
+registry-merge-taken-unnamed = Another record has the value of { $field } by now, which no two records may have; ask who reads the registry to correct one of them first.
 registry-declaration-incompatible = { $reason }; { $remedy }.
 registry-objection-key = The number is what the record is; it cannot be doubted. If two records are one, ask for a merge.
 registry-objection-there = An objection to this field is being checked; wait for its result.

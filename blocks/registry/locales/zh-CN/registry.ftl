@@ -25,6 +25,7 @@ registry-merge-itself = 一条记录不能与自己合并；请另选一条。
 registry-merge-merged = 其中一条记录已并入其他记录；请选择合并后的记录。
 registry-merge-undone = 这次合并已经撤销，无需重复办理。
 registry-merge-taken = 记录 { $record } 已占用 { $field } 的值，该值不得重复；请先更正其中之一。
+registry-merge-taken-unnamed = 另一条记录已占用 { $field } 的值，该值不得重复；请有权查询该登记库的人先更正其中之一。
 registry-declaration-incompatible = { $reason }；{ $remedy }。
 registry-objection-key = 编号是记录的身份，不能提出异议；如两条记录属同一主体，请申请合并。
 registry-objection-there = 这个字段已有正在核查的异议；请等待结果。

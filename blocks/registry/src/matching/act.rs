@@ -314,10 +314,12 @@ pub async fn decide(
         may(app, actor, "registry.merge", &row.registry).await?;
     }
     let (id, who, deciding) = (id.to_owned(), actor.trace(), deciding.clone());
-    app.db()
+    let own = declaration.clone();
+    let done = app
+        .db()
         .write(move |tx| {
             let (id, who, deciding) = (id.clone(), who.clone(), deciding.clone());
-            let (declaration, reason) = (declaration.clone(), reason.clone());
+            let (declaration, reason) = (own.clone(), reason.clone());
             async move {
                 let row = store::get_pair(&*tx, &id).await?;
                 if row.version != deciding.version {
@@ -326,7 +328,8 @@ pub async fn decide(
                 decide_in(&tx, &declaration, row, deciding.verdict, &reason, &who).await
             }
         })
-        .await
+        .await;
+    act::discreet(app, actor, &declaration, done)
 }
 
 async fn decide_in(

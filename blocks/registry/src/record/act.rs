@@ -490,13 +490,40 @@ pub async fn merge(
         return Err(Error::invalid("into", Text::new("registry-merge-itself")));
     }
     let (from, into, who) = (from.to_owned(), into.to_owned(), actor.trace());
-    app.db()
+    let own = declaration.clone();
+    let done = app
+        .db()
         .write(move |tx| {
-            let (declaration, reason) = (declaration.clone(), reason.clone());
+            let (declaration, reason) = (own.clone(), reason.clone());
             let (from, into, who) = (from.clone(), into.clone(), who.clone());
             async move { merge_in(&tx, &declaration, &from, &into, &reason, &who).await }
         })
-        .await
+        .await;
+    discreet(app, actor, &declaration, done)
+}
+
+/// Who may not read the registry does not hear which record has a value.
+pub(crate) fn discreet<T>(
+    app: &App,
+    actor: &Actor,
+    declaration: &Declaration,
+    done: Result<T>,
+) -> Result<T> {
+    let text = match done {
+        Err(Error::Refused(text)) if text.key == apply::TAKEN => text,
+        done => return done,
+    };
+    let gate = app.part::<Gate>()?;
+    match actor.may(&gate, "registry.read", &registry(declaration)) {
+        Ok(()) => Err(Error::Refused(text)),
+        Err(Error::Forbidden { .. }) => {
+            let field = text.args.into_iter().find(|(name, _)| *name == "field");
+            let field = field.map(|(_, field)| field).unwrap_or_default();
+            let text = Text::new("registry-merge-taken-unnamed");
+            Err(Error::Refused(text.with("field", field)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) async fn merge_in(
@@ -562,13 +589,16 @@ pub async fn unmerge(
     actor.may(&*app.part::<Gate>()?, "registry.merge", &resource)?;
     let reason = must_say(reason)?;
     let (id, who) = (merge_id.to_owned(), actor.trace());
-    app.db()
+    let own = declaration.clone();
+    let done = app
+        .db()
         .write(move |tx| {
-            let (declaration, reason) = (declaration.clone(), reason.clone());
+            let (declaration, reason) = (own.clone(), reason.clone());
             let (id, who) = (id.clone(), who.clone());
             async move { unmerge_in(&tx, &declaration, &id, &reason, &who).await }
         })
-        .await
+        .await;
+    discreet(app, actor, &declaration, done)
 }
 
 pub(crate) async fn unmerge_in(

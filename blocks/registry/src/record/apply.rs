@@ -9,7 +9,7 @@ use std::{
 use ::store::Tx;
 use chrono::NaiveDate;
 use kernel::{
-    Error, Fault, Result, Text,
+    Error, Fault, Finding, Result, Text,
     clock::{local_date, micros},
 };
 use sea_orm::ConnectionTrait;
@@ -485,7 +485,11 @@ async fn change_old(
             outcome.refused.push((place, missing));
             continue;
         }
-        write_folded(tx, declaration, &shown, &folded).await?;
+        if let Err(taken) = try_folded(tx, declaration, &shown, &folded).await? {
+            of_shown.pop();
+            outcome.refused.push((place, taken));
+            continue;
+        }
         outcome.updated += 1;
         outcome.written.push(Written {
             record: shown,
@@ -566,8 +570,11 @@ pub(crate) async fn statements_of(
     store::statements(&**tx, declaration, &group).await
 }
 
-/// Refuses records that would show a unique value that another one has, or that two of them would.
-/// Statements that did not count may count again when a merge is made or undone, and somebody else
+/// What a merge is refused with that would show another record's value.
+pub(crate) const TAKEN: &str = "registry-merge-taken";
+
+/// Refuses records that would show a unique value that another one has, or that two of them would;
+/// at the doors [`super::act::discreet`] looks who may hear which one it is. Statements that did not count may count again when a merge is made or undone, and somebody else
 /// may have the value by now.
 pub(crate) async fn need_free(
     tx: &Tx,
@@ -590,7 +597,7 @@ pub(crate) async fn need_free(
             let other = there.get(text).filter(|holder| !is_own(holder)).cloned();
             let twin = taken.insert(text, record.to_owned());
             if let Some(holder) = other.or(twin) {
-                let text = Text::new("registry-merge-taken").with("field", &field.id);
+                let text = Text::new(TAKEN).with("field", &field.id);
                 return Err(Error::Refused(text.with("record", holder)));
             }
         }
@@ -608,15 +615,35 @@ pub(crate) fn hide_unique(declaration: &Declaration, row: &mut Row) {
     }
 }
 
-/// Brings the typed row of a record up to date.
+/// Brings the typed row of a record up to date. Refuses one that would show a unique value of
+/// another record.
 pub async fn write_folded(
     tx: &Tx,
     declaration: &Declaration,
     record: &str,
     folded: &Folded,
 ) -> Result<()> {
+    let taken = try_folded(tx, declaration, record, folded).await?;
+    taken.map_err(|wrong| {
+        let findings = wrong.into_iter();
+        let findings = findings.map(|(id, text)| Finding::new(format!("fields/{id}"), text));
+        Error::Invalid(findings.collect())
+    })
+}
+
+/// The same; answers what another record has, and then writes nothing.
+async fn try_folded(
+    tx: &Tx,
+    declaration: &Declaration,
+    record: &str,
+    folded: &Folded,
+) -> Result<std::result::Result<(), Vec<Wrong>>> {
     let row = store::lookup(&**tx, declaration, record).await?;
     let mut row = row.ok_or_else(|| Fault::new("a record has no row"))?;
+    let taken = newly_taken(tx, declaration, &row, folded).await?;
+    if !taken.is_empty() {
+        return Ok(Err(taken));
+    }
     row.values = folded.values();
     row.state = match (&row.merged_into, folded.is_closed) {
         (Some(_), _) => State::Merged,
@@ -626,7 +653,37 @@ pub async fn write_folded(
     if row.state == State::Merged {
         hide_unique(declaration, &mut row);
     }
-    store::update_row(tx, declaration, &row).await
+    store::update_row(tx, declaration, &row).await?;
+    Ok(Ok(()))
+}
+
+/// Unique values that a record did not show before and another one shows by now: what a source takes
+/// back may bring an older word of another source to light. Whose value it is stays untold.
+async fn newly_taken(
+    tx: &Tx,
+    declaration: &Declaration,
+    row: &Row,
+    folded: &Folded,
+) -> Result<Vec<Wrong>> {
+    let mut wrong = Vec::new();
+    if row.merged_into.is_some() {
+        return Ok(wrong);
+    }
+    for field in declaration.fields.iter().filter(|f| f.is_unique) {
+        let value = folded.fields.get(&field.id).map(|field| &field.told.value);
+        let Some(Value::Text(text)) = value else {
+            continue;
+        };
+        if row.values.get(&field.id) == value {
+            continue;
+        }
+        let asked = HashSet::from([text.as_str()]);
+        let there = store::holders(&**tx, declaration, &field.id, &asked).await?;
+        if there.get(text).is_some_and(|holder| *holder != row.id) {
+            wrong.push((field.id.clone(), Text::new("registry-value-unique")));
+        }
+    }
+    Ok(wrong)
 }
 
 pub(crate) fn new_statement(

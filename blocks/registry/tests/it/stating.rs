@@ -343,6 +343,23 @@ async fn a_merge_is_not_undone_into_what_another_has(db: Db) {
     assert_eq!(text.key, "registry-merge-taken");
     let holder = text.args.iter().find(|(name, _)| *name == "record");
     assert_eq!(holder.unwrap().1, records[2]);
+    // Who merges and may not read is not told whose it is.
+    let gate = house.app.part::<identity::Gate>().unwrap();
+    let own = (
+        "registry.cedar",
+        include_str!("../../policies/registry.cedar"),
+    );
+    let closed = (
+        "closed.cedar",
+        "forbid (principal, action == Action::\"registry.read\", resource);",
+    );
+    gate.load([own, closed]).unwrap();
+    let kernel::Error::Refused(text) = undo().await.unwrap_err() else {
+        panic!("it is refused")
+    };
+    assert_eq!(text.key, "registry-merge-taken-unnamed");
+    assert_eq!(text.args, [("field", "sbh".to_owned())]);
+    gate.load([own]).unwrap();
     let still = house.view(&records[0], None, None).await;
     assert_eq!(still.state, registry::record::State::Merged);
     let free = json!({"gmsfhm": THIRD, "sbh": "U-C"});
@@ -437,4 +454,29 @@ async fn a_record_stands_as_it_stood_on_the_day(db: Db, clock: Arc<ManualClock>)
     let (status, seen) = house.get(&steward, &path).await;
     assert_eq!((status, &seen["state"]), (200, &json!("merged")), "{seen}");
     assert_eq!(seen["merged_into"], json!(one));
+}
+
+#[db_test(migrations = migrations)]
+async fn a_word_taken_back_does_not_show_what_another_has(db: Db) {
+    let house = house(db).await;
+    let person = |number: &str, insured: serde_json::Value| json!({"gmsfhm": number, "xm": "张小明", "sbh": insured});
+    let one = house
+        .state("police", "2026-01-01", person(PERSON, "A1".into()))
+        .await
+        .unwrap()
+        .record;
+    house
+        .state("civil-affairs", "2026-01-01", person(PERSON, "B1".into()))
+        .await
+        .unwrap();
+    // What the police say of the first is shown nowhere.
+    house
+        .state("civil-affairs", "2026-01-01", person(OTHER, "A1".into()))
+        .await
+        .unwrap();
+    let back = person(PERSON, serde_json::Value::Null);
+    let error = house.state("civil-affairs", "2026-02-01", back).await;
+    let unique = [("fields/sbh".into(), "registry-value-unique")];
+    assert_eq!(findings(&error.unwrap_err()), unique);
+    assert_eq!(house.values(&one).await["sbh"], "B1");
 }
