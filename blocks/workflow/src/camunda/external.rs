@@ -204,7 +204,7 @@ fn task_body(task: &ExternalTask) -> Value {
 
 /// Which external tasks are wanted; each parameter narrows further.
 #[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
-#[schema(as = CamundaExternalQuery)]
+#[schema(as = CamundaExternalQuery, example = json!({"topicName": "print", "notLocked": true}))]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[expect(

@@ -36,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Which instances are wanted; each parameter narrows further, but for the states, of which one
 /// is enough.
 #[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
-#[schema(as = CamundaHistoryQuery)]
+#[schema(as = CamundaHistoryQuery, example = json!({"processDefinitionKey": "leave", "finished": true}))]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[expect(

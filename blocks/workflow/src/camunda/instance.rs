@@ -59,7 +59,7 @@ pub(super) fn instance_body(id: &str, definition: &str, subject: &str, status: &
 
 /// Which instances are wanted; each parameter narrows further.
 #[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
-#[schema(as = CamundaInstanceQuery)]
+#[schema(as = CamundaInstanceQuery, example = json!({"processDefinitionKey": "leave"}))]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[expect(

@@ -44,7 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Which tasks are wanted; each parameter narrows further.
 #[derive(Debug, Default, Deserialize, ToSchema, IntoParams)]
-#[schema(as = CamundaTaskQuery)]
+#[schema(as = CamundaTaskQuery, example = json!({"processDefinitionKey": "leave"}))]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[expect(
