@@ -51,6 +51,9 @@ pub(crate) async fn who_gets_mail(
     db: &impl ConnectionTrait,
     users: &[UserId],
 ) -> Result<Vec<String>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows: Vec<String> = table::Entity::find()
         .select_only()
         .column(table::Column::UserId)
