@@ -25,14 +25,18 @@ impl Run<'_> {
         }
         for &event in &item.boundary {
             if let Err(text) = self.arm(Owner::Token(token), frame, event) {
-                self.stop_silently(token, text);
-                return;
+                return self.stop_before(token, text);
             }
         }
         if !item.boundary.is_empty() {
             self.changed = true;
         }
-        match &item.repeat {
+        self.begin_work(token, frame, node);
+    }
+
+    /// The work of an activity whose border events wait already: once, or several times.
+    pub(super) fn begin_work(&mut self, token: u32, frame: u32, node: NodeIx) {
+        match &self.model[node].repeat {
             None => self.run_body(token, frame, node, None),
             Some(Repeat::Multi(multi)) => self.begin_multi(token, frame, node, multi),
             Some(Repeat::Standard { .. }) => {

@@ -126,7 +126,7 @@ impl Run<'_> {
             self.entered(item, parent);
             for &event in &item.boundary {
                 if let Err(text) = self.arm(Owner::Token(token), parent, event) {
-                    self.stop_silently(token, text);
+                    self.stop_before(token, text);
                     return None;
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    FrameKind, Kept, Owner, State, Token,
+    FrameKind, Kept, Owner, State,
     run::{Run, Work},
 };
 use crate::model::{Kind, NodeIx};
@@ -12,17 +12,33 @@ impl Run<'_> {
     /// A token whose work is done stops. It gets a new number: its task is no longer anybody's, and
     /// whoever withdraws it finds what came of it.
     pub(super) fn keep(&mut self, token: u32, kept: Kept, text: String) {
-        let Some(held) = self.instance.tokens.remove(&token) else {
+        let Some(id) = self.renumber(token) else {
             return;
         };
-        self.drop_timers(Owner::Token(token));
-        let id = self.next();
-        let held = Token {
-            kept: Some(kept),
-            ..held
-        };
-        self.instance.tokens.insert(id, held);
+        if let Some(held) = self.instance.tokens.get_mut(&id) {
+            held.kept = Some(kept);
+        }
         self.stop_silently(id, text);
+    }
+
+    /// Gives a token a new number; what it waits for goes with it.
+    fn renumber(&mut self, token: u32) -> Option<u32> {
+        let held = self.instance.tokens.remove(&token)?;
+        let id = self.next();
+        self.instance.tokens.insert(id, held);
+        let timers = self.instance.timers.values_mut();
+        for timer in timers.filter(|timer| timer.owner == Owner::Token(token)) {
+            timer.owner = Owner::Token(id);
+        }
+        Some(id)
+    }
+
+    /// A stopped activity does its work anew. Its task is a new one, its border events are not.
+    fn begin_again(&mut self, token: u32, frame: u32, node: NodeIx) {
+        if let Some(id) = self.renumber(token) {
+            self.entered(&self.model[node], frame);
+            self.begin_work(id, frame, node);
+        }
     }
 
     /// As [`Self::keep_event`], with a token of which nobody has heard yet.
@@ -76,6 +92,11 @@ impl Run<'_> {
             },
             Kept::Given(vars) => self.give(token, frame, node, vars),
             Kept::Mapped => self.end_kept(token),
+            Kept::Begun => self.begin_again(token, frame, node),
+            Kept::Leaving => {
+                self.instance.tokens.remove(&token);
+                self.leave(frame, node);
+            }
             Kept::Inside => {
                 held.state = State::Body;
                 let inside = self.instance.frames.iter();

@@ -225,6 +225,10 @@ pub enum Kept {
     Mapped,
     /// The inside of a sub-process or called process is over; its frame is still there.
     Inside,
+    /// The activity has begun, and its border events wait on; its work begins anew.
+    Begun,
+    /// All is done and noted; only a way out is still to be found.
+    Leaving,
 }
 
 /// Why a token stands where it stands.

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{
-    Came, Effect, FrameKind, Input, Instance, Owner, Process, Rejection, State, Status, Timer,
-    vars::View,
+    Came, Effect, FrameKind, Input, Instance, Kept, Owner, Process, Rejection, State, Status,
+    Timer, vars::View,
 };
-use crate::model::{Definition, FlowIx, Id, Model, NodeIx, Place, Source};
+use crate::model::{Definition, FlowIx, Id, Model, Node, NodeIx, Place, Source};
 
 pub(super) enum Work {
     /// A token under way enters a node of the frame.
@@ -302,8 +302,25 @@ impl<'a> Run<'a> {
         self.stop_silently(token, text);
     }
 
-    /// As [`Self::stop`], for a token of which nobody has heard yet.
+    /// As [`Self::stop`], for a token of which nobody has heard yet. The border events of an activity
+    /// that has begun wait on: they are for the time when it does not get on.
     pub fn stop_silently(&mut self, token: u32, text: String) {
+        if self.has_begun(token)
+            && let Some(held) = self.instance.tokens.get_mut(&token)
+        {
+            held.kept.get_or_insert(Kept::Begun);
+        }
+        self.halt(token, text);
+        self.drop_timers_unless(Owner::Token(token), |event| event.is_boundary());
+    }
+
+    /// As [`Self::stop_silently`], at an activity that has not begun.
+    pub fn stop_before(&mut self, token: u32, text: String) {
+        self.halt(token, text);
+        self.drop_timers(Owner::Token(token));
+    }
+
+    fn halt(&mut self, token: u32, text: String) {
         if let Some(held) = self.instance.tokens.get_mut(&token) {
             held.state = State::Incident(text.clone());
             let element = held.at.clone();
@@ -313,7 +330,14 @@ impl<'a> Run<'a> {
                 text,
             });
         }
-        self.drop_timers(Owner::Token(token));
+    }
+
+    /// Whether the token is that of an activity with border events, which wait from its beginning.
+    fn has_begun(&self, token: u32) -> bool {
+        let held = self.instance.tokens.get(&token);
+        let held = held.filter(|held| !self.is_iteration(held));
+        let node = held.and_then(|held| self.node_of(held));
+        node.is_some_and(|node| !self.model[node].boundary.is_empty())
     }
 
     fn retry(&mut self, token: u32) -> Result<(), Rejection> {
@@ -385,14 +409,21 @@ impl<'a> Run<'a> {
     }
 
     pub fn drop_timers(&mut self, owner: Owner) {
+        self.drop_timers_unless(owner, |_| false);
+    }
+
+    /// Drops the timers of those events that do not stay.
+    pub fn drop_timers_unless(&mut self, owner: Owner, stays: impl Fn(&Node) -> bool) {
         if self.instance.timers.is_empty() {
             return;
         }
+        let model = self.model;
+        let is_kept = |timer: &Timer| model.lookup(&timer.at).is_some_and(|at| stays(&model[at]));
         let gone: Vec<u32> = self
             .instance
             .timers
             .iter()
-            .filter(|(_, t)| t.owner == owner)
+            .filter(|(_, timer)| timer.owner == owner && !is_kept(timer))
             .map(|(id, _)| *id)
             .collect();
         for timer in gone {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Effect, Owner, State, Token,
+    Effect, Kept, Owner, State, Token,
     run::{Run, Work},
 };
 use crate::model::{FlowIx, Gateway, Id, Kind, Node, NodeIx, Place};
@@ -137,7 +137,7 @@ impl Run<'_> {
             } else {
                 "the process runs in a circle without waiting for anything"
             };
-            self.stop_silently(token, text.to_owned());
+            self.stop_before(token, text.to_owned());
             return;
         }
         let model = self.model;
@@ -216,51 +216,47 @@ impl Run<'_> {
     pub(super) fn leave(&mut self, frame: u32, node: NodeIx) {
         let model = self.model;
         let item = &model[node];
-        self.left(&item.id, frame);
-        let mut ways = 0_usize;
-        let (mut conditional, mut is_any_true) = (false, false);
-        for &flow in &item.outgoing {
-            if Some(flow) == item.default {
-                continue;
+        let ways = self.ways_out(frame, item);
+        if ways.is_empty() && !item.outgoing.is_empty() {
+            let token = self.rest(frame, node, State::Task);
+            if let Some(held) = self.instance.tokens.get_mut(&token) {
+                held.kept = Some(Kept::Leaving);
             }
-            let edge = &model[flow];
-            let goes = match &edge.condition {
-                Some(condition) => {
-                    conditional = true;
-                    let holds = self.holds(condition, frame);
-                    is_any_true |= holds;
-                    holds
-                }
-                None => true,
-            };
-            if goes {
-                ways += 1;
-                for _ in 0..item.quantity.1 {
-                    self.send(frame, edge.to, Some(flow));
-                }
+            let text = "no condition of an outgoing flow is true, and none is the default";
+            return self.stop_silently(token, text.to_owned());
+        }
+        self.left(&item.id, frame);
+        for &flow in &ways {
+            for _ in 0..item.quantity.1 {
+                self.send(frame, model[flow].to, Some(flow));
             }
         }
-        // Flows without a condition do not matter to the default: it is for when none of the
-        // conditions holds (BPMN 2.0.2, 8.4.13).
-        let default = item.default.filter(|_| !is_any_true);
-        if let Some(default) = default {
-            for _ in 0..item.quantity.1 {
-                self.send(frame, model[default].to, Some(default));
-            }
-        } else if ways == 0 {
-            if conditional {
-                let token = self.rest(frame, node, State::Task);
-                self.stop_silently(
-                    token,
-                    "no condition of an outgoing flow is true, and none is the default".to_owned(),
-                );
-                return;
-            }
+        if ways.is_empty() {
             self.after_last(frame, node);
         }
         if item.is_activity() {
             self.after_ad_hoc(frame);
         }
         self.release(frame);
+    }
+
+    /// The flows by which a token leaves a node that is no gateway.
+    fn ways_out(&self, frame: u32, item: &Node) -> Vec<FlowIx> {
+        let mut is_any_true = false;
+        let mut ways = Vec::new();
+        for &flow in item
+            .outgoing
+            .iter()
+            .filter(|&&flow| Some(flow) != item.default)
+        {
+            let condition = self.model[flow].condition.as_ref();
+            let goes = condition.is_none_or(|condition| self.holds(condition, frame));
+            is_any_true |= goes && condition.is_some();
+            ways.extend(goes.then_some(flow));
+        }
+        // Flows without a condition do not matter to the default: it is for when none of the
+        // conditions holds (BPMN 2.0.2, 8.4.13).
+        ways.extend(item.default.filter(|_| !is_any_true));
+        ways
     }
 }

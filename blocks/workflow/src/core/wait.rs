@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::{
-    Due, Effect, FrameKind, Instance, Owner, Process, State, Timer, correlation::Expected,
+    Due, Effect, FrameKind, Instance, Kept, Owner, Process, State, Timer, correlation::Expected,
     run::Run, timer,
 };
 use crate::model::{
@@ -357,7 +357,7 @@ impl Run<'_> {
                 State::Choice => item.outgoing.iter().for_each(|&flow| add(model[flow].to)),
                 _ => {}
             }
-            if !item.boundary.is_empty() && !self.is_iteration(token) {
+            if !item.boundary.is_empty() && self.is_begun(token) {
                 item.boundary.iter().for_each(|&event| add(event));
             }
         }
@@ -379,6 +379,13 @@ impl Run<'_> {
             }
         }
         found
+    }
+
+    /// Whether the border events of a token's activity wait: not while it collects the tokens that it
+    /// takes to begin, nor when it is done.
+    fn is_begun(&self, token: &super::Token) -> bool {
+        let is_collecting = matches!(token.state, State::Join(_));
+        !is_collecting && token.kept != Some(Kept::Leaving) && !self.is_iteration(token)
     }
 
     pub(super) fn is_iteration(&self, token: &super::Token) -> bool {

@@ -20,7 +20,7 @@ pub use act::{One, Report, Wanted, apply, check, one};
 pub use difference::{Change, Difference, Element, difference};
 
 use crate::{
-    core::{self, Effect, Frame, FrameKind, Instance, Owner, Process, State, Token, Undo},
+    core::{self, Effect, Frame, FrameKind, Instance, Kept, Owner, Process, State, Token, Undo},
     model::{Definition, Id, Kind, Model, Node, NodeIx, Repeat, ScopeIx},
 };
 
@@ -359,7 +359,7 @@ impl<'a> Fit<'a> {
             }
             State::Undoing(undo) => self.undo(undo),
             // Where its work is kept it goes on in the same way.
-            State::Incident(_) if token.kept.is_some() => {
+            State::Incident(_) if token.kept.as_ref().is_some_and(|kept| *kept != Kept::Begun) => {
                 self.same_kind(&at, node);
                 self.same_repeat(&at, node);
             }
@@ -479,14 +479,14 @@ impl<'a> Fit<'a> {
         let Place::Node(at) = self.place(&held.at) else {
             return false;
         };
-        self.waited_for(&held.state, at).contains(&event)
+        self.waited_for(held, at).contains(&event)
     }
 
     /// Events of the new version that a token in this state waits for.
-    fn waited_for(&self, state: &State, at: NodeIx) -> Vec<NodeIx> {
+    fn waited_for(&self, token: &Token, at: NodeIx) -> Vec<NodeIx> {
         let item = &self.new[at];
-        match state {
-            State::Task | State::Body | State::Multi(_) => item.boundary.clone(),
+        match token.state {
+            _ if is_guarded(token) => item.boundary.clone(),
             State::Catch => vec![at],
             State::Choice => item
                 .outgoing
@@ -501,9 +501,7 @@ impl<'a> Fit<'a> {
     fn subscriptions(&mut self, before: &Instance) {
         let mut waiting: BTreeSet<NodeIx> = BTreeSet::new();
         for token in before.tokens.values() {
-            if let (State::Task | State::Body | State::Multi(_), Some(node)) =
-                (&token.state, self.old.lookup(&token.at))
-            {
+            if let Some(node) = self.old.lookup(&token.at).filter(|_| is_guarded(token)) {
                 waiting.extend(&self.old[node].boundary);
             }
         }
@@ -558,7 +556,7 @@ impl<'a> Fit<'a> {
             let Some(at) = self.new.lookup(&token.at).filter(|_| !is_iteration) else {
                 continue;
             };
-            let events = self.waited_for(&token.state, at);
+            let events = self.waited_for(token, at);
             let events = events.into_iter().filter(is_new);
             found.extend(events.map(|event| (Owner::Token(*id), token.frame, event)));
         }
@@ -574,6 +572,15 @@ impl<'a> Fit<'a> {
             found.extend(starts.map(|event| (Owner::Frame(*id), *id, event)));
         }
         found
+    }
+}
+
+/// Whether the border events of the token's activity wait.
+fn is_guarded(token: &Token) -> bool {
+    match token.state {
+        State::Task | State::Body | State::Multi(_) => true,
+        State::Incident(_) => !matches!(token.kept, None | Some(Kept::Leaving)),
+        _ => false,
     }
 }
 

@@ -319,6 +319,70 @@ async fn a_failed_task_rests_then_becomes_an_incident_that_begins_anew(
     assert_eq!(shop.standing(instance).await.0, "completed");
 }
 
+/// A worker gives up; the deadline of its task does not.
+#[store::db_test(migrations = workflow::migrations)]
+async fn the_border_timer_of_a_task_that_stopped_fires_when_it_is_due(
+    db: Db,
+    clock: Arc<ManualClock>,
+) {
+    let xml = orders().replace(
+        r#"<errorEventDefinition errorRef="none"/>"#,
+        "<timerEventDefinition><timeDuration>PT4S</timeDuration></timerEventDefinition>",
+    );
+    let shop = Shop::open(db.clone(), xml).await;
+    let worker = Worker::new(&workflow::jobs(&db, &shop.engine));
+    let [late, retried] = [1, 2].map(|urgency| shop.order(json!({"urgency": urgency})));
+    let (late, retried) = (late.await, retried.await);
+    for task in shop.fetch("a", 2).await {
+        shop.fail(task.id, Some(0), 0).await;
+    }
+    clock.advance(Duration::seconds(2));
+    shop.retry(retried).await;
+    assert_eq!(shop.fetch("a", 2).await.len(), 1);
+    for instance in [late, retried] {
+        assert_eq!(shop.standing(instance).await.2, ["pay"]);
+    }
+    clock.advance(Duration::seconds(2));
+    assert_eq!(worker.run_due(&db).await.unwrap(), 2);
+    for instance in [late, retried] {
+        assert_eq!(shop.standing(instance).await.2, ["ask"]);
+    }
+    assert!(shop.fetch("a", 2).await.is_empty());
+}
+
+#[store::db_test(migrations = workflow::migrations)]
+async fn a_task_that_finds_no_way_out_is_fetched_once(db: Db) {
+    let xml = orders()
+        .replace(
+            r#"<endEvent id="e2"/>"#,
+            r#"<endEvent id="e2"/><endEvent id="e3"/>"#,
+        )
+        .replace(
+            &flows("s>pay>e; b>ask>e2"),
+            &flows("s>pay; pay>e[paid = 1]; pay>e3[paid = 2]; b>ask>e2"),
+        );
+    let shop = Shop::open(db, xml).await;
+    let instance = shop.order(json!({"urgency": 1, "paid": 0})).await;
+    let task = shop.fetch("a", 1).await.remove(0);
+    shop.complete(task.id, "a", json!({}), json!({}))
+        .await
+        .unwrap();
+    let (status, stopped, live) = shop.standing(instance).await;
+    assert_eq!(
+        (status.as_str(), stopped.len(), live),
+        ("running", 1, vec!["pay".to_owned()])
+    );
+    let engine = shop.engine.clone();
+    let pays = move |tx| {
+        let engine = engine.clone();
+        async move { workflow::set(&tx, &engine, instance, vars(json!({"paid": 1}))).await }
+    };
+    shop.db.write(pays).await.unwrap();
+    shop.retry(instance).await;
+    assert!(shop.fetch("a", 1).await.is_empty());
+    assert_eq!(shop.standing(instance).await.0, "completed");
+}
+
 #[store::db_test(migrations = workflow::migrations)]
 async fn a_business_error_goes_to_the_border_or_stops_the_task(db: Db) {
     let shop = Shop::open(db, orders()).await;

@@ -89,6 +89,8 @@ mod signers;
 #[cfg(test)]
 mod steps;
 #[cfg(test)]
+mod stops;
+#[cfg(test)]
 mod time_doors;
 #[cfg(test)]
 mod verbs;
