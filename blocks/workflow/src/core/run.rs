@@ -353,6 +353,11 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let (frame, back) = (stopped.frame, stopped.back.clone());
+        if self.scope_of(frame) != Some(self.model[node].scope) {
+            // It stands for an event sub-process of the scope.
+            self.arm_again(token, frame, node);
+            return Ok(());
+        }
         self.instance.tokens.remove(&token);
         self.jump(frame, node, back);
         Ok(())

@@ -6,8 +6,8 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::{
-    Due, Effect, FrameKind, Instance, Kept, Owner, Process, State, Timer, correlation::Expected,
-    run::Run, timer,
+    Due, FrameKind, Instance, Kept, Owner, Process, State, Timer, correlation::Expected, run::Run,
+    timer,
 };
 use crate::model::{
     Definition, Event, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource,
@@ -198,15 +198,34 @@ impl Run<'_> {
     /// Starts the timers of the event sub-processes of a scope.
     pub(super) fn arm_frame(&mut self, frame: u32, scope: ScopeIx) {
         for start in self.event_sub_starts(scope) {
-            self.changed = true;
-            if let Err(text) = self.arm(Owner::Frame(frame), frame, start) {
-                let element = self.model[start].id.clone();
-                self.effects.push(Effect::Incident {
-                    token: 0,
-                    element,
-                    text,
-                });
+            if let Err(text) = self.arm_start(frame, start) {
+                // A token of its own keeps what failed in sight, and the scope open for a retry.
+                self.add_live(frame);
+                let token = self.rest(frame, start, State::Catch);
+                self.stop_silently(token, text);
             }
+        }
+    }
+
+    /// Starts the timers of an event sub-process; all of them or none.
+    fn arm_start(&mut self, frame: u32, start: NodeIx) -> Result<(), String> {
+        self.changed = true;
+        let armed = self.arm(Owner::Frame(frame), frame, start);
+        if armed.is_err() {
+            let id = &self.model[start].id;
+            self.drop_timers_unless(Owner::Frame(frame), |event| event.id != *id);
+        }
+        armed
+    }
+
+    /// Tries again to start the timers of an event sub-process, for which a token stopped.
+    pub(super) fn arm_again(&mut self, token: u32, frame: u32, start: NodeIx) {
+        match self.arm_start(frame, start) {
+            Ok(()) => {
+                self.instance.tokens.remove(&token);
+                self.release(frame);
+            }
+            Err(text) => self.stop_silently(token, text),
         }
     }
 

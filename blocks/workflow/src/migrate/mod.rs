@@ -337,11 +337,8 @@ impl<'a> Fit<'a> {
         };
         let item = &self.new[node];
         token.at = item.id.clone();
-        if self
-            .scopes
-            .get(&token.frame)
-            .is_some_and(|scope| *scope != item.scope)
-        {
+        let is_here = |scope: &ScopeIx| *scope == item.scope || self.begins_beside(node, *scope);
+        if !self.scopes.get(&token.frame).is_none_or(is_here) {
             self.problem(Reason::OtherPlace, &at);
         }
         match &mut token.state {
@@ -366,6 +363,13 @@ impl<'a> Fit<'a> {
             State::Incident(_) => {}
         }
         self.rename_all(&mut token.holding);
+    }
+
+    /// Whether the node begins an event sub-process of the scope: a token there has stopped for it.
+    fn begins_beside(&self, node: NodeIx, scope: ScopeIx) -> bool {
+        let owner = self.new[self.new[node].scope].owner;
+        let is_event_sub = owner.is_some_and(|owner| self.new[scope].event_subs.contains(&owner));
+        is_event_sub && self.new[node].is_start()
     }
 
     fn same_kind(&mut self, old: &Id, node: NodeIx) {

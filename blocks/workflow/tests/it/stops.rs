@@ -291,3 +291,49 @@ fn an_activity_that_still_collects_hears_nothing() {
     let case = case.completes(json!({})).stands_at(&[], &["a"]);
     case.takes(storm()).stands_at(&[], &["late"]);
 }
+
+// Event sub-processes without a time
+
+fn deadline(around: impl Fn(&str) -> String) -> String {
+    let inside = format!(
+        r#"<startEvent id="ls"><timerEventDefinition><timeDuration>limit</timeDuration></timerEventDefinition></startEvent><userTask id="late"/><endEvent id="le"/>{}"#,
+        flows("ls>late>le")
+    );
+    around(&format!(
+        r#"<subProcess id="over" triggeredByEvent="true">{inside}</subProcess>"#
+    ))
+}
+
+#[test]
+fn an_event_sub_process_without_a_time_is_seen_and_tried_again() {
+    let of_process = deadline(|over| model(&format!(r#"<userTask id="a"/>{over}"#), "s>a>e"));
+    let of_sub = deadline(|over| {
+        let inside = flows("s1>a>e1");
+        let sub = format!(
+            r#"<subProcess id="sub"><startEvent id="s1"/><userTask id="a"/><endEvent id="e1"/>{inside}{over}</subProcess>"#
+        );
+        model(&sub, "s>sub>e")
+    });
+    for xml in [of_process, of_sub] {
+        let case = Case::begin(&xml, json!({})).stands_at(&["ls"], &["a"]);
+        let case = case.tries_again().stands_at(&["ls"], &["a"]);
+        let case = case.sets(json!({"limit": "PT4S"})).tries_again();
+        let case = case.stands_at(&[], &["a"]);
+        assert_eq!(case.instance.timers.len(), 1);
+        case.fires()
+            .stands_at(&[], &["late"])
+            .completes(json!({}))
+            .ends();
+    }
+}
+
+/// What has failed is not forgotten because the rest is done.
+#[test]
+fn a_scope_with_a_deadline_that_failed_ends_after_its_retry() {
+    let xml = deadline(|over| model(&format!(r#"<userTask id="a"/>{over}"#), "s>a>e"));
+    let case = Case::begin(&xml, json!({}))
+        .completes(json!({}))
+        .stands_at(&["ls"], &[]);
+    let case = case.sets(json!({"limit": "PT4S"})).tries_again().ends();
+    assert!(case.instance.timers.is_empty());
+}
