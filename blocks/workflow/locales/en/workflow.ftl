@@ -323,6 +323,7 @@ workflow-rule-catch-untyped = The catch event has no trigger. Choose a timer, me
 workflow-rule-choreography-in-process = A process has no choreography activities. Move it to a choreography.
 workflow-rule-choreography-reference = A choreography or global conversation names no choreography. Remove the reference.
 workflow-rule-collection-mismatch = Whether it is a collection differs from its definition. Say the same in both places.
+workflow-rule-compensation-handler = What is to undo the activity is not marked as for compensation. Mark it, and remove its flows.
 workflow-rule-compensation-not-interrupting = The compensation event interrupts as it must not. Correct it.
 workflow-rule-compensation-reference = The compensation names an activity that is not there or cannot be undone. Correct it.
 workflow-rule-compensation-twice = An activity is undone by one handler. Leave one compensation event.

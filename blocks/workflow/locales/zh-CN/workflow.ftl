@@ -323,6 +323,7 @@ workflow-rule-catch-untyped = 等待事件没有触发方式。请选择定时�
 workflow-rule-choreography-in-process = 流程里不能有编排活动。请把它移到编排图中。
 workflow-rule-choreography-reference = 编排和全局会话不能引用编排。请删除这个引用。
 workflow-rule-collection-mismatch = 是否为集合与数据定义不一致。请改成一致。
+workflow-rule-compensation-handler = 用于撤销该活动的步骤没有标记为补偿。请加上标记，并删除走向。
 workflow-rule-compensation-not-interrupting = 补偿事件的中断设置不正确。请改正。
 workflow-rule-compensation-reference = 补偿指向的活动不存在或不能补偿。请改正。
 workflow-rule-compensation-twice = 一个活动只能由一个补偿步骤撤销。请只留一个补偿事件。

@@ -123,9 +123,18 @@ impl Check<'_> {
                 "associate it with what undoes the activity",
             );
         }
-        let undone = event
-            .host
-            .is_some_and(|host| self.model[host].undone_by.is_some());
+        let undone = event.host.and_then(|host| self.model[host].undone_by);
+        let handler = undone.map(|handler| &self.model[handler]);
+        if let (Some(handler), Some(ix)) = (handler, undone)
+            && !handler.is_for_compensation
+        {
+            let text = format!(
+                "what is associated with `{}` runs in the flow: it is not marked as for compensation",
+                node.id
+            );
+            let remedy = "give it `isForCompensation=\"true\"` and no flows";
+            self.if_executable("compensation-handler", handler, ix, &text, remedy);
+        }
         if !node.interrupts() {
             let text = "`cancelActivity` does not apply to compensation";
             self.push(
@@ -137,7 +146,7 @@ impl Check<'_> {
                 "remove it",
             );
         }
-        if !undone {
+        if undone.is_none() {
             self.error(
                 "compensation-without-handler",
                 node,

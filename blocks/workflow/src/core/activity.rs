@@ -320,7 +320,7 @@ impl Run<'_> {
     pub(super) fn after_last(&mut self, frame: u32, node: NodeIx) {
         let model = self.model;
         if model[node].is_for_compensation {
-            self.undone(frame, &model[node].id);
+            self.handled(frame, &model[node].id);
         }
     }
 

@@ -151,7 +151,7 @@ impl Run<'_> {
                 }
             }
             // An iteration ends with its one token, which says so itself.
-            FrameKind::Iteration => {}
+            FrameKind::Iteration => self.undone_alone(frame),
         }
     }
 

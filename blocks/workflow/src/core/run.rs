@@ -390,11 +390,10 @@ impl<'a> Run<'a> {
     }
 
     pub fn outermost(&self, token: u32, frame: u32) -> (u32, u32) {
-        let iteration = self
-            .instance
-            .frames
-            .get(&frame)
-            .filter(|f| f.kind == FrameKind::Iteration);
+        let held = self.instance.tokens.get(&token);
+        let is_one_of_several = held.is_some_and(|held| self.is_iteration(held));
+        let frames = &self.instance.frames;
+        let iteration = frames.get(&frame).filter(|_| is_one_of_several);
         match iteration.and_then(|f| Some((f.owner?, f.parent?))) {
             Some((owner, parent)) => (owner, parent),
             None => (token, frame),

@@ -161,6 +161,7 @@ impl Run<'_> {
 
     pub(super) fn terminate(&mut self, frame: u32, item: &Node) {
         self.left(&item.id, frame);
+        let frame = self.scope_frame(frame);
         let is_root = self
             .instance
             .frames
@@ -172,6 +173,16 @@ impl Run<'_> {
             self.empty(frame, None);
             self.work.push_back(Work::Check(frame));
         }
+    }
+
+    /// The frame of the scope in which a frame runs: what goes out from a handler has one inside.
+    fn scope_frame(&self, mut frame: u32) -> u32 {
+        while let Some(inner) = self.instance.frames.get(&frame)
+            && let Some(parent) = inner.parent.filter(|_| inner.kind == FrameKind::Iteration)
+        {
+            frame = parent;
+        }
+        frame
     }
 
     /// Who catches what is thrown in a frame (by a task of it, or by an event): the border of the

@@ -113,6 +113,30 @@ impl Run<'_> {
         self.undo_next(token);
     }
 
+    /// The token that waits for a handler which runs in a frame of its own, and the handler.
+    fn undoing(&self, frame: u32) -> Option<(u32, Id)> {
+        let inner = self.instance.frames.get(&frame)?;
+        let owner = inner.owner.filter(|_| inner.kind == FrameKind::Iteration)?;
+        match &self.instance.tokens.get(&owner)?.state {
+            State::Undoing(steps) => Some((owner, steps.last()?.by.clone()?)),
+            _ => None,
+        }
+    }
+
+    /// A handler has come to its end; one in a frame of its own waits for what goes out from it.
+    pub(super) fn handled(&mut self, frame: u32, handler: &Id) {
+        if self.undoing(frame).is_none() {
+            self.undone(frame, handler);
+        }
+    }
+
+    /// A frame in which a handler ran alone is empty.
+    pub(super) fn undone_alone(&mut self, frame: u32) {
+        if let Some((_, handler)) = self.undoing(frame) {
+            self.undone(frame, &handler);
+        }
+    }
+
     /// A handler in the frame is done.
     pub(super) fn undone(&mut self, frame: u32, handler: &Id) {
         let around = self.instance.frames.get(&frame);
@@ -160,9 +184,12 @@ impl Run<'_> {
             Some(handler) if self.model[handler].is_event_sub() => {
                 self.undo_by_event_sub(frame, handler, step.inner, step.vars);
             }
-            Some(handler) if step.vars.is_empty() => self.send(frame, handler, None),
+            Some(handler) if step.vars.is_empty() && self.model[handler].boundary.is_empty() => {
+                self.send(frame, handler, None);
+            }
             Some(handler) => {
-                // As one instance of several has variables of its own.
+                // As one instance of several has variables of its own; and with the ways that go
+                // out from its border, at the end of which it is over.
                 let own = self.open_frame(FrameKind::Iteration, step.of, Some(frame), Some(token));
                 if let Some(opened) = self.instance.frames.get_mut(&own) {
                     opened.vars = step.vars;
@@ -348,6 +375,9 @@ impl Run<'_> {
             (Some(token), None) => {
                 if let Some(held) = self.remove(token) {
                     self.left(&held.at, held.frame);
+                    if let Some(host) = host {
+                        self.after_last(held.frame, host);
+                    }
                     self.release(held.frame);
                 }
             }

@@ -337,3 +337,88 @@ fn a_scope_with_a_deadline_that_failed_ends_after_its_retry() {
     let case = case.sets(json!({"limit": "PT4S"})).tries_again().ends();
     assert!(case.instance.timers.is_empty());
 }
+
+// Compensation
+
+/// `a` is undone by `h`, a service with an error border event that leads to `mend`.
+fn refund(error: &str, list: &str) -> String {
+    let undone = |id: &str| {
+        format!(
+            r#"<scriptTask id="{id}"><script>{id}</script></scriptTask><boundaryEvent id="c{id}" attachedToRef="{id}"><compensateEventDefinition/></boundaryEvent>
+            <association id="as{id}" sourceRef="c{id}" targetRef="u{id}"/>"#
+        )
+    };
+    let middle = format!(
+        r#"{}<scriptTask id="ufirst" isForCompensation="true"><script>ufirst</script></scriptTask>
+        {}<serviceTask id="ua" isForCompensation="true"/><boundaryEvent id="b" attachedToRef="ua"><errorEventDefinition errorRef="er"/></boundaryEvent>
+        <userTask id="mend"/>{error}<intermediateThrowEvent id="w"><compensateEventDefinition/></intermediateThrowEvent>"#,
+        undone("first"),
+        undone("a")
+    );
+    model(&middle, &format!("s>first>a>w>e; {list}")).replace(
+        "<process ",
+        r#"<error id="er" name="Bad" errorCode="BAD"/><process "#,
+    )
+}
+
+fn refused(case: Case) -> Case {
+    let token = case.instance.waiting().next().unwrap().0;
+    let (code, message) = ("BAD".to_owned(), String::new());
+    case.takes(Input::Error {
+        token,
+        code,
+        message,
+        vars: vars(json!({})),
+    })
+}
+
+#[test]
+fn what_undoes_may_fail_and_the_rest_is_undone_after_the_way_from_its_border() {
+    let xml = refund(r#"<endEvent id="e2"/>"#, "b>mend>e2");
+    let case = refused(Case::begin(&xml, json!({})).stands_at(&[], &["ua"]));
+    let case = case.stands_at(&[], &["mend"]);
+    assert_eq!(case.tasks(), ["mend"]);
+    let case = case.completes(json!({"repaid": true}));
+    assert_eq!(case.tasks(), ["ufirst"]);
+    assert_eq!(case.instance.variables()["repaid"], json!(true));
+    case.ends();
+    // Where it does not fail, nothing is different.
+    let case = Case::begin(&xml, json!({})).completes(json!({}));
+    assert_eq!(case.tasks(), ["ufirst"]);
+    case.ends();
+}
+
+#[test]
+fn the_way_from_a_handlers_border_may_end_everything() {
+    let end = r#"<endEvent id="e2"><terminateEventDefinition/></endEvent>"#;
+    let xml = refund(end, "b>mend>e2");
+    let case = refused(Case::begin(&xml, json!({}))).completes(json!({}));
+    assert_eq!(case.instance.status, Status::Terminated);
+    assert!(case.instance.tokens.is_empty());
+}
+
+/// As written before such handlers had frames of their own.
+#[test]
+fn a_handler_begun_by_an_older_release_comes_to_its_end() {
+    let xml = refund(r#"<endEvent id="e2"/>"#, "b>mend>e2");
+    let mut case = Case::begin(&xml, json!({})).stands_at(&[], &["ua"]);
+    let mut written = serde_json::to_value(&case.instance).unwrap();
+    let frames = written["frames"].as_object_mut().unwrap();
+    let own: Vec<String> = frames.keys().cloned().collect();
+    let own = own
+        .iter()
+        .find(|id| frames[*id]["kind"] == "iteration")
+        .unwrap();
+    let frame = frames.remove(own).unwrap();
+    let root = frame["parent"].clone();
+    let live = frames[&root.to_string()]["live"].as_u64().unwrap();
+    frames[&root.to_string()]["live"] = json!(live + 1);
+    for token in written["tokens"].as_object_mut().unwrap().values_mut() {
+        token["frame"] = root.clone();
+    }
+    case.instance = serde_json::from_value(written).unwrap();
+    assert!(case.instance.is_balanced());
+    let case = case.completes(json!({}));
+    assert_eq!(case.tasks(), ["ufirst"]);
+    case.ends();
+}
