@@ -4,10 +4,7 @@
 //! offered is done and the completion condition is false, they are offered again; once it was true
 //! after an activity, nothing begins any more. Without a condition one round is all.
 
-use super::{
-    FrameKind,
-    run::{Run, Work},
-};
+use super::{FrameKind, State, run::Run};
 use crate::model::{Id, Kind, NodeIx, ScopeIx, Source, Sub};
 
 /// What a model says of an ad-hoc sub-process.
@@ -122,18 +119,27 @@ impl<'a> Run<'a> {
         inner.is_some_and(|inner| inner.holding.contains(ad_hoc))
     }
 
-    /// What is under way in a frame is done to its end; nothing follows it.
+    /// What is under way in a frame is done to its end; nothing follows it, nor what has come to a
+    /// join (see [`Self::begins_nothing`]).
     fn begin_nothing_more(&mut self, frame: u32) {
-        let enters = |work: &Work| matches!(work, Work::Enter { frame: at, .. } if *at == frame);
-        let before = self.work.len() + self.late.len();
-        self.work.retain(|work| !enters(work));
-        self.late.retain(|work| !enters(work));
-        let gone = before - self.work.len() - self.late.len();
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.queue.clear();
-            inner.live = inner
-                .live
-                .saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX));
         }
+        let tokens = self.instance.tokens.iter();
+        let rests =
+            tokens.filter(|(_, held)| held.frame == frame && matches!(held.state, State::Join(_)));
+        for token in rests.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.instance.tokens.remove(&token);
+            self.release(frame);
+        }
+    }
+
+    /// Whether a token that comes to a node goes no further, because enough has been done in the
+    /// ad-hoc sub-process. What undoes is part of an activity that has begun.
+    pub(super) fn begins_nothing(&self, frame: u32, node: NodeIx) -> bool {
+        let inner = self.instance.frames.get(&frame);
+        let is_over = inner
+            .is_some_and(|inner| inner.kind == FrameKind::Sub && inner.holding.contains(&inner.of));
+        is_over && !self.model[node].is_for_compensation
     }
 }

@@ -124,6 +124,9 @@ impl Run<'_> {
         if !self.instance.frames.contains_key(&frame) {
             return;
         }
+        if self.begins_nothing(frame, node) {
+            return self.release(frame);
+        }
         self.moves += 1;
         let is_full = self
             .instance

@@ -74,6 +74,28 @@ fn nothing_follows_in_ad_hoc_work_that_is_enough() {
     assert!(!ran.entered().contains(&"b"));
 }
 
+/// Nor what rests at a join, nor what comes later, whatever becomes of the condition.
+#[test]
+fn no_join_goes_on_in_ad_hoc_work_that_is_enough() {
+    for gateway in ["parallelGateway", "inclusiveGateway"] {
+        let inside = format!(
+            r#"<{gateway} id="j"/><userTask id="c"/><userTask id="d"/><userTask id="f"/>{}"#,
+            flows("a>j; b>j; j>c; d>f")
+        );
+        let xml = ad_hoc(r#"cancelRemainingInstances="false""#, &inside);
+        let enough = r#"{"complete":"a"},{"complete":"b","vars":{"done":true}}"#;
+        let last = r#"{"complete":"d","vars":{"done":false}}"#;
+        let waits = run(&xml, json!({"done": false}), &format!("[{enough}]")).ends("waiting");
+        assert_eq!(waits.waiting(), ["d"], "{gateway}");
+        let ran = run(&xml, json!({"done": false}), &format!("[{enough},{last}]"));
+        let ran = ran.ends("completed");
+        assert!(
+            !ran.entered().contains(&"c") && !ran.entered().contains(&"f"),
+            "{gateway}"
+        );
+    }
+}
+
 /// As long as the condition is false, what has no incoming flow may be done again.
 #[test]
 fn ad_hoc_work_goes_on_while_its_condition_is_false() {
