@@ -241,7 +241,10 @@ impl Run<'_> {
         let Some(answer) = model.decisions.evaluate(name, &visible) else {
             return Ok(());
         };
-        if let (Value::Null, Some(reason)) = (&answer.value, &answer.reason) {
+        // Where no rule matches null is the answer (DMN 1.5, 8.2.8), and not the lack of one.
+        if let (Value::Null, Some(reason)) = (&answer.value, &answer.reason)
+            && !answer.is_unmatched()
+        {
             return Err(format!("the decision `{name}` has no answer: {reason}"));
         }
         self.effects.push(Effect::Decision {

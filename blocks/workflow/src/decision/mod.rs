@@ -193,6 +193,14 @@ fn build(root: &Element) -> Result<(Definitions, Arc<ModelEvaluator>), String> {
     built.map_err(|_| "the decision model is broken".to_owned())?
 }
 
+impl Answer {
+    /// Whether all was given that the table asks for, and none of its rules matches.
+    pub fn is_unmatched(&self) -> bool {
+        let matched = self.matched.as_ref().or(self.rules.as_ref());
+        self.missing.is_empty() && matched.is_some_and(Vec::is_empty)
+    }
+}
+
 /// The table of the decision with that name, if it is one.
 fn table(definitions: &Definitions, name: &str) -> Option<DecisionTable> {
     let mut decisions = definitions.decisions().into_iter();

@@ -779,6 +779,35 @@ fn a_decision_answers_a_business_rule_task() {
 }
 
 #[test]
+fn a_decision_of_which_no_rule_matches_answers_null() {
+    let xml = simple(
+        r#"<businessRuleTask id="t" camunda:decisionRef="Fee" camunda:resultVariable="fee"/>"#,
+        "s>t>e",
+    );
+    let asked = |given: serde_json::Value, fee: &str| {
+        run_with(
+            &xml,
+            &Options {
+                vars: vars(given),
+                decisions: vec![fee.to_owned()],
+                ..Options::default()
+            },
+        )
+    };
+    let fee = crate::decisions::FEE.replace("&gt; 50", "&gt; 100");
+    let ran = asked(json!({"area": 80}), &fee).ends("completed");
+    assert_eq!(ran.var("fee"), &json!(null));
+    let ran = asked(json!({"area": 8}), &fee).ends("completed");
+    assert_eq!(ran.var("fee"), &json!(100));
+    // Nothing can be said where an input is missing, or the table contradicts itself.
+    let ran = asked(json!({}), &fee).ends("failed");
+    assert!(ran.last["reason"].as_str().unwrap().contains("missing"));
+    let twice = crate::decisions::FEE.replace("&gt; 50", "&gt; 5");
+    let ran = asked(json!({"area": 8}), &twice).ends("failed");
+    assert!(ran.last["reason"].as_str().unwrap().contains("UNIQUE"));
+}
+
+#[test]
 fn a_typed_start_is_chosen_by_name_or_by_its_message() {
     let xml = file(&format!(
         r#"<message id="m" name="order"/><process id="p" isExecutable="true"><startEvent id="s1"/><startEvent id="s2"><messageEventDefinition messageRef="m"/></startEvent>
