@@ -329,6 +329,7 @@ workflow-rule-compensation-reference = The compensation names an activity that i
 workflow-rule-compensation-twice = An activity is undone by one handler. Leave one compensation event.
 workflow-rule-compensation-unused = The compensation is never used. Make sure that it is needed.
 workflow-rule-compensation-with-flow = A compensation handler has no flows. Remove them and use an association.
+workflow-rule-compensation-without-effect = Nothing undoes the activity that the compensation names. Put a compensation event on its border.
 workflow-rule-compensation-without-handler = The compensation event has no handler. Connect one by an association.
 workflow-rule-condition-missing = The conditional event has no condition. Fill it in.
 workflow-rule-condition-not-allowed = A flow from here has no condition. Remove it.

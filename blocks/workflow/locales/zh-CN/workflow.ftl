@@ -329,6 +329,7 @@ workflow-rule-compensation-reference = 补偿指向的活动不存在或不能�
 workflow-rule-compensation-twice = 一个活动只能由一个补偿步骤撤销。请只留一个补偿事件。
 workflow-rule-compensation-unused = 补偿没有被用到。请确认是否需要。
 workflow-rule-compensation-with-flow = 补偿步骤不能有走向。请删除走向，用关联线连接。
+workflow-rule-compensation-without-effect = 补偿所指的活动没有任何撤销步骤，补偿不起作用。请在该活动的边界上加补偿事件。
 workflow-rule-compensation-without-handler = 补偿边界事件没有关联补偿步骤。请用关联线连接。
 workflow-rule-condition-missing = 条件事件没有条件。请填写条件。
 workflow-rule-condition-not-allowed = 这里的走向不能有条件。请删除条件。

@@ -384,7 +384,7 @@ impl Check<'_> {
             Definition::Compensation {
                 activity: Some(activity),
                 ..
-            } => self.compensated(node, activity),
+            } => self.compensated(ix, node, activity),
             Definition::Cancel
                 if node.is_end() && self.model.transaction_around(node.scope).is_none() =>
             {
@@ -454,15 +454,63 @@ impl Check<'_> {
         })
     }
 
-    fn compensated(&mut self, node: &Node, activity: &str) {
-        let found = self.model.lookup(activity).map(|ix| &self.model[ix]);
-        match found {
-            Some(found) if found.is_activity() => {}
-            _ => {
-                let text = format!("it undoes `{activity}`, which is no activity");
-                self.error("compensation-reference", node, &text, "choose an activity");
-            }
+    fn compensated(&mut self, ix: NodeIx, node: &Node, activity: &str) {
+        let model = self.model;
+        let found = model
+            .lookup(activity)
+            .filter(|&found| model[found].is_activity());
+        let Some(found) = found else {
+            let text = format!("it undoes `{activity}`, which is no activity");
+            return self.error("compensation-reference", node, &text, "choose an activity");
+        };
+        if !self.sees(node, found) {
+            let text = format!(
+                "it undoes `{activity}`, which lies in another scope: nothing of it would be undone"
+            );
+            let remedy = "choose an activity beside the event, as the sub-process around this one";
+            self.if_executable("compensation-reference", node, ix, &text, remedy);
+        } else if !self.can_be_undone(found) {
+            let text = format!(
+                "it undoes `{activity}`, and nothing is there that undoes: it does nothing"
+            );
+            let remedy = "put a compensation event on its border, or leave this one out";
+            let severity = Severity::Warning;
+            let rule = "compensation-without-effect";
+            self.push(severity, rule, &node.id, node.line, &text, remedy);
         }
+    }
+
+    /// Whether an event can undo an activity: one of its scope, and in an event sub-process also one
+    /// of the scope around it (BPMN 2.0.2, 10.5.5).
+    fn sees(&self, node: &Node, activity: NodeIx) -> bool {
+        let model = self.model;
+        let mut scope = node.scope;
+        while scope != model[activity].scope {
+            let owner = model[scope]
+                .owner
+                .filter(|&owner| model[owner].is_event_sub());
+            let Some(owner) = owner else {
+                return false;
+            };
+            scope = model[owner].scope;
+        }
+        true
+    }
+
+    /// Whether anything undoes an activity, or what is done inside of it. What a call does is seen
+    /// where it is called.
+    fn can_be_undone(&self, activity: NodeIx) -> bool {
+        let model = self.model;
+        let item = &model[activity];
+        let undoes = |ix: &NodeIx| {
+            let definitions = model[*ix].definitions().iter();
+            let mut compensates = definitions.map(|d| matches!(d, Definition::Compensation { .. }));
+            model[*ix].is_start() && compensates.any(|is| is) || self.can_be_undone(*ix)
+        };
+        let body = item.body.map(|body| model[body].nodes.as_slice());
+        item.undone_by.is_some()
+            || matches!(item.kind, Kind::Call { .. })
+            || body.is_some_and(|nodes| nodes.iter().any(undoes))
     }
 }
 

@@ -411,9 +411,20 @@ pub fn borders() -> Vec<Case> {
         between(
             &format!(
                 r#"{}<intermediateThrowEvent id="w"><compensateEventDefinition activityRef="{activity}"/></intermediateThrowEvent>"#,
-                undo("", associated)
+                undo(r#"<task id="v"/>"#, associated)
             ),
-            "s>t>w>e",
+            "s>t>v>w>e",
+        )
+    };
+    // `t` lies inside of `x`.
+    let nested = |activity: &str| {
+        between(
+            &format!(
+                r#"<subProcess id="x"><startEvent id="s1"/><endEvent id="e1"/>{}{}</subProcess><intermediateThrowEvent id="w"><compensateEventDefinition activityRef="{activity}"/></intermediateThrowEvent>"#,
+                undo("", associated),
+                flows("s1>t>e1")
+            ),
+            "s>x>w>e",
         )
     };
     let mut cases = vec![
@@ -500,6 +511,22 @@ pub fn borders() -> Vec<Case> {
             "w",
             &compensating("e"),
             &compensating("t"),
+        ),
+        case("compensation-reference", "w", &nested("t"), &nested("x")),
+        told(case(
+            "compensation-without-effect",
+            "w",
+            &compensating("v"),
+            &compensating("t"),
+        )),
+        of_files(
+            "compensation-handler",
+            "u",
+            process(&between(
+                &undo("", associated).replace(r#" isForCompensation="true""#, ""),
+                "s>t>u>e",
+            )),
+            undone.clone(),
         ),
         told(of_files(
             "compensation-unused",
