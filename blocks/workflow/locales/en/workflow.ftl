@@ -360,6 +360,7 @@ workflow-rule-end-without-incoming = No flow reaches this end event. Connect it 
 workflow-rule-end-without-start = There is an end event but no start event. Add one.
 workflow-rule-error-without-code = The error event has no error code. Fill it in.
 workflow-rule-escalation-without-code = The escalation event has no code. Fill it in.
+workflow-rule-event-gateway-begins = A time or a condition after this gateway begins no process. Use messages or signals, or a start event with a timer.
 workflow-rule-event-gateway-mixed = Message events and receive tasks are mixed after an event gateway. Use one kind.
 workflow-rule-event-gateway-parallel = Only an event gateway that begins a process may be parallel. Correct it.
 workflow-rule-event-gateway-target-shared = An event after an event gateway is reached another way too. Separate them.

@@ -360,6 +360,7 @@ workflow-rule-end-without-incoming = 没有走向到达这个结束事件。请�
 workflow-rule-end-without-start = 流程有结束事件而没有开始事件。请添加开始事件。
 workflow-rule-error-without-code = 错误事件没有错误代码。请填写代码。
 workflow-rule-escalation-without-code = 上报事件没有代码。请填写代码。
+workflow-rule-event-gateway-begins = 该网关之后的时间或条件不能启动流程。请改用消息或信号，或改用定时启动事件。
 workflow-rule-event-gateway-mixed = 事件网关之后的消息事件和接收任务不能混用。请统一。
 workflow-rule-event-gateway-parallel = 只有启动流程的事件网关可以并行。请改正。
 workflow-rule-event-gateway-target-shared = 事件网关之后的事件还有其他走向进入。请分开。

@@ -207,7 +207,7 @@ impl Check<'_> {
             Gateway::Event {
                 instantiate,
                 is_parallel,
-            } => self.event_gateway(node, *instantiate, *is_parallel),
+            } => self.event_gateway(ix, node, *instantiate, *is_parallel),
             Gateway::Exclusive | Gateway::Inclusive => {
                 if node.outgoing.len() > 1 {
                     self.branches(ix, node);
@@ -342,7 +342,7 @@ impl Check<'_> {
         }
     }
 
-    fn event_gateway(&mut self, node: &Node, instantiate: bool, is_parallel: bool) {
+    fn event_gateway(&mut self, ix: NodeIx, node: &Node, instantiate: bool, is_parallel: bool) {
         self.no_conditions(
             node,
             "the flows of an event-based gateway have no conditions",
@@ -371,11 +371,11 @@ impl Check<'_> {
                 "make it exclusive",
             );
         }
-        self.event_gateway_targets(node);
+        self.event_gateway_targets(ix, node, instantiate);
     }
 
     /// What an event-based gateway leads to waits for something, and for nobody else.
-    fn event_gateway_targets(&mut self, node: &Node) {
+    fn event_gateway_targets(&mut self, ix: NodeIx, node: &Node, instantiate: bool) {
         let model = self.model;
         let (mut receives, mut messages) = (false, false);
         for &flow in &node.outgoing {
@@ -396,6 +396,14 @@ impl Check<'_> {
                     &text,
                     "let it lead to events only",
                 );
+            }
+            if instantiate && target.definitions().iter().any(is_looked_for) {
+                let text = format!(
+                    "`{}` waits for a time or a condition, which begins no process: there is no instance yet for which it could be set",
+                    target.id
+                );
+                let remedy = "let messages or signals begin it; a time begins it by a start event";
+                self.if_executable("event-gateway-begins", node, ix, &text, remedy);
             }
             if target.incoming.len() > 1 {
                 let text = format!("`{}` can be reached on another way too", target.id);
@@ -641,6 +649,14 @@ impl Check<'_> {
             self.not_understood("expression-syntax", ix, &node.id, until);
         }
     }
+}
+
+/// What does not come from outside but is looked for by an instance.
+fn is_looked_for(definition: &Definition) -> bool {
+    matches!(
+        definition,
+        Definition::Timer(_) | Definition::Conditional { .. }
+    )
 }
 
 /// A receive task without border events, or an event that waits for what may come from outside.

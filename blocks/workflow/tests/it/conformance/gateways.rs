@@ -238,6 +238,16 @@ pub fn gateways() -> Vec<Case> {
             begins("g>a>t; g>b>t; t>e", r#"eventGatewayType="Parallel""#),
         ),
         of_files(
+            "event-gateway-begins",
+            "g",
+            begins("g>a>t; g>b>t; t>e", "").replacen(
+                r#"<messageEventDefinition messageRef="m2"/>"#,
+                "<timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition>",
+                1,
+            ),
+            begins("g>a>t; g>b>t; t>e", ""),
+        ),
+        of_files(
             "instantiate-with-incoming",
             "g",
             begins("g>a>t; g>b>t; t>e; t>g", ""),
