@@ -676,7 +676,7 @@ impl World<'_> {
         let mut waiting: Vec<String> = Vec::new();
         let mut reason = failure;
         let mut is_running = false;
-        let mut is_stuck = false;
+        let mut stuck = None;
         for playing in &self.runs {
             let instance = &playing.instance;
             if instance.status == Status::Failed && reason.is_none() {
@@ -693,7 +693,14 @@ impl World<'_> {
                 .tokens
                 .values()
                 .filter(|token| matches!(token.state, State::Join(_)));
-            is_stuck |= instance.waiting().next().is_none() && instance.timers.is_empty();
+            let joins: Vec<_> = joins.collect();
+            if instance.waiting().next().is_none() && instance.timers.is_empty() {
+                stuck = Some(if joins.is_empty() {
+                    "nothing is under way that could go on"
+                } else {
+                    "a join waits for tokens that cannot come"
+                });
+            }
             let tokens = instance.waiting().map(|(_, token)| token).chain(joins);
             for token in tokens {
                 if !waiting.contains(&token.at.to_string()) {
@@ -709,9 +716,7 @@ impl World<'_> {
             (None, true) => "waiting",
             (None, false) => "completed",
         };
-        if is_stuck && reason.is_none() {
-            reason = Some("a join waits for tokens that cannot come".to_owned());
-        }
+        reason = reason.or(stuck.map(str::to_owned));
         let variables = self
             .runs
             .iter()
