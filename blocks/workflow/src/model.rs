@@ -650,6 +650,41 @@ impl Model {
         })
     }
 
+    /// Gives elements of another file names of their own where this one has the same.
+    fn tell_apart(&self, other: &mut Model) {
+        let mut names: HashMap<Id, Id> = HashMap::new();
+        for node in &other.nodes {
+            let mut name = node.id.clone();
+            while self.by_id.contains_key(&name) {
+                let process = other.scopes.get(node.scope.0).map(|scope| scope.process);
+                let head = process.and_then(|process| other.processes.get(process));
+                name = format!("{}/{name}", head.map_or("", |head| &head.id)).into();
+            }
+            if name != node.id {
+                names.insert(node.id.clone(), name);
+            }
+        }
+        let rename = |written: &mut String| {
+            if let Some(name) = names.get(written.as_str()) {
+                *written = name.to_string();
+            }
+        };
+        for node in &mut other.nodes {
+            if let Some(name) = names.get(&node.id) {
+                node.id = name.clone();
+            }
+            node.attributes.get_mut("reject").map(rename);
+            let Kind::Event(event) = &mut node.kind else {
+                continue;
+            };
+            for definition in &mut event.definitions {
+                if let Definition::Compensation { activity, .. } = definition {
+                    activity.as_mut().map(rename);
+                }
+            }
+        }
+    }
+
     /// Nodes at which a scope begins when nothing names one: its untyped start events, or, when
     /// it has no start events, everything that no flow leads to.
     pub fn starts(&self, scope: ScopeIx) -> Vec<NodeIx> {
@@ -681,8 +716,10 @@ impl Model {
     }
 
     /// Adds the processes and decisions of another file, so that call activities find them.
-    /// Elements whose id is taken keep their place but are not found by id.
-    pub fn link(&mut self, other: Model) {
+    /// Elements whose id is taken, as every modeler calls the first start alike, are known by that
+    /// of their process besides: `order/start`.
+    pub fn link(&mut self, mut other: Model) {
+        self.tell_apart(&mut other);
         let (nodes, flows, scopes) = (self.nodes.len(), self.flows.len(), self.scopes.len());
         let processes = self.processes.len();
         let node = |ix: NodeIx| NodeIx(ix.0 + nodes);
@@ -725,9 +762,7 @@ impl Model {
             if let Kind::Event(event) = &mut item.kind {
                 event.host = event.host.map(node);
             }
-            self.by_id
-                .entry(item.id.clone())
-                .or_insert(NodeIx(at + nodes));
+            self.by_id.insert(item.id.clone(), NodeIx(at + nodes));
             self.nodes.push(item);
         }
         self.decisions.link(other.decisions);

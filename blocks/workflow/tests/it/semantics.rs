@@ -467,6 +467,30 @@ fn imported_files_take_part() {
 }
 
 #[test]
+fn elements_of_another_file_may_have_the_same_ids() {
+    let import = r#"<import importType="http://www.omg.org/spec/BPMN/20100524/MODEL" location="lib.bpmn" namespace="lib"/>"#;
+    let lib = file(&format!(
+        r#"<process id="q" isExecutable="true">{ENDS}{}<boundaryEvent id="b" attachedToRef="c"><compensateEventDefinition/></boundaryEvent>{}
+        <intermediateThrowEvent id="x"><compensateEventDefinition activityRef="c"/></intermediateThrowEvent>{}<association id="as" sourceRef="b" targetRef="u"/></process>"#,
+        script("c"),
+        script("u").replace("<scriptTask", r#"<scriptTask isForCompensation="true""#),
+        flows("s>c>x>e")
+    ));
+    let xml = file(&format!(
+        r#"{import}<process id="p" isExecutable="true">{ENDS}<callActivity id="c" calledElement="l:q"/>{}{}</process>"#,
+        script("u"),
+        flows("s>c>u>e")
+    ))
+    .replace("<definitions", r#"<definitions xmlns:l="lib""#);
+    let options = Options {
+        imports: Imports::from([("lib.bpmn".to_owned(), lib.into_bytes())]),
+        ..Options::default()
+    };
+    let ran = run_with(&xml, &options).ends("completed");
+    assert_eq!(scripts(ran), ["q/c", "q/u", "u"]);
+}
+
+#[test]
 fn flows_need_no_ids() {
     let xml = process(&format!(
         r#"{ENDS}<parallelGateway id="g"/><parallelGateway id="j"/>{}{}<sequenceFlow sourceRef="s" targetRef="g"/><sequenceFlow sourceRef="g" targetRef="a"/><sequenceFlow sourceRef="g" targetRef="b"/>
