@@ -110,6 +110,27 @@ fn compare(left: &Piece, sign: &str, right: &Piece) -> String {
     }
 }
 
+/// `+` and `-`: numbers, also such as stand in texts. Other texts are joined by `+`, where those
+/// engines would stop with an error.
+fn add(left: &Piece, sign: &str, right: &Piece) -> Result<Piece, String> {
+    let (a, b) = (&left.feel, &right.feel);
+    let sum = format!("{} {sign} {}", left.number(), right.number());
+    let is_text = left.kind == Kind::Text || right.kind == Kind::Text;
+    let (feel, kind) = match (left.kind, right.kind) {
+        (Kind::Number, Kind::Number) => (format!("({sum})"), Kind::Number),
+        _ if sign == "-" => (format!("({sum})"), Kind::Number),
+        _ if is_text => (format!("({a} + {b})"), Kind::Any),
+        _ => (
+            format!("(if ({sum}) = null then {a} + {b} else {sum})"),
+            Kind::Any,
+        ),
+    };
+    Piece::new(feel, kind)
+}
+
+/// Empty texts, lists and maps, as `string` writes them.
+const NOTHING: &str = "[\"\", \"[]\", \"{}\"]";
+
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -119,12 +140,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             tokens.push(Token::Text(value));
             length
         } else if first.is_ascii_digit() {
-            let length = rest
-                .find(|c: char| !c.is_ascii_digit() && c != '.')
-                .unwrap_or(rest.len());
-            tokens.push(Token::Number(
-                rest.get(..length).unwrap_or_default().to_owned(),
-            ));
+            let (number, length) = number(rest);
+            tokens.push(Token::Number(number));
             length
         } else if first.is_alphabetic() || first == '_' {
             let length = rest
@@ -158,6 +175,29 @@ fn word(word: &str) -> Token {
         "mod" => "%",
         _ => return Token::Word(word.to_owned()),
     })
+}
+
+/// A number, and its length; `1.5e3` is written out, as FEEL has no such form.
+fn number(text: &str) -> (String, usize) {
+    let end = |text: &str| {
+        text.find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len())
+    };
+    let length = end(text);
+    let (digits, rest) = text.split_at_checked(length).unwrap_or((text, ""));
+    let Some(power) = rest.strip_prefix(['e', 'E']) else {
+        return (digits.to_owned(), length);
+    };
+    let unsigned = power.strip_prefix(['+', '-']).unwrap_or(power);
+    let size = end(unsigned);
+    let sign = if power.starts_with('-') { "-" } else { "" };
+    match unsigned.get(..size).filter(|size| !size.is_empty()) {
+        Some(size) => (
+            format!("({digits} * 10 ** {sign}{size})"),
+            length + 1 + (power.len() - unsigned.len()) + size.len(),
+        ),
+        None => (digits.to_owned(), length),
+    }
 }
 
 fn literal(text: &str, quote: char) -> Result<(String, usize), String> {
@@ -271,8 +311,7 @@ impl Parser {
     fn sum(&mut self) -> Result<Piece, String> {
         let mut left = self.product()?;
         while let Some(sign) = self.one_of(&["+", "-"]) {
-            let feel = format!("({} {sign} {})", left.feel, self.product()?.feel);
-            left = Piece::new(feel, Kind::Any)?;
+            left = add(&left, sign, &self.product()?)?;
         }
         Ok(left)
     }
@@ -280,7 +319,7 @@ impl Parser {
     fn product(&mut self) -> Result<Piece, String> {
         let mut left = self.unary()?;
         while let Some(sign) = self.one_of(&["*", "/", "%"]) {
-            let (a, b) = (left.feel, self.unary()?.feel);
+            let (a, b) = (left.number(), self.unary()?.number());
             let feel = if sign == "%" {
                 format!("modulo({a}, {b})")
             } else {
@@ -306,8 +345,7 @@ impl Parser {
             self.at += 1;
             let value = self.unary()?.feel;
             // Comparing unlike types gives null, so a text is compared whatever the value is.
-            let feel =
-                format!("({value} = null or string({value}) = \"\" or string({value}) = \"[]\")");
+            let feel = format!("({value} = null or list contains({NOTHING}, string({value})))");
             Piece::new(feel, Kind::Truth)?
         } else {
             self.path()?
@@ -365,7 +403,7 @@ impl Parser {
     /// After an opening square bracket.
     fn entry(&mut self, value: &str) -> Result<Piece, String> {
         let feel = match self.tokens.get(self.at).cloned() {
-            Some(Token::Text(name)) => format!("{value}.{name}"),
+            Some(Token::Text(name)) => format!("get value({value}, {})", quoted(&name)),
             // Lists count from zero there, from one here.
             Some(Token::Number(index)) => format!("{value}[{index} + 1]"),
             _ => return Err("only a text or a number may stand in brackets".to_owned()),
@@ -401,7 +439,7 @@ impl Parser {
             ("length", None) => (format!("string length({value})"), Kind::Number),
             ("size", None) => (format!("count({value})"), Kind::Number),
             ("isEmpty", None) => (
-                format!("(string({value}) = \"\" or string({value}) = \"[]\")"),
+                format!("list contains({NOTHING}, string({value}))"),
                 Kind::Truth,
             ),
             ("toLowerCase", None) => (format!("lower case({value})"), Kind::Any),

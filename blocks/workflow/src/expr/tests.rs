@@ -191,9 +191,33 @@ fn unlike_operands_are_made_alike_as_there() {
         check(text, &held, &json!(expected));
     }
     check("${yes ? 'a' : 'b'}", &held, &json!("a"));
+    check("${five + ten}", &held, &json!(15));
+    check("${ten - five}", &held, &json!(5));
+    check("${five * '3'}", &held, &json!(15));
+    check("${a + a}", &held, &json!("aa"));
+    check("${'n' + 'a'}", &held, &json!("na"));
+    check("${1.5e3 + 2e-1}", &held, &json!(1500.2));
     for (text, expected) in [("${yes}", true), ("${a}", false), ("yes", false)] {
         let expr = Expr::parse(text).unwrap();
         assert_eq!(expr.is_true(held.as_object().unwrap()), expected, "{text}");
+    }
+}
+
+#[test]
+fn maps_are_read_and_may_be_empty() {
+    let held = json!({"map": {"a-b": 5, "c": 1}, "none": {}, "list": [], "text": ""});
+    for (text, expected) in [
+        ("${map['a-b'] == 5}", true),
+        ("${map['c'] == 1}", true),
+        (
+            "${empty none && empty list && empty text && empty missing}",
+            true,
+        ),
+        ("${empty map}", false),
+        ("${none.isEmpty() && list.isEmpty()}", true),
+        ("${map.isEmpty()}", false),
+    ] {
+        check(text, &held, &json!(expected));
     }
 }
 
