@@ -1,5 +1,7 @@
 //! External tasks: what the published worker clients speak.
 
+use std::collections::BTreeMap;
+
 use ::store::page::PageRequest;
 use axum::{
     Json,
@@ -23,6 +25,7 @@ use super::{
 };
 use crate::{
     external::{Completion, ExternalTask, ExternalTaskId, Failure, Fetch, Filter, Thrown, Topic},
+    read::OURS,
     rest::{
         Body, Desk, business_key, parse, subject_of,
         work::{self, span},
@@ -168,7 +171,10 @@ async fn fetch_and_lock(
             let variables = Value::Object(typed(&task.variables));
             object.insert("variables".to_owned(), variables);
             if topic.is_some_and(|topic| topic.include_extension_properties) {
-                object.insert("extensionProperties".to_owned(), json!(task.attributes));
+                let theirs = task.attributes.iter();
+                let theirs = theirs.filter(|(name, _)| !OURS.contains(&name.as_str()));
+                let theirs: BTreeMap<_, _> = theirs.collect();
+                object.insert("extensionProperties".to_owned(), json!(theirs));
             }
         }
         locked

@@ -72,9 +72,17 @@ pub(super) fn mappings(element: &Element, side: Side) -> Vec<Mapping> {
     let extensions = element.child("extensionElements");
     for child in extensions.iter().flat_map(|e| &e.children) {
         if child.name == own || child.name == short {
-            let source = child.get("source").or(child.get("sourceExpression"));
+            let source = child.get("source");
+            // Other engines name a variable there, whatever characters it has.
+            let source = if engine(&child.namespace).is_some() {
+                source.map(|name| Source::variable(name, child.line))
+            } else {
+                source.map(|text| Source::new(text, child.line))
+            };
+            let calculated = child.get("sourceExpression");
+            let source = source.or(calculated.map(|text| Source::new(text, child.line)));
             if let (Some(target), Some(source)) = (child.get("target"), source) {
-                add(target, Source::new(source, child.line));
+                add(target, source);
             } else if child.get("variables") == Some("all") {
                 add(ALL, Source::literal("", child.line));
             }
@@ -173,7 +181,7 @@ fn parameter_value(element: &Element) -> String {
 /// Takes over what the extension elements of Camunda 8 mean.
 fn from_zeebe(child: &Element, found: &mut BTreeMap<String, String>) -> bool {
     let taken: &[(&str, &str)] = match child.name.as_str() {
-        "taskDefinition" => &[("type", "topic")],
+        "taskDefinition" => &[("type", "topic"), ("retries", "retries")],
         "formDefinition" => &[("formKey", "form"), ("formId", "form")],
         "assignmentDefinition" => &[
             ("assignee", "assignee"),
@@ -199,6 +207,58 @@ fn from_zeebe(child: &Element, found: &mut BTreeMap<String, String>) -> bool {
         }
     }
     true
+}
+
+/// Attributes that mean something here. A property of another engine that happens to have such a
+/// name is a remark to its author and shall not direct anything.
+pub(crate) const OURS: &[&str] = &[
+    "assignee",
+    "async",
+    "call",
+    "candidates",
+    "choose",
+    "correlation",
+    "days",
+    "decision",
+    "due",
+    "escalate",
+    "extend",
+    "fields",
+    "form",
+    "grounds",
+    "hours",
+    "lane",
+    "officers",
+    "org",
+    "outcomes",
+    "priority",
+    "reject",
+    "remind",
+    "result",
+    "retries",
+    "sign",
+    "signers",
+    "skip",
+    "suspends",
+    "topic",
+    "urge",
+    "users",
+    "workingDays",
+    "worksWhileSuspended",
+];
+
+/// Attributes of an extension element that have no effect, where the element itself has one.
+fn without_effect_in(child: &Element) -> impl Iterator<Item = (&'static str, &str)> {
+    let names: &[&str] = match child.name.as_str() {
+        // A call has the subject, and with it the key, of its caller.
+        "in" => &["businessKey", "local"],
+        "out" => &["local"],
+        // Where nothing is mapped everything is shared, else what is mapped and nothing else.
+        "calledElement" => &["propagateAllChildVariables", "propagateAllParentVariables"],
+        _ => &[],
+    };
+    let given = names.iter().copied();
+    given.filter_map(|name| Some((name, child.get(name)?)))
 }
 
 /// Takes over what other engines' attributes mean, and lists what has no effect here.
@@ -278,12 +338,30 @@ fn extensions(
         let Some(engine) = engine(&child.namespace) else {
             continue;
         };
+        let mut without_effect = |line: u32, what: String| {
+            ignored.push(Ignored {
+                element: id.to_owned(),
+                line,
+                what,
+            });
+        };
+        for (name, value) in without_effect_in(child) {
+            let what = format!("<{engine}:{} {name}=\"{value}\">", child.name);
+            without_effect(child.line, what);
+        }
         if child.namespace == ZEEBE && from_zeebe(child, found) {
             continue;
         }
         if child.name == "properties" {
             for property in child.children_named("property") {
-                if let (Some(name), Some(value)) = (property.get("name"), property.get("value")) {
+                let given = (property.get("name"), property.get("value"));
+                let (Some(name), Some(value)) = given else {
+                    continue;
+                };
+                if OURS.contains(&name) {
+                    let what = format!("<{engine}:property name=\"{name}\">");
+                    without_effect(property.line, what);
+                } else {
                     found.insert(name.to_owned(), value.to_owned());
                 }
             }

@@ -28,7 +28,7 @@ use crate::{
     model::{Id, Model, Named, Node, NodeIx, Problem, ProcessHead, Scope, ScopeIx, TONGBAN},
     tree::{self, Element, Unreadable},
 };
-pub(crate) use foreign::{FOREIGN, ZEEBE};
+pub(crate) use foreign::{FOREIGN, OURS, ZEEBE};
 pub use import::import_locations;
 use import::imported;
 pub(crate) use services::ROLES;

@@ -9,8 +9,78 @@ use workflow::{Call, Outcome, ServiceHandler};
 
 use crate::{
     house::{House, ORG, migrations},
-    model::{flows, process, vars},
+    model::{auto, file, flows, process, vars},
 };
+
+/// What the reader lists as without effect, and the only task's attributes.
+fn read(task: &str) -> (Vec<String>, std::collections::BTreeMap<String, String>) {
+    let xml = process(&format!(
+        r#"<startEvent id="s"/>{task}<endEvent id="e"/>{}"#,
+        flows("s>t>e")
+    ));
+    let zeebe = r#"<definitions xmlns:zeebe="http://camunda.org/schema/zeebe/1.0""#;
+    let xml = xml.replace("<definitions", zeebe);
+    let model = workflow::read::read(xml.as_bytes()).unwrap();
+    let ignored = model.ignored.iter().map(|one| one.what.clone()).collect();
+    let node = model.lookup("t").map(|ix| model[ix].attributes.clone());
+    (ignored, node.unwrap())
+}
+
+#[test]
+fn a_property_with_a_name_of_ours_directs_nothing() {
+    let (ignored, attributes) = read(
+        r#"<userTask id="t"><extensionElements><camunda:properties>
+        <camunda:property name="assignee" value="nobody"/><camunda:property name="days" value="x"/>
+        <camunda:property name="colour" value="red"/></camunda:properties></extensionElements></userTask>"#,
+    );
+    assert_eq!(
+        ignored,
+        [
+            "<camunda:property name=\"assignee\">",
+            "<camunda:property name=\"days\">"
+        ]
+    );
+    assert_eq!(attributes.keys().collect::<Vec<_>>(), ["colour"]);
+}
+
+#[test]
+fn parts_of_mappings_without_effect_are_listed() {
+    let (ignored, _) = read(
+        r##"<callActivity id="t" calledElement="p"><extensionElements><camunda:in businessKey="#{execution.processBusinessKey}"/>
+        <camunda:in variables="all" local="true"/></extensionElements></callActivity>"##,
+    );
+    assert_eq!(
+        ignored,
+        [
+            "<camunda:in businessKey=\"#{execution.processBusinessKey}\">",
+            "<camunda:in local=\"true\">"
+        ]
+    );
+    let (ignored, attributes) = read(
+        r#"<serviceTask id="t"><extensionElements><zeebe:taskDefinition type="pay" retries="5"/></extensionElements></serviceTask>"#,
+    );
+    assert_eq!((ignored.len(), attributes["retries"].as_str()), (0, "5"));
+    let (ignored, _) = read(
+        r#"<callActivity id="t"><extensionElements><zeebe:calledElement processId="p" propagateAllChildVariables="false"/></extensionElements></callActivity>"#,
+    );
+    assert_eq!(
+        ignored,
+        ["<zeebe:calledElement propagateAllChildVariables=\"false\">"]
+    );
+}
+
+#[test]
+fn a_source_names_a_variable_whatever_its_characters() {
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true"><startEvent id="s"/><callActivity id="c" calledElement="q"><extensionElements>
+        <camunda:in source="order-id" target="oid"/><camunda:out source="oid" target="back"/></extensionElements></callActivity><endEvent id="e"/>{}</process>
+        <process id="q" isExecutable="true"><startEvent id="qs"/><endEvent id="qe"/>{}</process>"#,
+        flows("s>c>e"),
+        flows("qs>qe")
+    ));
+    let ran = auto(&xml, json!({"order-id": "A7", "order": 5, "id": 3}));
+    assert_eq!(ran.last["variables"]["back"], json!("A7"));
+}
 
 struct Bean;
 
