@@ -16,7 +16,7 @@ use web::App;
 use super::{
     Answer,
     instance::instance_body,
-    search::{self, Asked, Paging, Sorting, is_like, words},
+    search::{self, Asked, Off, Paging, Sorting, is_like, words},
     value::{plain, typed, written},
 };
 use crate::{
@@ -358,13 +358,20 @@ async fn xml_by_id(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaStart)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Start {
     #[schema(example = "A-17")]
     business_key: Option<String>,
     #[schema(value_type = Object, example = json!({"amount": {"value": 1200, "type": "Integer"}}))]
     variables: Option<Map<String, Value>>,
     with_variables_in_return: bool,
+    /// There are no listeners, so this changes nothing.
+    #[serde(rename = "skipCustomListeners")]
+    _skip_custom_listeners: bool,
+    /// Mappings always run.
+    #[schema(value_type = bool)]
+    #[serde(rename = "skipIoMappings")]
+    _skip_io_mappings: Off,
 }
 
 async fn start(app: &App, actor: &Actor, which: Which, body: &Start) -> Result<Json<Value>> {

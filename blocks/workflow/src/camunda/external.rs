@@ -332,7 +332,7 @@ async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> An
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaExternalComplete)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Complete {
     #[schema(example = "payments-1")]
     worker_id: String,
@@ -364,7 +364,7 @@ async fn complete(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaFailed)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Failed {
     #[schema(example = "payments-1")]
     worker_id: String,
@@ -401,7 +401,7 @@ async fn failure(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaBpmnError)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct BpmnError {
     #[schema(example = "payments-1")]
     worker_id: String,
@@ -435,7 +435,7 @@ async fn bpmn_error(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaExtendLock)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ExtendLock {
     #[schema(example = "payments-1")]
     worker_id: String,
@@ -461,7 +461,7 @@ async fn extend_lock(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaLock)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Lock {
     #[schema(example = "payments-1")]
     worker_id: String,

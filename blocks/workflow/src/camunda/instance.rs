@@ -17,7 +17,7 @@ use web::App;
 
 use super::{
     Answer,
-    search::{self, Asked, Paging, Sorting, words},
+    search::{self, Asked, Off, Paging, Sorting, words},
     store,
     value::{plain, typed, written},
 };
@@ -217,7 +217,7 @@ async fn variables(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaMessage)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Message {
     #[serde(rename = "messageName")]
     #[schema(example = "payment received")]
@@ -230,6 +230,16 @@ struct Message {
     #[schema(value_type = Object, example = json!({"paid": {"value": 1200, "type": "Integer"}}))]
     process_variables: Option<Map<String, Value>>,
     result_enabled: bool,
+    /// Several places never get one message.
+    #[schema(value_type = bool)]
+    #[serde(rename = "all")]
+    _all: Off,
+    #[schema(value_type = bool)]
+    #[serde(rename = "variablesInResultEnabled")]
+    _variables_in_result_enabled: Off,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
 }
 
 /// Brings a message to the one place that waits for it, or begins the process that it begins.

@@ -51,6 +51,26 @@ pub(super) fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Str
     }))
 }
 
+/// A switch that cannot be on here. Left aside, it would do less than was asked for.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(into = "bool")]
+pub(super) struct Off;
+
+impl From<Off> for bool {
+    fn from(_: Off) -> Self {
+        false
+    }
+}
+
+impl<'de> Deserialize<'de> for Off {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if bool::deserialize(from)? {
+            return Err(D::Error::custom("`true` is not supported here"));
+        }
+        Ok(Self)
+    }
+}
+
 /// A moment as this interface writes it.
 pub(super) fn moment<'de, D: Deserializer<'de>>(
     from: D,

@@ -289,7 +289,7 @@ async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> An
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaClaim)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Claim {
     /// Login name or identifier; the caller when left out.
     #[schema(example = "food")]
@@ -338,7 +338,7 @@ async fn unclaim(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = CamundaTaskComplete)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Complete {
     #[schema(value_type = Object, example = json!({"outcome": {"value": "approve", "type": "String"}}))]
     variables: Option<Map<String, Value>>,

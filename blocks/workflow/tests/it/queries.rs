@@ -302,6 +302,28 @@ async fn external_tasks_are_found_by_what_is_known_of_them(db: Db) {
 
 /// Ignored, such a parameter would be answered with what it was to leave out.
 #[store::db_test(migrations = migrations)]
+async fn a_field_that_is_null_was_left_out(db: Db) {
+    let house = House::open(db).await;
+    city(&house).await;
+    let program = house.program("integrator").await;
+    let all = program.does("/engine-rest/task", json!({})).await;
+    let nulls = json!({"assigned": null, "unassigned": null, "sorting": null, "nameLike": null,
+        "tenantIdIn": null});
+    assert_eq!(program.does("/engine-rest/task", nulls).await, all);
+    let fetch = json!({"workerId": "w", "maxTasks": 1, "usePriority": null, "topics": [
+        {"topicName": "none", "lockDuration": 1000, "localVariables": null, "tenantIdIn": null}]});
+    let path = "/engine-rest/external-task/fetchAndLock";
+    assert_eq!(program.does(path, fetch).await, json!([]));
+    // The value of a variable may well be null.
+    let body = json!({"businessKey": null, "withVariablesInReturn": true, "variables": {
+        "a": {"value": null, "type": "Null"}}});
+    let path = "/engine-rest/process-definition/key/other_one/start";
+    let started = program.does(path, body).await;
+    assert_eq!(started["variables"]["a"]["value"], json!(null), "{started}");
+    assert!(started["variables"].as_object().unwrap().contains_key("a"));
+}
+
+#[store::db_test(migrations = migrations)]
 async fn what_is_not_known_is_refused_by_name(db: Db) {
     let house = House::open(db).await;
     let program = house.program("integrator").await;
@@ -349,6 +371,32 @@ async fn what_is_not_known_is_refused_by_name(db: Db) {
             program.get(&format!("{path}?maxResults=-1")).await,
             "maxResults",
         );
+    }
+    for (path, body, name) in [
+        (
+            "process-definition/key/p/start",
+            json!({"startInstructions": []}),
+            "startInstructions",
+        ),
+        (
+            "process-definition/key/p/start",
+            json!({"skipIoMappings": true}),
+            "skipIoMappings",
+        ),
+        ("message", json!({"messageName": "m", "all": true}), "all"),
+        (
+            "message",
+            json!({"messageName": "m", "localCorrelationKeys": {}}),
+            "localCorrelationKeys",
+        ),
+        (
+            "external-task/0/complete",
+            json!({"workerId": "w", "nonsense": 1}),
+            "nonsense",
+        ),
+    ] {
+        let path = format!("/engine-rest/{path}");
+        refused(program.call("POST", &path, body).await, name);
     }
     let soon = program.get("/engine-rest/task?dueBefore=soon").await;
     refused(soon, "soon");
