@@ -62,6 +62,22 @@ fn first(source: &TimerSource, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Opt
     }
 }
 
+/// Whether the source says of itself when a process begins: without variables, and in the form
+/// that its kind takes.
+pub(crate) fn begins(source: &TimerSource) -> bool {
+    text(source).is_some_and(|text| is_fit(source, &text))
+}
+
+/// Whether a text is of the kind that the source takes.
+pub(crate) fn is_fit(source: &TimerSource, text: &str) -> bool {
+    match source {
+        TimerSource::Date(_) => timer::date(text).is_some(),
+        TimerSource::Duration(_) => timer::span(text).is_some(),
+        TimerSource::Cycle(_) => timer::cycle(text).is_some(),
+        TimerSource::WorkingDays(_) | TimerSource::Missing => true,
+    }
+}
+
 /// Before the process there are no variables, so only what stands by itself has a value.
 fn text(source: &TimerSource) -> Option<String> {
     let (TimerSource::Date(source) | TimerSource::Duration(source) | TimerSource::Cycle(source)) =

@@ -1,7 +1,11 @@
 //! Rules of events: what may stand where.
 
 use super::{Check, Severity};
-use crate::model::{Definition, Event, Kind, Node, NodeIx, Place, Sub, TimerSource};
+use crate::{
+    core::timer,
+    model::{Definition, Event, Kind, Node, NodeIx, Place, Sub, TimerSource},
+    timed,
+};
 
 impl Check<'_> {
     pub(super) fn event(&mut self, ix: NodeIx, node: &Node, event: &Event) {
@@ -371,6 +375,9 @@ impl Check<'_> {
         if let Some((rule, text, remedy)) = self.lacks(node, definition) {
             return self.if_executable(rule, node, ix, text, remedy);
         }
+        if let Definition::Timer(source) = definition {
+            self.timer(ix, node, source);
+        }
         match definition {
             Definition::Timer(
                 TimerSource::Date(source)
@@ -397,6 +404,32 @@ impl Check<'_> {
                 self.error("link-without-name", node, "the link has no name", remedy);
             }
             _ => {}
+        }
+    }
+
+    /// Times that can never come: of the wrong kind, or of variables that nothing has set yet.
+    fn timer(&mut self, ix: NodeIx, node: &Node, source: &TimerSource) {
+        let (TimerSource::Date(given) | TimerSource::Duration(given) | TimerSource::Cycle(given)) =
+            source
+        else {
+            return;
+        };
+        let head = self.model.process_of(ix);
+        let (id, line) = (&node.id, node.line);
+        if timer::is_literal(&given.text) {
+            if !timed::is_fit(source, &given.text) {
+                let text = format!("`{}` is not of the kind that stands there", given.text);
+                let remedy = "write a moment as `timeDate`, a duration as `timeDuration`, what repeats as `timeCycle`";
+                self.unless_drawn(head, "timer-wrong-kind", id, line, &text, remedy);
+            }
+        } else if node.is_start()
+            && self.model[node.scope].owner.is_none()
+            && given.compiled.is_ok()
+            && !timed::begins(source)
+        {
+            let text = format!("`{}` has no value before the process begins", given.text);
+            let remedy = "write the moment, the duration or the cycle itself";
+            self.unless_drawn(head, "start-timer-unknown", id, line, &text, remedy);
         }
     }
 

@@ -272,6 +272,8 @@ impl Check<'_> {
         for participant in &model.participants {
             if let Some(process) = &participant.process
                 && model.process(process).is_none()
+                // What is imported and not at hand may be the process.
+                && model.missing_imports.is_empty()
             {
                 let text = format!(
                     "the pool stands for the process `{process}`, which is not in the file"

@@ -35,6 +35,54 @@ fn a_good_model_has_no_findings() {
 }
 
 #[test]
+fn a_time_that_can_never_come_is_refused() {
+    for (kind, text) in [
+        ("timeDate", "PT5M"),
+        ("timeDuration", "2030-01-01T00:00:00Z"),
+        ("timeDuration", "R3/PT10M"),
+        ("timeCycle", "2030-01-01T00:00:00Z"),
+    ] {
+        let timer = format!("<timerEventDefinition><{kind}>{text}</{kind}></timerEventDefinition>");
+        let body = format!(
+            r#"<startEvent id="s"/><intermediateCatchEvent id="c">{timer}</intermediateCatchEvent><endEvent id="e"/>{}"#,
+            flows("s>c>e")
+        );
+        breaks(&body, "timer-wrong-kind", "c");
+        let start = format!(r#"<startEvent id="s">{timer}</startEvent><endEvent id="e"/>"#);
+        breaks(&format!("{start}{}", flows("s>e")), "timer-wrong-kind", "s");
+    }
+    let start = |time: &str| {
+        process(&format!(
+            r#"<startEvent id="s"><timerEventDefinition>{time}</timerEventDefinition></startEvent><endEvent id="e"/>{}"#,
+            flows("s>e")
+        ))
+    };
+    let unknown = start("<timeDate>${when}</timeDate>");
+    found(&unknown, "start-timer-unknown", "s");
+    for time in [
+        "<timeDate>2030-01-01T00:00:00Z</timeDate>",
+        "<timeDuration>PT5M</timeDuration>",
+        "<timeCycle>R/PT5M</timeCycle>",
+        "<timeCycle>0 0 9 ? * MON-FRI</timeCycle>",
+        "<timeDuration>&quot;PT&quot; + &quot;5M&quot;</timeDuration>",
+    ] {
+        let (_, findings) = read_and_check(start(time).as_bytes());
+        assert!(findings.is_empty(), "{time}: {findings:#?}");
+    }
+}
+
+#[test]
+fn a_pool_may_stand_for_an_imported_process() {
+    let pools = r#"<collaboration id="k"><participant id="own" processRef="p"/><participant id="theirs" processRef="q"/></collaboration>
+        <process id="p" isExecutable="true"><startEvent id="s"/><endEvent id="e"/><sequenceFlow id="f" sourceRef="s" targetRef="e"/></process>"#;
+    found(&file(pools), "dangling-reference", "theirs");
+    let import = r#"<import importType="http://www.omg.org/spec/BPMN/20100524/MODEL" location="other.bpmn" namespace="o"/>"#;
+    let (_, findings) = read_and_check(file(&format!("{import}{pools}")).as_bytes());
+    let rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, ["import-unresolved"]);
+}
+
+#[test]
 fn references_must_lead_somewhere() {
     let s = r#"<startEvent id="s"/><endEvent id="e"/>"#;
     breaks(

@@ -146,6 +146,24 @@ pub fn events() -> Vec<Case> {
             &between(&undone_by(&["b1"]), "s>t>e"),
         ),
         case(
+            "timer-wrong-kind",
+            "x",
+            &between(&two("intermediateCatchEvent", &timed("2030-01-01T00:00:00Z")), on_way),
+            &between(&two("intermediateCatchEvent", &timed("PT5M")), on_way),
+        ),
+        case(
+            "start-timer-unknown",
+            "s",
+            &between("", "s>e").replace(
+                r#"<startEvent id="s"/>"#,
+                r#"<startEvent id="s"><timerEventDefinition><timeDate>${when}</timeDate></timerEventDefinition></startEvent>"#,
+            ),
+            &between("", "s>e").replace(
+                r#"<startEvent id="s"/>"#,
+                r#"<startEvent id="s"><timerEventDefinition><timeDate>2030-01-01T00:00:00Z</timeDate></timerEventDefinition></startEvent>"#,
+            ),
+        ),
+        case(
             "timer-unreadable",
             "d",
             &between(&two("intermediateCatchEvent", &timed("PT5X")), on_way),
