@@ -1,7 +1,7 @@
 //! What can be done to definitions, instances and tasks. Every act runs in the caller's write:
 //! the caller authorises, and adds its own rows, events and jobs to the same transaction.
 
-use kernel::{Error, Fault, Finding, Result, Text, clock::micros};
+use kernel::{Error, Fault, Result, Text, clock::micros};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Map, Value};
 use store::{
@@ -11,17 +11,12 @@ use store::{
 
 use crate::{
     CallId, InstanceId, TaskId,
-    check::{self, Severity},
     core::Input,
-    decision::Decisions,
     engine::Engine,
     event,
-    model::{Kind, Model, Task as TaskKind},
-    schema::{definition, task},
-    simulate::check_file,
+    schema::task,
     step,
     store::{self as tables, Filter, Task},
-    timed,
     verb::{Acting, Cause, Completion, who, work},
 };
 
@@ -46,166 +41,6 @@ impl From<&identity::Actor> for Officer {
             trace: actor.trace(),
         }
     }
-}
-
-/// A deployed version.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Version {
-    /// `key:version:tail`, different for every deployment.
-    pub definition: String,
-    pub key: String,
-    pub version: i64,
-    /// False when the same content was deployed before.
-    pub is_new: bool,
-}
-
-/// Deploys a BPMN or DMN file under a key. A file that the standard forbids is refused with all
-/// findings. The same content with the same links is the same version. Called processes and
-/// decisions are those deployed at this moment; deploy what is called first.
-pub async fn deploy(tx: &Tx, key: &str, xml: &str) -> Result<Version> {
-    deploy_by(tx, key, xml, "system", "").await
-}
-
-/// As [`deploy`], naming who deploys and what they say about it.
-pub async fn deploy_by(tx: &Tx, key: &str, xml: &str, by: &str, comment: &str) -> Result<Version> {
-    let errors: Vec<_> = check_file(xml.as_bytes())
-        .into_iter()
-        .filter(|f| f.severity == Severity::Error)
-        .collect();
-    if !errors.is_empty() {
-        return Err(refused(&errors));
-    }
-    let content = Content::of(xml)?;
-    let links = links(tx, key, &content).await?;
-    let links = serde_json::to_string(&links).map_err(|e| Fault::caused_by("write links", e))?;
-    let latest = tables::latest_definition(&**tx, key).await?;
-    if let Some(latest) = &latest
-        && latest.xml == xml
-        && latest.links == links
-    {
-        return Ok(Version {
-            definition: latest.id.clone(),
-            key: key.to_owned(),
-            version: latest.version,
-            is_new: false,
-        });
-    }
-    let version = latest.map_or(0, |latest| latest.version) + 1;
-    // The tail keeps apart what was deployed in a write that did not hold from what came after:
-    // parsed definitions are remembered by this id.
-    let tail = kernel::id::new_v7(tx.now()).simple().to_string();
-    let id = format!("{key}:{version}:{}", tail.get(24..).unwrap_or_default());
-    tables::insert_definition(
-        tx,
-        definition::Model {
-            id: id.clone(),
-            key: key.to_owned(),
-            version,
-            kind: content.kind.to_owned(),
-            names: serde_json::to_string(&content.names)
-                .map_err(|e| Fault::caused_by("write names", e))?,
-            links,
-            xml: xml.to_owned(),
-            deployed_at: micros(tx.now()),
-            deployed_by: by.to_owned(),
-            comment: comment.to_owned(),
-        },
-    )
-    .await?;
-    let deployed = event::DefinitionDeployed {
-        key: key.to_owned(),
-        version,
-    };
-    tx.emit(format!("process:{key}"), by, &deployed)?;
-    if let Some(model) = &content.model {
-        timed::schedule(tx, &id, model)?;
-    }
-    Ok(Version {
-        definition: id,
-        key: key.to_owned(),
-        version,
-        is_new: true,
-    })
-}
-
-/// The answer to a file that cannot be deployed.
-pub(crate) fn refused(errors: &[check::Finding]) -> Error {
-    Error::Invalid(errors.iter().map(finding).collect())
-}
-
-fn finding(found: &check::Finding) -> Finding {
-    let text = Text::new("workflow-model-finding")
-        .with("rule", found.rule)
-        .with("element", &found.element)
-        .with("line", found.line)
-        .with("reason", &found.text)
-        .with("remedy", found.remedy);
-    Finding::new(format!("line {}", found.line), text)
-}
-
-/// What a file offers to others and what it wants of them.
-struct Content {
-    kind: &'static str,
-    names: Vec<String>,
-    wanted: Vec<String>,
-    /// None of decisions.
-    model: Option<Model>,
-}
-
-impl Content {
-    fn of(xml: &str) -> Result<Self> {
-        if let (Some(model), _) = check::read_and_check(xml.as_bytes()) {
-            let names = model
-                .processes
-                .iter()
-                .map(|head| head.id.to_string())
-                .collect();
-            return Ok(Self {
-                kind: "bpmn",
-                names,
-                wanted: wanted(&model),
-                model: Some(model),
-            });
-        }
-        let decisions = Decisions::read(xml).map_err(Fault::new)?;
-        let names = decisions.names().map(str::to_owned).collect();
-        Ok(Self {
-            kind: "dmn",
-            names,
-            wanted: Vec::new(),
-            model: None,
-        })
-    }
-}
-
-/// Processes that are called and decisions that are asked.
-fn wanted(model: &Model) -> Vec<String> {
-    let mut wanted = Vec::new();
-    for node in &model.nodes {
-        match &node.kind {
-            Kind::Call {
-                called: Some(called),
-            } if model.process(called).is_none() => wanted.push(called.clone()),
-            Kind::Task(TaskKind::Rule) => {
-                wanted.extend(node.attribute("decision").map(str::to_owned));
-            }
-            _ => {}
-        }
-    }
-    wanted
-}
-
-async fn links(tx: &Tx, key: &str, content: &Content) -> Result<Vec<String>> {
-    if content.wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut links = Vec::new();
-    for (id, other, names) in tables::latest_names(&**tx).await? {
-        if other != key && names.iter().any(|name| content.wanted.contains(name)) {
-            links.push(id);
-        }
-    }
-    Ok(links)
 }
 
 /// Starts the newest version of a process; `subject` is what it is about, as `case:0192…`.

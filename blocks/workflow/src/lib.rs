@@ -15,6 +15,7 @@ pub mod core;
 pub mod correlation;
 pub mod deadline;
 pub mod decision;
+mod deploy;
 mod engine;
 pub mod event;
 pub mod expr;
@@ -45,10 +46,11 @@ pub mod verb;
 use std::sync::Arc;
 
 pub use act::{
-    Officer, Version, call_done, call_failed, cancel, claim, complete, complete_by_system, deploy,
-    deploy_by, message, release, relocate, retry, set, signal, start, start_at, start_by,
-    start_version, task, task_in, tasks, tasks_in, transfer, variables,
+    Officer, call_done, call_failed, cancel, claim, complete, complete_by_system, message, release,
+    relocate, retry, set, signal, start, start_at, start_by, start_version, task, task_in, tasks,
+    tasks_in, transfer, variables,
 };
+pub use deploy::{Version, deploy, deploy_by};
 pub use engine::{
     Calendars, Call, Engine, Outcome, RefreshCalendars, ServiceHandler, TaskListener,
 };

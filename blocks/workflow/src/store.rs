@@ -17,9 +17,10 @@ use store::{
 
 use crate::{
     InstanceId, TaskId,
-    check::read_and_check,
+    check::read_and_check_with,
     core::Process,
     decision::Decisions,
+    deploy::imports_of,
     engine::broken,
     event::TaskFacts,
     schema::{call, candidate, definition, instance, task, trail},
@@ -115,7 +116,8 @@ pub(crate) async fn insert_definition(tx: &Tx, row: definition::Model) -> Result
 /// Reads a stored definition and everything it is linked to.
 pub(crate) async fn load_process<C: ConnectionTrait>(db: &C, id: &str) -> Result<Process> {
     let row = get_definition(db, id).await?;
-    let (model, _) = read_and_check(row.xml.as_bytes());
+    let imports = imports_of(&row.imports);
+    let (model, _) = read_and_check_with(row.xml.as_bytes(), &imports);
     let mut model = model.ok_or_else(|| broken(id))?;
     let main = model.main().map(|head| head.id.to_string());
     let mut waiting: Vec<String> = serde_json::from_str(&row.links).unwrap_or_default();
@@ -130,7 +132,8 @@ pub(crate) async fn load_process<C: ConnectionTrait>(db: &C, id: &str) -> Result
                 .decisions
                 .link(Decisions::read(&linked.xml).map_err(|_| broken(&link))?);
         } else {
-            let (other, _) = read_and_check(linked.xml.as_bytes());
+            let imports = imports_of(&linked.imports);
+            let (other, _) = read_and_check_with(linked.xml.as_bytes(), &imports);
             model.link(other.ok_or_else(|| broken(&link))?);
         }
         waiting.extend(serde_json::from_str::<Vec<String>>(&linked.links).unwrap_or_default());

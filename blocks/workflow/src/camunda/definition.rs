@@ -21,9 +21,11 @@ use super::{
 };
 use crate::{
     InstanceId,
+    model::Ignored,
     rest::{
         Body, Desk,
-        act::{self, Deployed, Which},
+        act::{self, Which},
+        deploy::{self, Deployed, Uploaded},
         store::{self as tables, DefinitionRow},
     },
 };
@@ -62,21 +64,42 @@ async fn deploy(State(app): State<App>, actor: Actor, mut form: Multipart) -> An
     while let Some(field) = form.next_field().await.map_err(|_| broken())? {
         if field.name() == Some("deployment-name") {
             name = field.text().await.map_err(|_| broken())?;
-        } else if field.file_name().is_some() {
-            files.push(field.bytes().await.map_err(|_| broken())?);
+        } else if let Some(file) = field.file_name().map(str::to_owned) {
+            let bytes = field.bytes().await.map_err(|_| broken())?.to_vec();
+            files.push(Uploaded {
+                name: file,
+                key: None,
+                bytes,
+            });
         }
     }
+    // Forms, pictures and what else belongs to a process elsewhere: of no use here.
+    let (files, others) = files.into_iter().partition::<Vec<_>, _>(is_model);
     if files.is_empty() {
         return Err(broken().into());
     }
-    let mut deployed = Vec::new();
-    for file in files {
-        deployed.push(act::deploy(&desk, &actor, None, &file).await?);
-    }
-    Ok(Json(deployment(&name, &deployed, app.clock().now())))
+    let deployed = deploy::deploy(&desk, &actor, files).await?;
+    Ok(Json(deployment(
+        &name,
+        &deployed,
+        &others,
+        app.clock().now(),
+    )))
 }
 
-fn deployment(name: &str, deployed: &[Deployed], now: chrono::DateTime<chrono::Utc>) -> Value {
+/// By its name, as in the interface; a file without an ending may be anything.
+fn is_model(file: &Uploaded) -> bool {
+    let ending = file.name.rsplit_once('.').map(|(_, ending)| ending);
+    ending
+        .is_none_or(|ending| ["bpmn", "dmn", "xml"].contains(&ending.to_ascii_lowercase().as_str()))
+}
+
+fn deployment(
+    name: &str,
+    deployed: &[Deployed],
+    others: &[Uploaded],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Value {
     let first = deployed.first().map(|one| &one.version);
     let id = first.map_or("", |version| version.definition.as_str());
     let mut definitions = Map::new();
@@ -93,7 +116,13 @@ fn deployment(name: &str, deployed: &[Deployed], now: chrono::DateTime<chrono::U
         definitions.insert(version.definition.clone(), body);
     }
     // Not part of the interface; it does not disturb clients, and says what they would miss.
-    let ignored: Vec<_> = deployed.iter().flat_map(|one| &one.ignored).collect();
+    let inside = deployed.iter().flat_map(|one| one.ignored.iter().cloned());
+    let others = others.iter().map(|file| Ignored {
+        element: String::new(),
+        line: 0,
+        what: format!("file {}", file.name),
+    });
+    let ignored: Vec<_> = inside.chain(others).collect();
     json!({
         "id": id,
         "name": name,

@@ -14,8 +14,8 @@ use web::{App, Page, WebError};
 
 use super::{may, store};
 use crate::{
-    act::deploy_by,
     check::{self, Severity, read_and_check},
+    deploy::deploy_by,
     engine::Engine,
     simulate::check_file,
     stats,

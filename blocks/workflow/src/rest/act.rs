@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use identity::Actor;
-use kernel::{Error, Result, Text, clock::from_micros};
+use kernel::{Error, Result, clock::from_micros};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::Tx;
@@ -13,73 +13,19 @@ use utoipa::ToSchema;
 use super::{Desk, check_free, store as tables, subject_of};
 use crate::{
     InstanceId, Intervention, TaskId,
-    act::{self, Officer, Version},
-    check::{Finding, Severity},
+    act::{self, Officer},
     core::{Input, Process, State},
     intervene,
-    model::{Ignored, Node},
-    read,
+    model::Node,
     step::{self, read_state},
-    tree,
 };
 
 pub(crate) const READ_DEFINITIONS: &str = "workflow.process.view";
-const DEPLOY: &str = "workflow.process.deploy";
 pub(super) const START: &str = "workflow.instance.start";
 pub(crate) const READ: &str = "workflow.process.read";
 pub(super) const INTERVENE: &str = "workflow.instance.intervene";
 
 // Definitions
-
-/// A deployed version with what the author should know of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Deployed {
-    pub version: Version,
-    pub name: String,
-    pub warnings: Vec<Finding>,
-    pub ignored: Vec<Ignored>,
-}
-
-/// Deploys a file; without a key under the name of its main process.
-pub(crate) async fn deploy(
-    desk: &Desk,
-    actor: &Actor,
-    key: Option<String>,
-    bytes: &[u8],
-) -> Result<Deployed> {
-    desk.check(actor, DEPLOY)?;
-    let xml = tree::to_utf8(bytes).map_err(|e| act::refused(&[e.into()]))?;
-    let warnings = crate::simulate::check_file(xml.as_bytes())
-        .into_iter()
-        .filter(|finding| finding.severity == Severity::Warning)
-        .collect();
-    let model = read::read(xml.as_bytes()).ok();
-    let main = model.as_ref().and_then(|model| model.main());
-    let key = match (key, main) {
-        (Some(key), _) => key,
-        (None, Some(main)) => main.id.to_string(),
-        (None, None) => "file".to_owned(),
-    };
-    if !crate::page::is_key(&key) {
-        let text = Text::new("workflow-key-unreadable");
-        return Err(Error::invalid("key", text));
-    }
-    let name = main.map_or_else(|| key.clone(), |main| main.name.clone());
-    let by = actor.trace();
-    let version = desk
-        .db
-        .write(move |tx| {
-            let (key, xml, by) = (key.clone(), xml.clone(), by.clone());
-            async move { act::deploy_by(&tx, &key, &xml, &by, "").await }
-        })
-        .await?;
-    Ok(Deployed {
-        version,
-        name,
-        warnings,
-        ignored: model.map(|model| model.ignored).unwrap_or_default(),
-    })
-}
 
 /// What stands at one element of a definition.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]

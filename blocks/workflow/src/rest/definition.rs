@@ -19,6 +19,7 @@ use web::App;
 use super::{
     Answer, Desk,
     act::{self, Standing},
+    deploy::{self, Uploaded},
     store as tables,
 };
 use crate::{check::Finding, model::Ignored};
@@ -155,7 +156,13 @@ async fn deploy(
 ) -> Answer<(StatusCode, Json<Deployed>)> {
     let desk = Desk::of(&app)?;
     let bytes = file_of(&app, request).await?;
-    let deployed = act::deploy(&desk, &actor, query.key, &bytes).await?;
+    let file = Uploaded {
+        key: query.key,
+        bytes: bytes.to_vec(),
+        ..Uploaded::default()
+    };
+    let mut deployed = deploy::deploy(&desk, &actor, vec![file]).await?;
+    let deployed = deployed.pop().ok_or(Error::NotFound { what: "file" })?;
     let answer = Deployed {
         id: deployed.version.definition,
         key: deployed.version.key,

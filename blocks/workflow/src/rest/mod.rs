@@ -4,6 +4,7 @@
 pub(crate) mod act;
 mod body;
 mod definition;
+pub(crate) mod deploy;
 mod external;
 mod incident;
 mod instance;

@@ -16,6 +16,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::m20261125_14_workflow_signal::Migration),
         Box::new(super::m20261126_31_workflow_shared_clock::Migration),
         Box::new(super::m20261126_41_workflow_recipe::Migration),
+        Box::new(super::m20261126_42_workflow_imports::Migration),
     ]
 }
 

@@ -11,6 +11,7 @@ mod m20261125_13_workflow_post;
 mod m20261125_14_workflow_signal;
 mod m20261126_31_workflow_shared_clock;
 mod m20261126_41_workflow_recipe;
+mod m20261126_42_workflow_imports;
 mod migration;
 pub mod post;
 mod verb;
@@ -41,6 +42,9 @@ pub mod definition {
         pub links: String,
         #[sea_orm(column_type = "Text")]
         pub xml: String,
+        /// What it imports, as a JSON object of texts by location; empty where nothing.
+        #[sea_orm(column_type = "Text")]
+        pub imports: String,
         pub deployed_at: i64,
         /// Who deployed it, as events name actors; empty for the oldest rows.
         pub deployed_by: String,

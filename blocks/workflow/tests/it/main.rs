@@ -29,6 +29,7 @@ mod decision_check;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod deployments;
 mod dialects;
 #[cfg(test)]
 mod doors;
