@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -30,6 +30,9 @@ pub struct Lake(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) db: Db,
     pub(crate) place: Place,
+    /// The data folder, for files without a name: the system's own folder for such files is the
+    /// memory on some machines.
+    pub(crate) temporary: PathBuf,
     pub(crate) settings: Settings,
     /// One write at a time in each table: two merges of one table would only undo each other.
     writing: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -64,6 +67,7 @@ impl Lake {
         Ok(Self(Arc::new(Inner {
             db,
             place,
+            temporary: data.to_owned(),
             writing: Mutex::default(),
             seats: Arc::new(Semaphore::new(settings.queries_at_once)),
             searches: Semaphore::new(SEARCHES),

@@ -1,6 +1,9 @@
 //! Taking a batch: every row is checked on its way, and it is committed whole or not at all.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use ::store::{
     Db,
@@ -32,6 +35,7 @@ use crate::{
         Check, Rule,
         check::{Checked, Checker, Known},
         known,
+        seen::Seen,
     },
     resource,
     schema::batch as row,
@@ -158,7 +162,7 @@ struct Taking<'a> {
     lake: &'a Lake,
     table: Arc<Table>,
     delivery: &'a Delivery,
-    checker: Checker,
+    checker: Arc<Mutex<Checker>>,
     /// Form of the rows as they are written.
     form: SchemaRef,
     into: Into,
@@ -217,7 +221,7 @@ impl<'a> Taking<'a> {
             lake,
             table,
             delivery,
-            checker,
+            checker: Arc::new(Mutex::new(checker)),
             form,
             into,
             aside: Into::Later,
@@ -234,19 +238,24 @@ impl<'a> Taking<'a> {
         while let Some(raw) = rows.next().await {
             let raw = raw?;
             for start in (0..raw.num_rows()).step_by(STEP) {
-                self.piece(&raw.slice(start, STEP.min(raw.num_rows() - start)))
+                self.piece(raw.slice(start, STEP.min(raw.num_rows() - start)))
                     .await?;
-                // Checking computes without waiting: the server's other work comes in between.
-                tokio::task::yield_now().await;
             }
         }
         Ok(())
     }
 
-    async fn piece(&mut self, raw: &RecordBatch) -> Result<()> {
-        let gone = gone(raw)?;
-        let first = self.checker.rows();
-        let checked = self.checker.check(raw, gone.as_ref())?;
+    async fn piece(&mut self, raw: RecordBatch) -> Result<()> {
+        let gone = gone(&raw)?;
+        let (rules, deleted) = (self.checker.clone(), gone.clone());
+        // Checking computes, and looks for values in files.
+        let checking = tokio::task::spawn_blocking(move || {
+            let mut rules = locked(&rules);
+            let first = rules.rows();
+            Ok::<_, Fault>((first, rules.check(&raw, deleted.as_ref())?))
+        });
+        let done = checking.await;
+        let (first, checked) = done.map_err(|e| Fault::caused_by("check rows", e))??;
         self.bad += checked.bad_rows;
         self.warned += checked.warned_rows;
         self.set_aside(&checked).await?;
@@ -294,6 +303,7 @@ impl<'a> Taking<'a> {
             version = open.and_then(|open| open.version());
         }
         self.aside.end().await?;
+        let mut checker = locked(&self.checker);
         let row = row::Model {
             state: if is_refused {
                 store::REFUSED
@@ -301,15 +311,19 @@ impl<'a> Taking<'a> {
                 store::LOADED
             }
             .into(),
-            rows: self.checker.rows(),
+            rows: checker.rows(),
             good: if is_refused { 0 } else { self.good },
             bad: self.bad,
             warned: self.warned,
             version: version.and_then(|v| i64::try_from(v).ok()).unwrap_or(-1),
             ..begun
         };
-        Ok((row, self.checker.counts))
+        Ok((row, std::mem::take(&mut checker.counts)))
     }
+}
+
+fn locked(checker: &Mutex<Checker>) -> MutexGuard<'_, Checker> {
+    checker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Into {
@@ -409,6 +423,10 @@ async fn gather(
                 let values = values(lake, table, columns, before).await?;
                 known.values.insert(rule.id.clone(), values);
             }
+            Check::Unique { .. } => {
+                let none = Seen::new(&lake.0.temporary);
+                known.values.insert(rule.id.clone(), none);
+            }
             _ => {}
         }
     }
@@ -420,15 +438,16 @@ async fn values(
     table: &Table,
     columns: &[String],
     version: Option<u64>,
-) -> Result<std::collections::HashSet<u64>, Fault> {
+) -> Result<Seen, Fault> {
+    let none = Seen::new(&lake.0.temporary);
     let Some(open) = lake.0.place.open(TABLES, &table.id, version).await? else {
-        return Ok(std::collections::HashSet::new());
+        return Ok(none);
     };
     let broken = |e| Fault::caused_by("read known values", e);
     let context = SessionContext::new();
     open.update_datafusion_session(&context.state())
         .map_err(delta::failed("read known values"))?;
-    let kinds: Vec<_> = columns
+    let kinds = columns
         .iter()
         .filter_map(|id| Some(table.column(id)?.data_type()))
         .collect();
@@ -439,7 +458,7 @@ async fn values(
         .execute_stream()
         .await
         .map_err(broken)?;
-    known::of_stream(stream, &kinds).await
+    known::add_stream(none, stream, &kinds).await
 }
 
 /// A table's batches, the latest first.

@@ -18,7 +18,7 @@ use datafusion::{
 use kernel::Fault;
 use regex::Regex;
 
-use super::{Check, KEY, Rule, TYPE, Then, condition, known, whole};
+use super::{Check, KEY, Rule, TYPE, Then, condition, known, seen::Seen, whole};
 use crate::declaration::{Column, Table};
 
 /// A row that broke a rule.
@@ -45,11 +45,12 @@ pub(crate) struct Checked {
     pub warned_rows: i64,
 }
 
-/// Sets that some rules need, by the rule's name.
+/// Sets that some rules need, by the rule's name. Each rule about uniqueness or a reference has one
+/// of values.
 #[derive(Default)]
 pub(crate) struct Known {
     pub codes: BTreeMap<String, HashSet<String>>,
-    pub values: BTreeMap<String, HashSet<u64>>,
+    pub values: BTreeMap<String, Seen>,
 }
 
 /// The rules of a table, ready to be applied to rows in their order.
@@ -76,8 +77,8 @@ enum Test {
     Range(f64, f64),
     Citizen,
     Uscc,
-    Unique(Vec<String>, HashSet<u64>),
-    Reference(HashSet<u64>),
+    Unique(Vec<String>, Seen),
+    Reference(Seen),
     Condition(Arc<dyn PhysicalExpr>),
     Fresh(NaiveDate),
 }
@@ -247,6 +248,10 @@ fn reason_of(check: &Check) -> &'static str {
 
 fn ready(table: &Table, rule: &Rule, known: &mut Known, today: NaiveDate) -> Result<Test, Fault> {
     let unusable = |reason: String| Fault::new(format!("rule {}: {reason}", rule.id));
+    let mut values = || {
+        let values = known.values.remove(&rule.id);
+        values.ok_or_else(|| unusable("its known values are not there".into()))
+    };
     Ok(match &rule.check {
         Check::Required => Test::Required,
         Check::Length { least, most } => Test::Length(*least as usize, *most as usize),
@@ -260,13 +265,8 @@ fn ready(table: &Table, rule: &Rule, known: &mut Known, today: NaiveDate) -> Res
         ),
         Check::Citizen => Test::Citizen,
         Check::Uscc => Test::Uscc,
-        Check::Unique { columns } => Test::Unique(
-            columns.clone(),
-            known.values.remove(&rule.id).unwrap_or_default(),
-        ),
-        Check::Reference { .. } => {
-            Test::Reference(known.values.remove(&rule.id).unwrap_or_default())
-        }
+        Check::Unique { columns } => Test::Unique(columns.clone(), values()?),
+        Check::Reference { .. } => Test::Reference(values()?),
         Check::Condition { sql } => Test::Condition(condition(table, sql).map_err(unusable)?),
         Check::Fresh { days } => {
             let oldest = today.checked_sub_days(Days::new((*days).into()));
@@ -310,18 +310,12 @@ impl Ready {
                 let arrays = columns.iter().map(|id| column_of(batch, id).cloned());
                 let arrays: Vec<_> = arrays.collect::<Result<_, _>>()?;
                 let hashes = known::hashes(&arrays, &kinds(table, columns))?;
-                let at = |row: usize| hashes.get(row).copied().flatten();
-                rows()
-                    .filter(|r| at(*r).is_some_and(|hash| !seen.insert(hash)))
-                    .collect()
+                failing(rows(), &hashes, |hash| seen.insert(hash))?
             }
             Test::Reference(known) => {
                 let kinds = kinds(table, std::slice::from_ref(column));
                 let hashes = known::hashes(&[array()?.clone()], &kinds)?;
-                let at = |row: usize| hashes.get(row).copied().flatten();
-                rows()
-                    .filter(|r| at(*r).is_some_and(|hash| !known.contains(&hash)))
-                    .collect()
+                failing(rows(), &hashes, |hash| known.contains(hash))?
             }
             Test::Range(least, most) => {
                 let numbers = as_kind(array()?, &DataType::Float64)?;
@@ -366,6 +360,23 @@ impl Test {
             _ => true,
         }
     }
+}
+
+/// Rows whose hash does not hold; a row without one is not asked.
+fn failing(
+    rows: impl Iterator<Item = usize>,
+    hashes: &[Option<u64>],
+    mut holds: impl FnMut(u64) -> Result<bool, Fault>,
+) -> Result<Vec<usize>, Fault> {
+    let mut failing = Vec::new();
+    for row in rows {
+        if let Some(hash) = hashes.get(row).copied().flatten()
+            && !holds(hash)?
+        {
+            failing.push(row);
+        }
+    }
+    Ok(failing)
 }
 
 fn kinds(table: &Table, columns: &[String]) -> Vec<DataType> {

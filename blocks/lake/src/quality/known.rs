@@ -1,10 +1,9 @@
-//! Values that are there already, as hashes: sixty-four bits each, so that five million keys take
-//! some hundred megabytes and not their text. Of ten million keys, two fall together by chance
-//! once in some hundred thousand loads.
+//! Values that are there already, as hashes: sixty-four bits each, and not their text. Of ten
+//! million keys, two fall together by chance once in some hundred thousand loads.
 
 use std::{
-    collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use datafusion::arrow::{
@@ -15,6 +14,8 @@ use datafusion::arrow::{
 };
 use futures::{Stream, StreamExt};
 use kernel::Fault;
+
+use super::seen::Seen;
 
 /// Hashes of the rows of these columns, and for each whether some column of it is empty.
 pub(crate) fn hashes(columns: &[ArrayRef], kinds: &[DataType]) -> Result<Vec<Option<u64>>, Fault> {
@@ -36,18 +37,27 @@ pub(crate) fn hashes(columns: &[ArrayRef], kinds: &[DataType]) -> Result<Vec<Opt
     Ok(rows.iter().enumerate().map(hash).collect())
 }
 
-/// The hashes of everything that a query gives.
-pub(crate) async fn of_stream<E>(
+/// Adds the hashes of everything that a query gives.
+pub(crate) async fn add_stream<E>(
+    mut seen: Seen,
     mut batches: impl Stream<Item = Result<RecordBatch, E>> + Unpin,
-    kinds: &[DataType],
-) -> Result<HashSet<u64>, Fault>
+    kinds: &Arc<[DataType]>,
+) -> Result<Seen, Fault>
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let mut known = HashSet::new();
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|e| Fault::caused_by("read known values", e))?;
-        known.extend(hashes(batch.columns(), kinds)?.into_iter().flatten());
+        let kinds = kinds.clone();
+        // It waits for the disk now and then.
+        let adding = tokio::task::spawn_blocking(move || {
+            for hash in hashes(batch.columns(), &kinds)?.into_iter().flatten() {
+                seen.insert(hash)?;
+            }
+            Ok(seen)
+        });
+        let added = adding.await;
+        seen = added.map_err(|e| Fault::caused_by("keep known values", e))??;
     }
-    Ok(known)
+    Ok(seen)
 }

@@ -1,7 +1,9 @@
 //! Rules that rows must keep, as plain data.
 
 pub(crate) mod check;
+mod filter;
 pub(crate) mod known;
+pub(crate) mod seen;
 
 use datafusion::{common::DFSchema, prelude::SessionContext};
 use kernel::{Finding, Text};
