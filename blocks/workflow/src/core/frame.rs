@@ -146,8 +146,8 @@ impl Run<'_> {
                 self.drop_frame(frame);
                 if let Some((Some(parent), of)) = of {
                     self.left(&of, parent);
-                    self.undone(parent, &of);
                     self.release(parent);
+                    self.undone(parent, &of);
                 }
             }
             // An iteration ends with its one token, which says so itself.

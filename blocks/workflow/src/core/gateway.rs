@@ -51,8 +51,8 @@ impl Run<'_> {
             self.release(frame);
         } else if item.outgoing.is_empty() {
             self.left(&item.id, frame);
-            self.after_last(frame, node);
             self.release(frame);
+            self.after_last(frame, node);
         } else {
             let token = self.rest(frame, node, State::Task);
             self.stop_silently(

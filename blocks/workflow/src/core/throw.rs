@@ -47,45 +47,48 @@ impl Run<'_> {
                 return self.stop_silently(token, text);
             }
         }
+        // All results are thrown (BPMN 2.0.2, 10.5.3), so first those after which others can follow.
         for definition in item.definitions() {
-            match definition {
-                Definition::Message { .. }
-                | Definition::Signal { .. }
-                | Definition::Escalation { .. } => {
-                    self.throw_one(frame, item, definition);
-                }
-                Definition::Error { code, .. } => {
-                    return self.fail_by_error(frame, token, item, code.as_deref());
-                }
-                Definition::Terminate => return self.terminate(frame, item),
-                Definition::Cancel => {
-                    self.instance.tokens.remove(&token);
-                    return self.cancel_transaction(frame, node);
-                }
-                Definition::Compensation { activity, waits } => {
-                    self.instance.tokens.remove(&token);
-                    return self.compensate(frame, node, activity.as_deref(), *waits);
-                }
-                Definition::Link { .. } => {
-                    if let Some(target) = model.link_target(node) {
-                        self.instance.tokens.remove(&token);
-                        self.left(&item.id, frame);
-                        self.work.push_back(Work::Enter {
-                            frame,
-                            node: target,
-                            via: None,
-                        });
-                        return;
-                    }
-                }
-                Definition::Timer(_) | Definition::Conditional { .. } => {}
-            }
+            self.throw_one(frame, item, definition);
             if !self.instance.tokens.contains_key(&token) {
                 return;
             }
         }
         self.instance.tokens.remove(&token);
-        self.leave(frame, node);
+        if let Some(target) = model.link_target(node) {
+            self.left(&item.id, frame);
+            self.work.push_back(Work::Enter {
+                frame,
+                node: target,
+                via: None,
+            });
+        } else if item.throws(|last| matches!(last, Definition::Cancel)) {
+            self.cancel_transaction(frame, node);
+        } else if item.throws(|last| matches!(last, Definition::Compensation { .. })) {
+            self.compensate(frame, node);
+        } else {
+            self.end_throw(frame, node);
+        }
+    }
+
+    /// What an event throws last: what ends the scope, or else its token goes on.
+    pub(super) fn end_throw(&mut self, frame: u32, node: NodeIx) {
+        let model = self.model;
+        let item = &model[node];
+        let error = item
+            .definitions()
+            .iter()
+            .find_map(|definition| match definition {
+                Definition::Error { code, .. } => Some(code.as_deref()),
+                _ => None,
+            });
+        if let Some(code) = error {
+            self.fail_by_error(frame, item, code);
+        } else if item.throws(|last| matches!(last, Definition::Terminate)) {
+            self.terminate(frame, item);
+        } else {
+            self.leave(frame, node);
+        }
     }
 
     /// Throws what leaves its token where it is.
@@ -132,13 +135,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn fail_by_error(
-        &mut self,
-        frame: u32,
-        token: u32,
-        item: &Node,
-        code: Option<&str>,
-    ) {
+    pub(super) fn fail_by_error(&mut self, frame: u32, item: &Node, code: Option<&str>) {
         let code = code.unwrap_or_default();
         self.effects.push(Effect::Error {
             element: item.id.clone(),
@@ -147,7 +144,6 @@ impl Run<'_> {
         match self.catcher(frame, None, Thrown::Error(code)) {
             Some((owner, event)) => {
                 let vars = Map::from_iter([("errorCode".to_owned(), Value::from(code))]);
-                self.instance.tokens.remove(&token);
                 self.left(&item.id, frame);
                 self.release(frame);
                 self.fire(owner, event, 0, vars);
@@ -244,5 +240,12 @@ impl Run<'_> {
                 .find(|&&event| thrown.is_caught_by(&self.model[event], by_name));
             caught.map(|&event| (Owner::Token(token), event))
         })
+    }
+}
+
+impl Node {
+    /// Whether a result of a throwing event is of a kind.
+    pub(super) fn throws(&self, is: impl Fn(&Definition) -> bool) -> bool {
+        self.definitions().iter().any(is)
     }
 }

@@ -234,13 +234,14 @@ impl Run<'_> {
                 self.send(frame, model[flow].to, Some(flow));
             }
         }
-        if ways.is_empty() {
-            self.after_last(frame, node);
-        }
         if item.is_activity() {
             self.after_ad_hoc(frame);
         }
         self.release(frame);
+        // What goes on after it may end the scope, and must find it counted out.
+        if ways.is_empty() {
+            self.after_last(frame, node);
+        }
     }
 
     /// The flows by which a token leaves a node that is no gateway.

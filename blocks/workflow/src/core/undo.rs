@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Effect, FrameKind, State, Token, Undo, run::Run};
-use crate::model::{Definition, Id, Kind, NodeIx, Place, Sub};
+use crate::model::{Definition, Id, Kind, Node, NodeIx, Place, Sub};
 
 impl Run<'_> {
     /// Remembers a completed activity that can be undone; of several instances, each.
@@ -85,27 +85,21 @@ impl Run<'_> {
 
     /// The token at `node` waits while handlers run one after another; where it need not wait,
     /// a second one goes on at once.
-    pub(super) fn compensate(
-        &mut self,
-        frame: u32,
-        node: NodeIx,
-        activity: Option<&str>,
-        waits: bool,
-    ) {
+    pub(super) fn compensate(&mut self, frame: u32, node: NodeIx) {
+        let item = &self.model[node];
+        let is_meant = |undo: &Undo| item.throws(|definition| undoes(definition, &undo.of));
         let mut held = Vec::new();
         for source in self.undo_frames(frame) {
             if let Some(inner) = self.instance.frames.get_mut(&source) {
                 let all = std::mem::take(&mut inner.undo);
-                let (chosen, kept): (Vec<_>, _) = all
-                    .into_iter()
-                    .partition(|undo| activity.is_none_or(|name| *undo.of == *name));
+                let (chosen, kept): (Vec<_>, _) = all.into_iter().partition(is_meant);
                 held.extend(chosen);
                 inner.undo = kept;
             }
         }
         let mut steps = Vec::new();
         flatten(held, &Map::new(), &mut steps);
-        if !waits {
+        if !waits(item) {
             self.add_live(frame);
             self.leave(frame, node);
         }
@@ -242,13 +236,12 @@ impl Run<'_> {
         };
         let item = &self.model[node];
         let cancel = |d: &Definition| matches!(d, Definition::Cancel);
-        let no_wait = |d: &Definition| matches!(d, Definition::Compensation { waits: false, .. });
         if item.place() == Some(Place::End) && item.definitions().iter().any(cancel) {
             self.cancelled(frame, node);
-        } else if item.definitions().iter().any(no_wait) {
-            self.release(frame);
+        } else if waits(item) {
+            self.end_throw(frame, node);
         } else {
-            self.leave(frame, node);
+            self.release(frame);
         }
     }
 
@@ -269,7 +262,7 @@ impl Run<'_> {
             inner.undo = undo;
             inner.live = 1;
         }
-        self.compensate(frame, node, None, true);
+        self.compensate(frame, node);
     }
 
     /// The other instances that are open of an activity of which the frame is one instance's, each
@@ -375,10 +368,10 @@ impl Run<'_> {
             (Some(token), None) => {
                 if let Some(held) = self.remove(token) {
                     self.left(&held.at, held.frame);
+                    self.release(held.frame);
                     if let Some(host) = host {
                         self.after_last(held.frame, host);
                     }
-                    self.release(held.frame);
                 }
             }
             _ => self.release(frame),
@@ -390,6 +383,31 @@ fn compensates(definitions: &[Definition]) -> bool {
     definitions
         .iter()
         .any(|definition| matches!(definition, Definition::Compensation { .. }))
+}
+
+/// Whether a definition undoes an activity: the one that it names, or each.
+fn undoes(definition: &Definition, activity: &Id) -> bool {
+    match definition {
+        Definition::Compensation {
+            activity: named, ..
+        } => named.as_deref().is_none_or(|named| **activity == *named),
+        Definition::Cancel => true,
+        _ => false,
+    }
+}
+
+/// Whether a throwing event goes on only when all is undone: by its own word, or because what it
+/// throws then ends the scope in which handlers run.
+fn waits(item: &Node) -> bool {
+    item.throws(|definition| {
+        matches!(
+            definition,
+            Definition::Compensation { waits: true, .. }
+                | Definition::Error { .. }
+                | Definition::Terminate
+                | Definition::Cancel
+        )
+    })
 }
 
 /// Newest last, so that taking from the end undoes in reverse order. What was known around a step

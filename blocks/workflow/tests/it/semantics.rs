@@ -121,6 +121,85 @@ fn compensation_that_is_not_waited_for_runs_beside() {
     run(&xml, json!({}), r#"[{"complete":"ua"}]"#).ends("completed");
 }
 
+/// In whatever order they stand in the file.
+#[test]
+fn an_event_with_several_results_throws_all_of_them() {
+    let heard = r#"<parallelGateway id="g"/><intermediateCatchEvent id="h"><signalEventDefinition signalRef="sg"/></intermediateCatchEvent><endEvent id="eh"/>"#;
+    let message = r#"<messageEventDefinition messageRef="m1"/>"#;
+    let signal = r#"<signalEventDefinition signalRef="sg"/>"#;
+    let compensation = "<compensateEventDefinition/>";
+    let both = r#"<compensateEventDefinition activityRef="a"/><compensateEventDefinition activityRef="b"/>"#;
+    let error = r#"<errorEventDefinition errorRef="er"/>"#;
+    for (last, undo, outcome) in [
+        ("<terminateEventDefinition/>", "", "completed"),
+        (error, "", "failed"),
+        ("", compensation, "completed"),
+        ("", both, "completed"),
+        (error, compensation, "failed"),
+        ("<terminateEventDefinition/>", compensation, "completed"),
+    ] {
+        for results in [
+            format!("{last}{undo}{message}{signal}"),
+            format!("{message}{signal}{undo}{last}"),
+        ] {
+            let end = format!(r#"<endEvent id="w">{results}</endEvent>"#);
+            let xml = declared(
+                &format!(
+                    "{heard}{}{}{}{end}",
+                    undone("a"),
+                    undone("b"),
+                    script("late")
+                ),
+                "s>a>b>g; g>w; g>h>late>eh; g>e",
+            );
+            let ran = auto(&xml, json!({})).ends(outcome);
+            assert_eq!(ran.of("message"), ["w"], "{results}");
+            assert_eq!(ran.of("signal"), ["w"], "{results}");
+            // What hears it goes on as long as the scope is open.
+            let goes_on = last.is_empty() || !undo.is_empty();
+            let late = ran.entered().contains(&"late");
+            assert_eq!(late, goes_on, "{results}");
+            let all = if undo.is_empty() {
+                vec![]
+            } else {
+                vec!["ub", "ua"]
+            };
+            let done: Vec<_> = ran
+                .of("script")
+                .into_iter()
+                .filter(|id| id.starts_with('u'))
+                .collect();
+            assert_eq!(done, all, "{results}");
+            assert_eq!(
+                ran.of("error").len(),
+                usize::from(last == error),
+                "{results}"
+            );
+        }
+    }
+}
+
+/// The scope is left once, by what catches.
+#[test]
+fn an_error_after_its_compensation_is_caught() {
+    let event = r#"<startEvent id="es"><errorEventDefinition errorRef="er"/></startEvent>"#;
+    let catcher = format!(
+        r#"<subProcess id="caught" triggeredByEvent="true">{event}<userTask id="mend"/><endEvent id="ee"/>{}</subProcess>"#,
+        flows("es>mend>ee")
+    );
+    let end = r#"<endEvent id="w"><errorEventDefinition errorRef="er"/><compensateEventDefinition/></endEvent>"#;
+    let xml = declared(
+        &format!("{}{}{catcher}{end}", undone("a"), script("b")),
+        "s>a>b>w; b>e[false]",
+    );
+    let ran = run(&xml, json!({}), "[]").ends("waiting");
+    assert_eq!(
+        (ran.waiting(), ran.of("script")),
+        (vec!["mend"], vec!["a", "b", "ua"])
+    );
+    run(&xml, json!({}), r#"[{"complete":"mend"}]"#).ends("completed");
+}
+
 #[test]
 fn a_cancel_deep_inside_cancels_the_transaction() {
     let inner = format!(
