@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
             held.kept.get_or_insert(Kept::Begun);
         }
         self.halt(token, text);
-        self.drop_timers_unless(Owner::Token(token), |event| event.is_boundary());
+        self.drop_timers_unless(Owner::Token(token), Node::is_boundary);
     }
 
     /// As [`Self::stop_silently`], at an activity that has not begun.
