@@ -92,7 +92,10 @@ impl<'a> Run<'a> {
         let Some(ad_hoc) = self.ad_hoc(frame) else {
             return;
         };
-        if ad_hoc.until.is_some_and(|until| self.holds(until, frame)) {
+        // Once it was enough it stays enough, whatever becomes of the variables.
+        let is_enough = self.is_enough_done(frame, ad_hoc.id)
+            || ad_hoc.until.is_some_and(|until| self.holds(until, frame));
+        if is_enough {
             self.end_ad_hoc(frame);
             if ad_hoc.cancels_rest {
                 self.empty(frame, None);

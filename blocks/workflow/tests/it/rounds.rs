@@ -118,6 +118,12 @@ fn ad_hoc_work_that_was_enough_is_over() {
     let script =
         r#"[{"complete":"a","vars":{"done":true}},{"complete":"b","vars":{"done":false}}]"#;
     run(&xml, json!({"done": false}), script).ends("completed");
+    let followed = ad_hoc(
+        r#"cancelRemainingInstances="false""#,
+        &format!(r#"<userTask id="after"/>{}"#, flows("b>after")),
+    );
+    let ran = run(&followed, json!({"done": false}), script).ends("completed");
+    assert!(!ran.entered().contains(&"after"));
     let interrupted = ad_hoc(
         "",
         &format!(
