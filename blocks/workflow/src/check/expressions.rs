@@ -1,13 +1,24 @@
 //! Expressions in attributes, which are filled in when a step begins: one that can never be
 //! evaluated would stop every instance there.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Severity};
 use crate::{
-    expr::{Expr, is_template},
-    model::{Kind, Node, NodeIx, ProcessHead, Task},
+    core::timer,
+    expr::{Expr, is_expression},
+    model::{Kind, Named, Node, NodeIx, ProcessHead, Task},
+    retry::Retries,
 };
 
 const REMEDY: &str = "write the subset of `${…}`, or let a step before set a variable and name it";
+
+/// What is named, the names in a file, and which of its texts is the one that is compared.
+type Names<'m> = (
+    &'static str,
+    &'m BTreeMap<String, Named>,
+    fn(&Named) -> &str,
+);
 
 impl Check<'_> {
     pub(super) fn expressions(&mut self, ix: NodeIx, node: &Node) {
@@ -17,8 +28,9 @@ impl Check<'_> {
                 self.attribute(head, &node.id, node.line, name, text);
             }
         }
+        self.literals(head, node);
         let decision = node.attribute("decision").unwrap_or_default();
-        if is_asked(node) && is_template(decision) {
+        if is_asked(node) && is_expression(decision) {
             let text = format!("`{decision}` names no decision, which is looked up beforehand");
             let remedy = "name the decision";
             self.unless_drawn(
@@ -32,9 +44,53 @@ impl Check<'_> {
         }
     }
 
+    /// Names by which messages and the like find one another are compared as they are.
+    pub(super) fn names(&mut self) {
+        let model = self.model;
+        let all: [Names<'_>; 4] = [
+            ("message", &model.messages, |named| &named.name),
+            ("signal", &model.signals, |named| &named.name),
+            ("error", &model.errors, |named| &named.code),
+            ("escalation", &model.escalations, |named| &named.code),
+        ];
+        for (kind, of_kind, name) in all {
+            for (id, one) in of_kind {
+                let name = name(one);
+                if is_expression(name) {
+                    let text = format!("`{name}` names no {kind}: names are not evaluated");
+                    let remedy = "write the name itself; keys tell apart messages of one name";
+                    let rule = "expression-syntax";
+                    self.unless_drawn(model.main(), rule, id, one.line, &text, remedy);
+                }
+            }
+        }
+    }
+
+    /// Texts that stand for themselves, of which no step could make anything.
+    fn literals(&mut self, head: Option<&ProcessHead>, node: &Node) {
+        for literal in LITERALS.iter().filter(|literal| (literal.is_read)(node)) {
+            let text = node.attribute(literal.name).unwrap_or_default().trim();
+            if text.is_empty() || is_expression(text) || (literal.fits)(text) {
+                continue;
+            }
+            let said = format!(
+                "`{}` is `{text}`, which is {}",
+                literal.written, literal.wrong
+            );
+            self.unless_drawn(
+                head,
+                "expression-syntax",
+                &node.id,
+                node.line,
+                &said,
+                literal.remedy,
+            );
+        }
+    }
+
     pub(super) fn expressions_of(&mut self, head: &ProcessHead) {
         for (name, text) in &head.attributes {
-            if is_template(text) {
+            if is_expression(text) {
                 self.attribute(Some(head), &head.id, head.line, name, text);
             }
         }
@@ -72,12 +128,60 @@ impl Check<'_> {
     }
 }
 
+/// An attribute that is taken as it is where it is no expression.
+struct Literal {
+    name: &'static str,
+    /// As authors write it.
+    written: &'static str,
+    is_read: fn(&Node) -> bool,
+    fits: fn(&str) -> bool,
+    wrong: &'static str,
+    remedy: &'static str,
+}
+
+const LITERALS: [Literal; 3] = [
+    Literal {
+        name: "due",
+        written: "dueDate",
+        is_read: |node| matches!(node.kind, Kind::Task(Task::User)),
+        fits: |text| timer::date(text).is_some() || timer::span(text).is_some(),
+        wrong: "neither a date nor a duration",
+        remedy: "write a date or a duration of ISO 8601 as `2026-12-31` or `P5D`, or an expression",
+    },
+    Literal {
+        name: "retries",
+        written: "retries",
+        is_read: is_for_workers,
+        fits: |text| Retries::parse(text).is_ok(),
+        wrong: "no number of tries",
+        remedy: "write `3` or `R3/PT10M`, or an expression",
+    },
+    Literal {
+        name: "priority",
+        written: "priority",
+        is_read: is_for_workers,
+        fits: |text| text.parse::<i64>().is_ok(),
+        wrong: "no whole number",
+        remedy: "write a whole number, or an expression",
+    },
+];
+
+/// Whether workers outside carry the task out.
+fn is_for_workers(node: &Node) -> bool {
+    let has = |name: &str| node.attribute(name).is_some();
+    let is_called = matches!(
+        node.kind,
+        Kind::Task(Task::Service | Task::Send { .. } | Task::Rule)
+    );
+    is_called && has("topic") && !has("call")
+}
+
 /// Whether an instance evaluates the attribute when it comes to the node.
 fn is_evaluated(node: &Node, name: &str, text: &str) -> bool {
     match &node.kind {
-        Kind::Task(Task::User | Task::Service) => is_template(text),
-        Kind::Task(Task::Rule) => is_template(text) && !is_asked(node),
-        Kind::Task(Task::Send { .. }) => is_template(text) || name == "correlation",
+        Kind::Task(Task::User | Task::Service) => is_expression(text),
+        Kind::Task(Task::Rule) => is_expression(text) && !is_asked(node),
+        Kind::Task(Task::Send { .. }) => is_expression(text) || name == "correlation",
         Kind::Task(Task::Receive { .. }) | Kind::Event(_) => name == "correlation",
         _ => false,
     }

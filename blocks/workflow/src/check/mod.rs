@@ -117,6 +117,7 @@ pub fn check(model: &Model) -> Vec<Finding> {
     }
     check.scopes();
     check.pools();
+    check.names();
     for head in &model.processes {
         check.expressions_of(head);
     }

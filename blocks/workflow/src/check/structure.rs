@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Check, Severity};
 use crate::{
-    expr::is_template,
+    expr::is_expression,
     model::{Definition, Gateway, Kind, Node, NodeIx, Place, Repeat, ScopeIx, Source, Sub, Task},
 };
 
@@ -505,7 +505,7 @@ impl Check<'_> {
     /// A called process is known by name, and begins at a start event without a trigger.
     fn called(&mut self, ix: NodeIx, node: &Node, called: &str) {
         let model = self.model;
-        if is_template(called) || called.starts_with('=') {
+        if is_expression(called) {
             let text = format!("`{called}` names no process, which is looked up beforehand");
             let remedy = "name the process; a gateway may choose among several calls";
             let (head, rule) = (model.process_of(ix), "call-without-process");

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::{
-    expr::is_template,
+    expr::is_expression,
     model::{Kind, Node, Place, Task},
     verb::{SignRule, pairs},
 };
@@ -41,13 +41,13 @@ impl Check<'_> {
         ];
         for (name, holds, remedy) in rules {
             // A template is filled in when the task begins.
-            let text = node.attribute(name).filter(|text| !is_template(text));
+            let text = node.attribute(name).filter(|text| !is_expression(text));
             if let Some(text) = text.filter(|text| !holds(text)) {
                 let text = format!("`tongban:{name}` does not take `{text}`");
                 self.error("verb-attribute", node, &text, remedy);
             }
         }
-        if let Some(end) = node.attribute("reject").filter(|end| !is_template(end))
+        if let Some(end) = node.attribute("reject").filter(|end| !is_expression(end))
             && !self.is_end_around(node, end)
         {
             let text = format!("`tongban:reject` names `{end}`, which is no end event here");

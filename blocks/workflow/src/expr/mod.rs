@@ -244,6 +244,11 @@ pub(crate) fn is_template(text: &str) -> bool {
     text.contains("${") || text.contains("#{")
 }
 
+/// Whether a text is an expression: one of other engines, or FEEL after an equals sign.
+pub(crate) fn is_expression(text: &str) -> bool {
+    is_template(text) || text.trim_start().starts_with('=')
+}
+
 /// What is between the brackets of a text that is one such expression and nothing else.
 pub(crate) fn inside(text: &str) -> Option<&str> {
     let text = text.trim();

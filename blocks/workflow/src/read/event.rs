@@ -2,7 +2,7 @@
 
 use super::{Reader, foreign, local, text_of};
 use crate::{
-    expr::{inside, is_template},
+    expr::{inside, is_expression, is_template},
     model::{
         Definition, Event, Ignored, Kind, MultiInstance, Place, Repeat, Source, TONGBAN, Task,
         Thrown, TimerSource,
@@ -219,7 +219,7 @@ fn variable_of(text: &str) -> Option<String> {
 
 /// The name of a variable, or an expression where it is none.
 fn variable_or_expression(text: &str, line: u32) -> Source {
-    if is_template(text) || text.starts_with('=') {
+    if is_expression(text) {
         return Source::new(text, line);
     }
     let source = Source::variable(text, line);

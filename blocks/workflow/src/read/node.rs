@@ -9,7 +9,7 @@ use super::{
     local, roles, text_of,
 };
 use crate::{
-    expr::is_template,
+    expr::is_expression,
     model::{Gateway, Id, Kind, Node, NodeIx, Place, ScopeIx, Sub, TONGBAN, Task},
     tree::Element,
 };
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
                     .get("calledElement")
                     .or_else(|| foreign::zeebe(element, "calledElement")?.get("processId"))
                     .map(|called| {
-                        if is_template(called) {
+                        if is_expression(called) {
                             called
                         } else {
                             local(called)

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{BPMN, MAX_QUANTITY, Reader, local, text_of};
 use crate::{
-    expr::is_template,
+    expr::is_expression,
     ignored::is_flow_node,
     model::{Model, Problem},
     tree::Element,
@@ -327,7 +327,7 @@ impl<'a> Walk<'a> {
                 // Other engines write types of programming languages, by which nothing runs, and
                 // lists by the names of their variables.
                 let is_variable = matches!(name, "loopDataInputRef" | "loopDataOutputRef");
-                if is_variable && (is_template(reference) || reference.starts_with('=')) {
+                if is_variable && is_expression(reference) {
                     return;
                 }
                 let is_error = name != "structureRef" && !is_variable;

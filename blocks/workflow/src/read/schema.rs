@@ -6,7 +6,7 @@ use super::{
     BPMN,
     rules::{Place, Walk},
 };
-use crate::{core::timer, expr::is_template, tree::Element};
+use crate::{core::timer, expr::is_expression, tree::Element};
 
 /// All elements of the standard's namespace.
 const ELEMENTS: &str = "activationCondition adHocSubProcess artifact assignment association auditing \
@@ -160,8 +160,7 @@ impl<'a> Walk<'a> {
         };
         let is_limit = name == "loopMaximum";
         // Some engines let the limit be an expression, or leave it empty.
-        let is_given =
-            is_limit && (value.is_empty() || is_template(value) || value.starts_with('='));
+        let is_given = is_limit && (value.is_empty() || is_expression(value));
         if is_given || value.parse::<i64>().is_ok_and(|number| number >= *least) {
             return;
         }

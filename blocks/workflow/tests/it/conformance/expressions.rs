@@ -15,6 +15,17 @@ pub fn expressions() -> Vec<Case> {
             r#"<serviceTask id="t" camunda:type="external" camunda:topic="{topic}"/>"#
         ))
     };
+    let worker_with = |attributes: &str, retries: &str| {
+        let retries = match retries {
+            "" => String::new(),
+            retries => format!(
+                "<extensionElements><camunda:failedJobRetryTimeCycle>{retries}</camunda:failedJobRetryTimeCycle></extensionElements>"
+            ),
+        };
+        step(&format!(
+            r#"<serviceTask id="t" camunda:type="external" camunda:topic="pay" {attributes}>{retries}</serviceTask>"#
+        ))
+    };
     let rule = |decision: &str| {
         step(&format!(
             r#"<businessRuleTask id="t" camunda:decisionRef="{decision}"/>"#
@@ -43,6 +54,19 @@ pub fn expressions() -> Vec<Case> {
             user(r#"camunda:dueDate="${until}""#),
         ),
         syntax(
+            user(r#"camunda:dueDate="soon""#),
+            user(r#"camunda:dueDate="P5D""#),
+        ),
+        syntax(
+            user(r#"camunda:dueDate="2026-02-30""#),
+            user(r#"camunda:dueDate="2026-02-28T17:00:00""#),
+        ),
+        syntax(
+            worker_with(r#"camunda:taskPriority="high""#, ""),
+            worker_with(r#"camunda:taskPriority="7""#, ""),
+        ),
+        syntax(worker_with("", "often"), worker_with("", "R3/PT10M")),
+        syntax(
             user(r##"camunda:assignee="#{bean.boss()}""##),
             user(r##"camunda:assignee="#{boss}""##),
         ),
@@ -56,6 +80,18 @@ pub fn expressions() -> Vec<Case> {
             "expression-syntax",
             "t",
             receive("order ="),
+            receive("order"),
+        ),
+        of_files(
+            "expression-syntax",
+            "m",
+            receive("order").replace(r#"name="paid""#, r#"name="paid-${region}""#),
+            receive("order"),
+        ),
+        of_files(
+            "expression-syntax",
+            "er",
+            receive("order").replace(r#"errorCode="BAD""#, r#"errorCode="=code""#),
             receive("order"),
         ),
         of_files(
