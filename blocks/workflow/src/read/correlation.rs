@@ -32,6 +32,7 @@ impl<'a> Reader<'a> {
 
     /// Keys of collaborations, choreographies, and the conversations in them.
     pub(super) fn correlation_keys(&mut self, root: &'a Element) {
+        let calls = calls_in(root);
         let mut waiting = vec![root];
         while let Some(around) = waiting.pop() {
             waiting.extend(
@@ -47,7 +48,7 @@ impl<'a> Reader<'a> {
                     properties: properties
                         .map(|property| Arc::from(local(&property.text)))
                         .collect(),
-                    flows: flows_of(around),
+                    flows: flows_of(around, &calls),
                 });
             }
         }
@@ -78,14 +79,18 @@ impl<'a> Reader<'a> {
         if text.is_empty() {
             return None;
         }
-        let source = Source::new(&text, element.line);
+        let mut source = Source::new(&text, element.line);
+        if is_xpath(&text) {
+            // FEEL would read it as a division, and no message would ever carry a value.
+            source.compiled = Err("paths of XPath are not read".to_owned());
+        }
         if let Err(reason) = &source.compiled {
             self.model.problems.push(Problem {
                 rule: "expression-syntax",
                 element: property.to_owned(),
                 line: element.line,
                 text: format!("`{text}` is not understood: {reason}"),
-                remedy: "write it in FEEL, over what the message carries",
+                remedy: "write it in FEEL, as `payment.order`: a `messagePath` over what the message carries, a `dataPath` over the variables",
                 is_error: self.is_executable,
             });
         }
@@ -93,8 +98,46 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Message flows that a conversation groups, with those of the conversations in it.
-fn flows_of(conversation: &Element) -> Vec<String> {
+/// Whether it is a path of `XPath`: steps without spaces between slashes.
+fn is_xpath(text: &str) -> bool {
+    let is_step = |c: char| c.is_alphanumeric() || "_-.:@$*()[]'=".contains(c);
+    text.contains('/') && text.chars().all(|c| c == '/' || is_step(c))
+}
+
+/// Conversations and collaborations that others call, with the message flows that the calls list.
+fn calls_in(root: &Element) -> HashMap<&str, Vec<String>> {
+    let mut calls: HashMap<&str, Vec<String>> = HashMap::new();
+    let mut waiting = vec![root];
+    while let Some(element) = waiting.pop() {
+        waiting.extend(
+            element
+                .children
+                .iter()
+                .filter(|child| child.name != "process"),
+        );
+        let called = element.get("calledCollaborationRef").map(local);
+        if let Some(called) = called.filter(|_| element.name == "callConversation") {
+            calls.entry(called).or_default().extend(listed(element));
+        }
+    }
+    calls
+}
+
+/// Message flows that an element lists.
+fn listed(element: &Element) -> impl Iterator<Item = String> {
+    let named = element.children_named("messageFlowRef");
+    named.map(|flow| local(&flow.text).to_owned())
+}
+
+/// Message flows that a conversation groups, with those of the conversations in it; one that is
+/// called groups those that its callers list, and its own.
+fn flows_of(conversation: &Element, calls: &HashMap<&str, Vec<String>>) -> Vec<String> {
+    let called = conversation.get("id").and_then(|id| calls.get(id));
+    if let Some(called) = called.filter(|flows| !flows.is_empty()) {
+        let own = conversation.children_named("messageFlow");
+        let own = own.filter_map(|flow| flow.get("id").map(str::to_owned));
+        return called.iter().cloned().chain(own).collect();
+    }
     if conversation.name == "collaboration" || conversation.name.starts_with("global") {
         return Vec::new();
     }
@@ -102,8 +145,7 @@ fn flows_of(conversation: &Element) -> Vec<String> {
     let mut waiting = vec![conversation];
     while let Some(element) = waiting.pop() {
         waiting.extend(&element.children);
-        let named = element.children_named("messageFlowRef");
-        flows.extend(named.map(|flow| local(&flow.text).to_owned()));
+        flows.extend(listed(element));
     }
     flows
 }

@@ -46,6 +46,11 @@ const ATTRIBUTES: &[(&str, &str, &[&str])] = &[
         "correlationKeyRef",
         &["correlationKey"],
     ),
+    (
+        "callConversation",
+        "calledCollaborationRef",
+        &["choreography", "collaboration", "globalConversation"],
+    ),
     ("ioBinding", "operationRef", &["operation"]),
     ("ioBinding", "inputDataRef", &["dataInput", "inputSet"]),
     ("ioBinding", "outputDataRef", &["dataOutput", "outputSet"]),

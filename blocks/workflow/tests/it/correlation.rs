@@ -146,19 +146,74 @@ fn each_of_several_instances_has_a_conversation_of_its_own() {
     assert_eq!(ran.var("all"), &json!([1, 2, 3]));
 }
 
+/// FEEL would take the second for a division.
 #[test]
-fn a_path_that_is_not_understood_is_told() {
-    let wrong = key_based().replace("payment.order", "/payment/@order");
-    let (_, findings) = workflow::check::read_and_check(wrong.as_bytes());
-    let found = findings.iter().find(|one| one.element == "number").unwrap();
-    assert_eq!(
-        (found.rule, found.severity),
-        ("expression-syntax", Severity::Error)
+fn a_path_of_xpath_is_refused() {
+    for path in ["/payment/@order", "payment/order", "//order/text()"] {
+        let wrong = key_based().replace("payment.order", path);
+        let (model, findings) = workflow::check::read_and_check(wrong.as_bytes());
+        let found = findings.iter().find(|one| one.element == "number").unwrap();
+        assert!(model.is_none());
+        assert_eq!(
+            (found.rule, found.severity, found.line > 0),
+            ("expression-syntax", Severity::Error, true)
+        );
+        assert!(found.text.contains("XPath"), "{}", found.text);
+        assert!(found.remedy.contains("`payment.order`"));
+        let drawn = wrong.replace(r#" isExecutable="true""#, "");
+        let (_, findings) = workflow::check::read_and_check(drawn.as_bytes());
+        let found = findings.iter().find(|one| one.element == "number").unwrap();
+        assert_eq!(found.severity, Severity::Warning);
+    }
+    let reckoned = key_based().replace("payment.order", "payment.order / 1");
+    assert!(
+        workflow::check::read_and_check(reckoned.as_bytes())
+            .0
+            .is_some()
     );
-    let drawn = wrong.replace(r#" isExecutable="true""#, "");
-    let (_, findings) = workflow::check::read_and_check(drawn.as_bytes());
-    let found = findings.iter().find(|one| one.element == "number").unwrap();
-    assert_eq!(found.severity, Severity::Warning);
+}
+
+/// A process that waits for two messages, of which a conversation that is called groups one.
+fn calls(conversation: &str) -> String {
+    file(&format!(
+        r#"{KEY}<globalConversation id="talk"><correlationKey id="by-number"><correlationPropertyRef>number</correlationPropertyRef></correlationKey></globalConversation>
+        <collaboration id="co"><participant id="own" processRef="p"/><participant id="bank"/><participant id="post"/>
+        <messageFlow id="f1" sourceRef="bank" targetRef="c"/><messageFlow id="f2" sourceRef="post" targetRef="d"/><messageFlow id="f3" sourceRef="bank" targetRef="s"/>
+        {conversation}</collaboration>
+        <process id="p" isExecutable="true"><startEvent id="s"><messageEventDefinition messageRef="m-order"/></startEvent>
+        <intermediateCatchEvent id="c"><messageEventDefinition messageRef="m-paid"/></intermediateCatchEvent>
+        <intermediateCatchEvent id="d"><messageEventDefinition messageRef="m-sent"/></intermediateCatchEvent><endEvent id="e"/>{}</process>"#,
+        flows("s>c>d>e")
+    ))
+}
+
+#[test]
+fn a_called_conversation_groups_the_message_flows_of_its_call() {
+    let call = |flows: &str| {
+        calls(&format!(
+            r#"<callConversation id="call" calledCollaborationRef="talk"><participantRef>own</participantRef><participantRef>bank</participantRef>{flows}</callConversation>"#
+        ))
+    };
+    let order = json!({"message": "order", "vars": {"id": 1}});
+    let sent = |number: i64| json!({"message": "sent", "vars": {"parcel": number}});
+    let played = |xml: &str, last: [Value; 2]| {
+        let script = json!([order, last[0], last[1]]).to_string();
+        run(xml, json!({}), &script).outcome().to_owned()
+    };
+    let paying = call("<messageFlowRef>f1</messageFlowRef><messageFlowRef>f3</messageFlowRef>");
+    // The payment must be that of the order; the parcel is of no conversation.
+    assert_eq!(played(&paying, [paid(1), sent(9)]), "completed");
+    assert_eq!(played(&paying, [paid(2), sent(1)]), "failed");
+    // A call that lists none, and a conversation that nobody calls, hold for all messages.
+    for all in [call(""), calls("")] {
+        assert_eq!(played(&all, [paid(1), sent(9)]), "failed");
+        assert_eq!(played(&all, [paid(1), sent(1)]), "completed");
+    }
+    let dangling = paying.replace(r#"Ref="talk""#, r#"Ref="nothing""#);
+    let (model, findings) = workflow::check::read_and_check(dangling.as_bytes());
+    assert!(model.is_none());
+    let found = findings.iter().find(|one| one.element == "call").unwrap();
+    assert_eq!(found.rule, "dangling-reference");
 }
 
 async fn put(program: &Program<'_>, xml: String) {
