@@ -42,7 +42,7 @@ fn one(typed: &Value) -> Option<Value> {
         "double" => value.is_number(),
         "date" => {
             let read = value.as_str().and_then(moment)?;
-            return Some(Value::String(read.to_rfc3339()));
+            return Some(Value::String(read.format(KEPT).to_string()));
         }
         "json" => return parsed(value),
         "object" => {
@@ -69,6 +69,16 @@ fn parsed(value: Value) -> Option<Value> {
 
 const MOMENT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
 
+/// How a Date is kept among variables: as expressions and decisions read a moment, and to the
+/// millisecond, as nothing but this interface writes it, so that it comes back as a Date.
+const KEPT: &str = "%Y-%m-%dT%H:%M:%S%.3f%:z";
+
+/// The moment of a text that was a Date.
+fn kept(text: &str) -> Option<DateTime<FixedOffset>> {
+    let read = DateTime::parse_from_str(text, KEPT).ok()?;
+    Some(read).filter(|read| read.format(KEPT).to_string() == text)
+}
+
 /// `2026-03-02T09:00:00.000+0800`, or a moment of RFC 3339.
 pub(super) fn moment(text: &str) -> Option<DateTime<FixedOffset>> {
     DateTime::parse_from_str(text, MOMENT)
@@ -93,7 +103,10 @@ fn typed_one(value: &Value) -> Value {
     let (kind, value) = match value {
         Value::Null => ("Null", Value::Null),
         Value::Bool(_) => ("Boolean", value.clone()),
-        Value::String(_) => ("String", value.clone()),
+        Value::String(text) => match kept(text) {
+            Some(date) => ("Date", Value::from(date.format(MOMENT).to_string())),
+            None => ("String", value.clone()),
+        },
         Value::Number(number) => {
             let kind = match number.as_i64() {
                 Some(n) if i32::try_from(n).is_ok() => "Integer",
@@ -138,7 +151,7 @@ mod tests {
             ),
             (
                 json!({"value": "2026-03-02T09:00:00.000+0800", "type": "date"}),
-                json!("2026-03-02T09:00:00+08:00"),
+                json!("2026-03-02T09:00:00.000+08:00"),
             ),
         ] {
             assert_eq!(read(&typed), Ok(plain), "{typed}");
@@ -163,8 +176,28 @@ mod tests {
     }
 
     #[test]
+    fn only_what_came_as_a_date_is_one() {
+        for text in [
+            "2026-03-02",
+            "2026-03-02T09:00:00+08:00",
+            "2026-03-02T09:00:00.250Z",
+            "2026-03-02T09:00:00.250+0800",
+            "2026-03-02T09:00:00.25+08:00",
+        ] {
+            let one = typed_one(&json!(text));
+            assert_eq!(
+                (&one["type"], &one["value"]),
+                (&json!("String"), &json!(text))
+            );
+        }
+    }
+
+    #[test]
     fn plain_values_say_their_type() {
-        let vars = json!({"a": "t", "b": 1, "c": 5_000_000_000_i64, "d": 1.5, "e": [1], "f": null});
+        let vars = json!({
+            "a": "t", "b": 1, "c": 5_000_000_000_i64, "d": 1.5, "e": [1], "f": null,
+            "g": "2026-03-02T09:00:00.250+08:00",
+        });
         let typed = typed(vars.as_object().unwrap());
         let kinds: Vec<_> = typed
             .values()
@@ -172,8 +205,11 @@ mod tests {
             .collect();
         assert_eq!(
             kinds,
-            ["String", "Integer", "Long", "Double", "Json", "Null"]
+            [
+                "String", "Integer", "Long", "Double", "Json", "Null", "Date"
+            ]
         );
+        assert_eq!(typed["g"]["value"], json!("2026-03-02T09:00:00.250+0800"));
         assert_eq!(plain(Some(&typed)).unwrap(), *vars.as_object().unwrap());
     }
 }

@@ -284,3 +284,43 @@ async fn errors_have_the_form_that_clients_read(db: Db) {
         .await;
     assert_eq!(bad.status, 400, "{}", bad.text);
 }
+
+#[store::db_test(migrations = migrations)]
+async fn a_date_comes_back_as_a_date(db: Db) {
+    let house = House::open(db).await;
+    house.program("administrator").await.deploys(&loan()).await;
+    let program = house.program("integrator").await;
+    let date = json!({"value": "2026-01-01T00:00:00.000+0000", "type": "Date"});
+    let text = json!({"value": "2026-01-01T00:00:00+00:00", "type": "String"});
+    let body = json!({"variables": {"until": date, "said": text}});
+    let path = "/engine-rest/process-definition/key/loan/start";
+    let started = program.does(path, body).await;
+    let is_same = |seen: &Value| {
+        for (name, given) in [("until", &date), ("said", &text)] {
+            let (value, kind) = (&seen[name]["value"], &seen[name]["type"]);
+            assert_eq!((value, kind), (&given["value"], &given["type"]), "{seen}");
+        }
+    };
+    let id = started["id"].as_str().unwrap();
+    let path = format!("/engine-rest/process-instance/{id}/variables");
+    is_same(&program.sees(&path).await);
+    let fetch = json!({"workerId": "w", "maxTasks": 1, "topics": [{"topicName": "score", "lockDuration": 10_000}]});
+    let path = "/engine-rest/external-task/fetchAndLock";
+    let fetched = program.does(path, fetch).await;
+    is_same(&fetched[0]["variables"]);
+    // What came back is taken in again, in another zone.
+    let path = format!(
+        "/engine-rest/external-task/{}/complete",
+        fetched[0]["id"].as_str().unwrap()
+    );
+    let done = json!({"workerId": "w", "variables": {"until": {"value": "2026-01-01T08:00:00.250+0800", "type": "Date"}}});
+    program.does(&path, done).await;
+    let tasks = program.sees("/engine-rest/task").await;
+    let path = format!(
+        "/engine-rest/task/{}/variables",
+        tasks[0]["id"].as_str().unwrap()
+    );
+    let seen = program.sees(&path).await;
+    let until = json!({"value": "2026-01-01T08:00:00.250+0800", "type": "Date", "valueInfo": {}});
+    assert_eq!(seen["until"], until);
+}
