@@ -34,7 +34,7 @@ fn key_based() -> String {
 }
 
 /// Its own data say which payment is meant.
-fn context_based() -> String {
+pub fn context_based() -> String {
     file(&format!(
         r#"{KEY}{OF_ALL}<process id="p" isExecutable="true"><startEvent id="s"/><parallelGateway id="g"/>
         <intermediateCatchEvent id="c"><messageEventDefinition messageRef="m-paid"/></intermediateCatchEvent>
@@ -293,7 +293,7 @@ async fn a_message_for_nobody_waits_until_its_conversation_is_there(db: Db) {
     assert_eq!(variables["got"], json!(7));
 }
 
-async fn work(db: &Db, engine: &Arc<Engine>) {
+pub async fn work(db: &Db, engine: &Arc<Engine>) {
     let worker = Worker::new(&workflow::jobs(db, engine));
     while worker.run_due(db).await.unwrap() > 0 {}
 }

@@ -74,6 +74,8 @@ mod prune;
 #[cfg(test)]
 mod queries;
 #[cfg(test)]
+mod recipe;
+#[cfg(test)]
 mod required;
 #[cfg(test)]
 mod rounds;
