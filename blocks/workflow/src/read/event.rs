@@ -1,6 +1,6 @@
 //! Events, their triggers, repetition, and scripts.
 
-use super::{Reader, foreign, local, text_of};
+use super::{Reader, foreign, local, text_of, zeebe};
 use crate::{
     expr::{inside, is_expression, is_template},
     model::{
@@ -252,8 +252,8 @@ pub(super) fn script(element: &Element) -> Task {
     let text = script.map(text_of).unwrap_or_default();
     let is_feel = format.to_ascii_lowercase().contains("feel");
     let value = is_feel.then(|| Source::new(&text, script.map_or(element.line, |s| s.line)));
-    let zeebe = foreign::zeebe(element, "script");
-    if let Some(expression) = zeebe.and_then(|script| script.get("expression")) {
+    let evaluated = zeebe::find(element, "script");
+    if let Some(expression) = evaluated.and_then(|script| script.get("expression")) {
         return Task::Script {
             format: "feel".to_owned(),
             text: expression.to_owned(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::text_of;
+use super::{ZEEBE, text_of, zeebe};
 use crate::{
     expr::{inside, is_template, quoted},
     model::{ALL, Ignored, Mapping, Source, TONGBAN},
@@ -18,8 +18,6 @@ pub(crate) const FOREIGN: &[(&str, &str)] = &[
     (ZEEBE, "zeebe"),
 ];
 
-pub(crate) const ZEEBE: &str = "http://camunda.org/schema/zeebe/1.0";
-
 /// An attribute under our namespace or that of an engine we know.
 pub(super) fn own<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
     let mut spaces = std::iter::once(TONGBAN).chain(FOREIGN.iter().map(|(space, _)| *space));
@@ -30,15 +28,8 @@ pub(super) fn own<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
             "elementVariable" => "inputElement",
             name => name,
         };
-        zeebe(element, "loopCharacteristics")?.get(zeebe_name)
+        zeebe::find(element, "loopCharacteristics")?.get(zeebe_name)
     })
-}
-
-/// An extension element of Camunda 8.
-pub(super) fn zeebe<'a>(element: &'a Element, name: &str) -> Option<&'a Element> {
-    let extensions = element.child("extensionElements")?;
-    let mut children = extensions.children.iter();
-    children.find(|child| child.namespace == ZEEBE && child.name == name)
 }
 
 /// Whether a message event says in another engine's words how it is sent.
@@ -178,37 +169,6 @@ fn parameter_value(element: &Element) -> String {
     }
 }
 
-/// Takes over what the extension elements of Camunda 8 mean.
-fn from_zeebe(child: &Element, found: &mut BTreeMap<String, String>) -> bool {
-    let taken: &[(&str, &str)] = match child.name.as_str() {
-        "taskDefinition" => &[("type", "topic"), ("retries", "retries")],
-        "formDefinition" => &[("formKey", "form"), ("formId", "form")],
-        "assignmentDefinition" => &[
-            ("assignee", "assignee"),
-            ("candidateGroups", "candidates"),
-            ("candidateUsers", "users"),
-        ],
-        "taskSchedule" => &[("dueDate", "due")],
-        "calledDecision" => &[("decisionId", "decision"), ("resultVariable", "result")],
-        "script" => &[("resultVariable", "result")],
-        "subscription" => &[("correlationKey", "correlation")],
-        "calledElement" | "ioMapping" | "loopCharacteristics" | "userTask" => &[],
-        _ => return false,
-    };
-    for (theirs, ours) in taken {
-        if let Some(value) = child.get(theirs) {
-            let is_expression = matches!(*ours, "correlation") && value.starts_with('=');
-            let value = if is_expression {
-                value.trim_start_matches('=')
-            } else {
-                value
-            };
-            found.insert((*ours).to_owned(), value.trim().to_owned());
-        }
-    }
-    true
-}
-
 /// Attributes that mean something here. A property of another engine that happens to have such a
 /// name is a remark to its author and shall not direct anything.
 pub(crate) const OURS: &[&str] = &[
@@ -253,8 +213,6 @@ fn without_effect_in(child: &Element) -> impl Iterator<Item = (&'static str, &st
         // A call has the subject, and with it the key, of its caller.
         "in" => &["businessKey", "local"],
         "out" => &["local"],
-        // Where nothing is mapped everything is shared, else what is mapped and nothing else.
-        "calledElement" => &["propagateAllChildVariables", "propagateAllParentVariables"],
         _ => &[],
     };
     let given = names.iter().copied();
@@ -338,18 +296,16 @@ fn extensions(
         let Some(engine) = engine(&child.namespace) else {
             continue;
         };
-        let mut without_effect = |line: u32, what: String| {
-            ignored.push(Ignored {
-                element: id.to_owned(),
-                line,
-                what,
-            });
+        let without_effect = |line: u32, what: String| Ignored {
+            element: id.to_owned(),
+            line,
+            what,
         };
         for (name, value) in without_effect_in(child) {
             let what = format!("<{engine}:{} {name}=\"{value}\">", child.name);
-            without_effect(child.line, what);
+            ignored.push(without_effect(child.line, what));
         }
-        if child.namespace == ZEEBE && from_zeebe(child, found) {
+        if child.namespace == ZEEBE && zeebe::take(element, id, child, found, ignored) {
             continue;
         }
         if child.name == "properties" {
@@ -360,7 +316,7 @@ fn extensions(
                 };
                 if OURS.contains(&name) {
                     let what = format!("<{engine}:property name=\"{name}\">");
-                    without_effect(property.line, what);
+                    ignored.push(without_effect(property.line, what));
                 } else {
                     found.insert(name.to_owned(), value.to_owned());
                 }
@@ -370,11 +326,8 @@ fn extensions(
         } else if child.name == "inputOutput" {
             note_scripts(child, engine, id, ignored);
         } else if !matches!(child.name.as_str(), "in" | "out") {
-            ignored.push(Ignored {
-                element: id.to_owned(),
-                line: child.line,
-                what: format!("<{engine}:{}>", child.name),
-            });
+            let what = format!("<{engine}:{}>", child.name);
+            ignored.push(without_effect(child.line, what));
         }
     }
 }

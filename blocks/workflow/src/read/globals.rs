@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Reader, event::script, foreign, local};
+use super::{Reader, event::script, local, zeebe};
 use crate::{
     model::{Id, Kind, MessageFlow, Named, Participant, ProcessHead, Task},
     tree::Element,
@@ -18,11 +18,8 @@ impl<'a> Reader<'a> {
             if element.name.ends_with("EventDefinition") {
                 self.definitions.insert(id.to_owned(), element);
             }
-            if let Some(key) =
-                foreign::zeebe(element, "subscription").and_then(|s| s.get("correlationKey"))
-            {
-                self.keys
-                    .insert(id.to_owned(), key.trim_start_matches('=').to_owned());
+            if let Some(key) = zeebe::correlation(element) {
+                self.keys.insert(id.to_owned(), key);
             }
             let given = |attribute| {
                 element

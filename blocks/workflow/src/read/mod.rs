@@ -18,6 +18,7 @@ mod roles;
 mod rules;
 mod schema;
 mod services;
+mod zeebe;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,10 +29,11 @@ use crate::{
     model::{Id, Model, Named, Node, NodeIx, Problem, ProcessHead, Scope, ScopeIx, TONGBAN},
     tree::{self, Element, Unreadable},
 };
-pub(crate) use foreign::{FOREIGN, OURS, ZEEBE};
+pub(crate) use foreign::{FOREIGN, OURS};
 pub use import::import_locations;
 use import::imported;
 pub(crate) use services::ROLES;
+pub(crate) use zeebe::NAMESPACE as ZEEBE;
 
 pub(crate) const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Reader, count,
     event::{expression, script},
-    foreign::{self, Side, foreign, mappings},
-    local, roles, text_of,
+    foreign::{Side, foreign, mappings},
+    local, roles, text_of, zeebe,
 };
 use crate::{
     expr::is_expression,
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
             "callActivity" => Kind::Call {
                 called: element
                     .get("calledElement")
-                    .or_else(|| foreign::zeebe(element, "calledElement")?.get("processId"))
+                    .or_else(|| zeebe::find(element, "calledElement")?.get("processId"))
                     .map(|called| {
                         if is_expression(called) {
                             called

@@ -264,14 +264,14 @@ fn due_at(text: &str, now: chrono::DateTime<chrono::Utc>) -> Option<chrono::Date
     timer::date(text).or_else(|| timer::span(text).map(|span| span.after(now)))
 }
 
-/// The attributes with `${…}` and `#{…}` filled in from the variables.
+/// The attributes with `${…}`, `#{…}` and FEEL after an equals sign evaluated over the variables.
 pub(crate) fn filled(
     attributes: &BTreeMap<String, String>,
     vars: &Map<String, Value>,
 ) -> Result<BTreeMap<String, String>, String> {
     let mut filled = BTreeMap::new();
     for (name, text) in attributes {
-        let value = if expr::is_template(text) {
+        let value = if expr::is_expression(text) {
             match Expr::shared(text).and_then(|expr| expr.evaluate(vars)) {
                 Ok(Value::String(value)) => value,
                 Ok(Value::Null) => return Err(format!("`{name}=\"{text}\"` has no value")),

@@ -97,3 +97,5 @@ mod stops;
 mod time_doors;
 #[cfg(test)]
 mod verbs;
+#[cfg(test)]
+mod zeebe;
