@@ -88,7 +88,7 @@ async fn waiting(tx: &Tx, engine: &Engine, id: CallId) -> Result<Option<(call::M
         let value = expr.map_err(Clone::clone).and_then(|e| e.evaluate(&seen));
         vars.insert(mapping.target.clone(), value.map_err(Fault::new)?);
     }
-    let attributes = step::filled(&node.attributes, &vars).map_err(Fault::new)?;
+    let attributes = step::filled(&node.attributes, &vars, tx.now()).map_err(Fault::new)?;
     let call = Call {
         id,
         instance: instance_id,

@@ -1,9 +1,12 @@
 //! The subset of the unified expression language (`${…}`) that conditions of JVM engines use,
 //! rewritten as FEEL: comparisons, `and`/`or`/`not`, `empty`, arithmetic, `? :`, property paths.
-//! Calls of Java methods are refused, except reading a variable of the execution.
+//! Calls of Java methods are refused, except reading a variable of the execution and counting from
+//! now (`${dateTime().plusDays(3).toDate()}`).
 //!
 //! Operands of unlike types are made alike as JSR 245 (EL 2.1, 1.8 and 1.18) demands: a text is
 //! taken for a number beside a number and for a truth value beside one. FEEL would give null.
+
+mod moment;
 
 use crate::expr::quoted;
 
@@ -39,6 +42,8 @@ enum Kind {
     Text,
     /// `true`, `false`, or a comparison.
     Truth,
+    /// A date with a time, counted from now.
+    Moment,
     Null,
 }
 
@@ -87,6 +92,7 @@ fn equal(left: &Piece, right: &Piece) -> String {
     let (a, b) = (&left.feel, &right.feel);
     match (left.kind, right.kind) {
         (Kind::Null, _) | (_, Kind::Null) => format!("{a} = {b}"),
+        (Kind::Moment, _) | (_, Kind::Moment) => moment::compare(left, "=", right),
         (kind, other) if kind == other && kind != Kind::Any => format!("{a} = {b}"),
         (Kind::Number, _) | (_, Kind::Number) => {
             format!("{} = {}", left.number(), right.number())
@@ -101,6 +107,7 @@ fn compare(left: &Piece, sign: &str, right: &Piece) -> String {
     let (a, b) = (&left.feel, &right.feel);
     let (m, n) = (left.number(), right.number());
     match (left.kind, right.kind) {
+        (Kind::Moment, _) | (_, Kind::Moment) => moment::compare(left, sign, right),
         (Kind::Number, _) | (_, Kind::Number) => format!("({m} {sign} {n})"),
         (Kind::Text, Kind::Text) => format!("({a} {sign} {b})"),
         // A text beside a number, or a number as a text, is null, so one of the three counts.
@@ -363,6 +370,7 @@ impl Parser {
             Some(Token::Word(word)) if word == "execution" => {
                 Piece::new(self.variable()?, Kind::Any)?
             }
+            Some(Token::Word(word)) if self.calls_a_clock(&word) => Piece::now()?,
             Some(Token::Word(word)) => match word.as_str() {
                 "true" | "false" => Piece::new(word, Kind::Truth)?,
                 "null" => Piece::new(word, Kind::Null)?,
@@ -377,7 +385,10 @@ impl Parser {
         };
         loop {
             value = if self.take(".") {
-                self.property(&value.feel)?
+                match value.kind {
+                    Kind::Moment => self.method_of_moment(&value)?,
+                    _ => self.property(&value.feel)?,
+                }
             } else if self.take("[") {
                 self.entry(&value.feel)?
             } else if self.take("(") {

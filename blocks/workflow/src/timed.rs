@@ -20,7 +20,7 @@ use crate::{
     InstanceId,
     core::{Input, Process, timer},
     engine::Engine,
-    expr::Expr,
+    expr::{At, Expr},
     model::{Definition, Model, Node, TimerSource},
     react::write_again,
     step, store as tables,
@@ -45,7 +45,7 @@ impl JobBody for BeginByTime {
 
 /// When a timer strikes first, and how often after that.
 fn first(source: &TimerSource, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Option<u32>)> {
-    let text = text(source)?;
+    let text = text(source, now)?;
     match source {
         TimerSource::Date(_) => Some((timer::date(&text)?, Some(0))),
         TimerSource::Duration(_) => Some((timer::span(&text)?.after(now), Some(0))),
@@ -65,7 +65,8 @@ fn first(source: &TimerSource, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Opt
 /// Whether the source says of itself when a process begins: without variables, and in the form
 /// that its kind takes.
 pub(crate) fn begins(source: &TimerSource) -> bool {
-    text(source).is_some_and(|text| is_fit(source, &text))
+    // Whatever the moment, the kind is the same.
+    text(source, DateTime::UNIX_EPOCH).is_some_and(|text| is_fit(source, &text))
 }
 
 /// Whether a text is of the kind that the source takes.
@@ -79,7 +80,7 @@ pub(crate) fn is_fit(source: &TimerSource, text: &str) -> bool {
 }
 
 /// Before the process there are no variables, so only what stands by itself has a value.
-fn text(source: &TimerSource) -> Option<String> {
+fn text(source: &TimerSource, now: DateTime<Utc>) -> Option<String> {
     let (TimerSource::Date(source) | TimerSource::Duration(source) | TimerSource::Cycle(source)) =
         source
     else {
@@ -88,7 +89,11 @@ fn text(source: &TimerSource) -> Option<String> {
     if timer::is_literal(&source.text) {
         return Some(source.text.clone());
     }
-    let value = Expr::parse(&source.text).ok()?.evaluate(&Map::new()).ok()?;
+    let at = At {
+        vars: &Map::new(),
+        now,
+    };
+    let value = Expr::parse(&source.text).ok()?.evaluate(&at).ok()?;
     value.as_str().map(str::to_owned)
 }
 
@@ -200,7 +205,7 @@ impl BeginByTime {
             Some(0) => return None,
             left => left.map(|left| left - 1),
         };
-        let cycle = timer::cycle(&text(source)?)?;
+        let cycle = timer::cycle(&text(source, now)?)?;
         let mut due = cycle.every.next(self.due)?;
         if due < now {
             due = cycle.every.next(now)?;

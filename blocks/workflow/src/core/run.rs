@@ -235,6 +235,7 @@ impl<'a> Run<'a> {
         View {
             instance: &self.instance,
             frame,
+            now: self.now,
             extra,
         }
     }

@@ -1,7 +1,8 @@
 //! ISO 8601 dates, durations and repetitions, and cron, as timers use them.
 
 use chrono::{
-    DateTime, Days, Duration, FixedOffset, Months, NaiveDate, NaiveDateTime, TimeZone, Utc,
+    DateTime, Days, Duration, FixedOffset, Months, NaiveDate, NaiveDateTime, SecondsFormat,
+    TimeZone, Utc,
 };
 use croner::{
     Cron,
@@ -130,6 +131,12 @@ pub fn date(text: &str) -> Option<DateTime<Utc>> {
         .from_local_datetime(&local)
         .single()
         .map(|moment| moment.with_timezone(&Utc))
+}
+
+/// A moment as text, in China's time.
+pub(crate) fn in_china(at: DateTime<Utc>) -> String {
+    let text = |at: DateTime<FixedOffset>| at.to_rfc3339_opts(SecondsFormat::Secs, false);
+    china().map_or_else(|| at.to_rfc3339(), |china| text(at.with_timezone(&china)))
 }
 
 fn china() -> Option<FixedOffset> {

@@ -1,5 +1,6 @@
 //! Variables: looked up from the inside out, written where they are known, else at the process.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{Frame, FrameKind, Instance, State};
@@ -9,11 +10,16 @@ use crate::expr::Lookup;
 pub(super) struct View<'a> {
     pub instance: &'a Instance,
     pub frame: u32,
+    pub now: DateTime<Utc>,
     /// Names that hold for one evaluation only, before all others.
     pub extra: Option<&'a Map<String, Value>>,
 }
 
 impl Lookup for View<'_> {
+    fn now(&self) -> Option<DateTime<Utc>> {
+        Some(self.now)
+    }
+
     fn lookup(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.extra.and_then(|extra| extra.get(name)) {
             return Some(value.clone());

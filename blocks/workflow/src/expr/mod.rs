@@ -12,9 +12,12 @@ mod words;
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use dsntk_feel::{Evaluator, FeelScope, Name, context::FeelContext, values::Value as Feel};
 use kernel::Memo;
 use serde_json::{Map, Value};
+
+use crate::core::timer;
 
 use bounds::{LARGEST_RANGE, has_huge_range};
 pub(crate) use bounds::{defines_outside, is_heavy, is_too_deep};
@@ -23,11 +26,33 @@ pub use value::{from_feel, to_context, to_feel};
 use words::{
     FUNCTIONS_OF_SEVERAL_WORDS, RENAMED, calls, calls_a_method, runs_of_words, variables, words,
 };
-pub(crate) use words::{outer_names, plain_parts, renamed};
+pub(crate) use words::{NOW, outer_names, plain_parts, renamed};
 
 /// Where an expression finds its variables.
 pub trait Lookup {
     fn lookup(&self, name: &str) -> Option<Value>;
+
+    /// The moment at which it is evaluated, where there is one: that of the step. It is part of the
+    /// step's input, so a step that is taken again sees the same.
+    fn now(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+}
+
+/// Variables at a moment.
+pub(crate) struct At<'a> {
+    pub vars: &'a Map<String, Value>,
+    pub now: DateTime<Utc>,
+}
+
+impl Lookup for At<'_> {
+    fn lookup(&self, name: &str) -> Option<Value> {
+        self.vars.lookup(name)
+    }
+
+    fn now(&self) -> Option<DateTime<Utc>> {
+        Some(self.now)
+    }
 }
 
 impl Lookup for Map<String, Value> {
@@ -90,6 +115,10 @@ impl Expr {
             return Self::translated(&translated);
         }
         Self::feel(feel).or_else(|error| {
+            // In FEEL they are refused, whatever they mean in another language.
+            if asks_for_the_time(feel) {
+                return Err(error);
+            }
             // Conditions of other engines sometimes come without their braces.
             let translated = crate::juel::to_feel(feel).map_err(|_| error.clone())?;
             Self::translated(&translated).map_err(|_| error)
@@ -122,10 +151,7 @@ impl Expr {
             ));
         }
         let words = words(text);
-        if ["now", "today"]
-            .iter()
-            .any(|&clock| words.iter().any(|word| word == clock) && calls(text, clock))
-        {
+        if asks_for_the_time(text) {
             return Err("`now()` and `today()` would give another answer when steps are replayed; use a variable".into());
         }
         Self::compile(text, &words).or_else(|error| {
@@ -217,7 +243,18 @@ impl Expr {
     }
 }
 
+/// Whether it calls a clock of FEEL.
+fn asks_for_the_time(text: &str) -> bool {
+    let words = words(text);
+    let is_called = |clock: &str| words.iter().any(|word| word == clock) && calls(text, clock);
+    ["now", "today"].into_iter().any(is_called)
+}
+
 fn value_of(variables: &dyn Lookup, word: &str) -> Option<Value> {
+    let moment = variables.now().filter(|_| word == NOW);
+    if let Some(now) = moment {
+        return Some(Value::from(timer::in_china(now)));
+    }
     let value = variables.lookup(word);
     value.or_else(|| variables.lookup(word.strip_prefix(RENAMED)?))
 }

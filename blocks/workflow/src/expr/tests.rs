@@ -299,3 +299,95 @@ fn a_missing_variable_is_never_true() {
     let expr = Expr::parse("amount = \"x\"").unwrap();
     assert!(!expr.is_true(json!({"amount": 3}).as_object().unwrap()));
 }
+
+#[test]
+fn what_is_counted_from_now_is_counted_from_the_step() {
+    let vars = json!({
+        "n": 2, "text": "3", "before": "2026-01-31T10:29:59+08:00", "day": "2026-01-31",
+        "later": "2026-02-01T00:00:00", "utc": "2026-01-31T02:30:01Z", "odd": "soon",
+    });
+    let at = At {
+        vars: vars.as_object().unwrap(),
+        now: "2026-01-31T02:30:00Z".parse().unwrap(),
+    };
+    for (text, expected) in [
+        ("${now()}", json!("2026-01-31T10:30:00+08:00")),
+        ("${dateTime().toDate()}", json!("2026-01-31T10:30:00+08:00")),
+        (
+            "${dateTime().plusWeeks(1).toDate()}",
+            json!("2026-02-07T10:30:00+08:00"),
+        ),
+        (
+            "${dateTime().plusDays(3)}",
+            json!("2026-02-03T10:30:00+08:00"),
+        ),
+        (
+            "#{dateTime().plusMonths(1)}",
+            json!("2026-02-28T10:30:00+08:00"),
+        ),
+        (
+            "${dateTime().minusYears(1)}",
+            json!("2025-01-31T10:30:00+08:00"),
+        ),
+        (
+            "${dateTime().plusHours(n).minusMinutes(text).toDate()}",
+            json!("2026-01-31T12:27:00+08:00"),
+        ),
+        (
+            "${dateTime().plusDays(n + 1)}",
+            json!("2026-02-03T10:30:00+08:00"),
+        ),
+        ("dateTime().plusDays(1)", json!("2026-02-01T10:30:00+08:00")),
+        ("by ${now()}", json!("by 2026-01-31T10:30:00+08:00")),
+        ("${before < now()}", json!(true)),
+        ("${now() < before}", json!(false)),
+        (
+            "${utc > now() && utc < dateTime().plusMinutes(1)}",
+            json!(true),
+        ),
+        ("${later > now()}", json!(true)),
+        ("${later > dateTime().plusDays(1)}", json!(false)),
+        ("${day < now()}", json!(true)),
+        ("${odd < now()}", json!(false)),
+        ("${unknown < now()}", json!(false)),
+        ("${now() == now()}", json!(true)),
+        ("${before != now()}", json!(true)),
+    ] {
+        let expr = Expr::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let value = expr
+            .evaluate(&at)
+            .unwrap_or_else(|e| panic!("{text}: {e} ({})", expr.as_feel()));
+        assert_eq!(value, expected, "{text} → {}", expr.as_feel());
+    }
+    // A variable of that name is no clock.
+    check("${now == 1}", &json!({"now": 1}), &json!(true));
+    // Without a step there is no moment.
+    assert!(
+        Expr::parse("${now()}")
+            .unwrap()
+            .evaluate(&Map::new())
+            .is_err()
+    );
+}
+
+#[test]
+fn other_dates_of_java_are_refused_by_name() {
+    for (text, name) in [
+        (
+            "${dateTime().withTimeAtStartOfDay()}",
+            "withTimeAtStartOfDay",
+        ),
+        ("${dateTime().plusSeconds(5)}", "plusSeconds"),
+        ("${dateTime().plus(5)}", "plus"),
+        ("${now().getTime()}", "getTime"),
+        ("${dateTime().dayOfWeek}", "dayOfWeek"),
+        ("${execution.getBusinessKey()}", "execution"),
+    ] {
+        let refused = Expr::parse(text).unwrap_err();
+        assert!(refused.contains(&format!("`{name}`")), "{text}: {refused}");
+    }
+    for feel in ["now()", "now() > date(x)", "today()", "=now()"] {
+        let refused = Expr::parse(feel).unwrap_err();
+        assert!(refused.contains("use a variable"), "{feel}: {refused}");
+    }
+}

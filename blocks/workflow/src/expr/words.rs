@@ -33,11 +33,26 @@ const SOMETIMES: [&str; 3] = ["date", "time", "duration"];
 
 /// Functions that translations of `${…}` call.
 const TRANSLATIONS: &[&str] = &[
-    "number", "string", "modulo", "contains", "list", "lower", "upper", "case", "starts", "ends",
-    "with", "length", "count",
+    "number",
+    "string",
+    "modulo",
+    "contains",
+    "list",
+    "lower",
+    "upper",
+    "case",
+    "starts",
+    "ends",
+    "with",
+    "length",
+    "count",
+    "substring",
 ];
 
 pub(super) const RENAMED: &str = "juel_";
+
+/// The moment of the step, as translations of `${now()}` and `${dateTime()}` ask for it.
+pub(crate) const NOW: &str = "juel_moment_of_step";
 
 /// What a variable of `${…}` is called in FEEL: another name where FEEL or the translation itself
 /// has a use for the word.

@@ -264,7 +264,7 @@ async fn move_external(
         };
         let node = new.model.lookup(&held.at).map(|ix| &new.model[ix]);
         let said = node.and_then(|node| {
-            let attributes = filled(&node.attributes, &moved.visible(held.frame)).ok()?;
+            let attributes = filled(&node.attributes, &moved.visible(held.frame), tx.now()).ok()?;
             attributes.get("topic").cloned()
         });
         let topic = said.unwrap_or_else(|| task.topic.clone());

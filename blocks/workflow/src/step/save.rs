@@ -44,7 +44,7 @@ impl Step<'_> {
         let vars = self.instance.variables();
         let wrong =
             |reason: String| Error::Refused(Text::new("workflow-rejected").with("reason", reason));
-        let attributes = filled(&head.attributes, &vars).map_err(wrong)?;
+        let attributes = filled(&head.attributes, &vars, self.tx.now()).map_err(wrong)?;
         let Some(terms) = Terms::of(&attributes).map_err(wrong)? else {
             return Ok(());
         };

@@ -26,7 +26,7 @@ impl Step<'_> {
         inputs: &Map<String, Value>,
         vars: Map<String, Value>,
     ) -> Result<()> {
-        let attributes = match filled(&node.attributes, &vars) {
+        let attributes = match filled(&node.attributes, &vars, self.tx.now()) {
             Ok(attributes) => attributes,
             Err(reason) => {
                 self.follow_ups.push_back(Input::Fail { token, reason });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use kernel::{Fault, Result, clock::micros};
 use serde_json::{Map, Value};
 
@@ -106,7 +107,7 @@ impl Step<'_> {
         node: &Node,
         vars: &Map<String, Value>,
     ) -> Result<Result<(), String>> {
-        let for_whom = match ForWhom::of(node, vars) {
+        let for_whom = match ForWhom::of(node, vars, self.tx.now()) {
             Ok(for_whom) => for_whom,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -217,8 +218,8 @@ struct ForWhom {
 }
 
 impl ForWhom {
-    fn of(node: &Node, vars: &Map<String, Value>) -> Result<Self, String> {
-        let attributes = filled(&node.attributes, vars)?;
+    fn of(node: &Node, vars: &Map<String, Value>, now: DateTime<Utc>) -> Result<Self, String> {
+        let attributes = filled(&node.attributes, vars, now)?;
         let get = |name: &str| attributes.get(name).cloned().unwrap_or_default();
         let org = attributes.get("org").cloned().unwrap_or_else(|| {
             let org = vars.get("org").and_then(Value::as_str);
@@ -260,7 +261,7 @@ pub(super) fn groups(posts: &str, org: &str) -> Result<Vec<String>, String> {
 }
 
 /// When a due date of other engines is: an ISO 8601 date, or a duration from now.
-fn due_at(text: &str, now: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+fn due_at(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     timer::date(text).or_else(|| timer::span(text).map(|span| span.after(now)))
 }
 
@@ -268,11 +269,13 @@ fn due_at(text: &str, now: chrono::DateTime<chrono::Utc>) -> Option<chrono::Date
 pub(crate) fn filled(
     attributes: &BTreeMap<String, String>,
     vars: &Map<String, Value>,
+    now: DateTime<Utc>,
 ) -> Result<BTreeMap<String, String>, String> {
+    let at = expr::At { vars, now };
     let mut filled = BTreeMap::new();
     for (name, text) in attributes {
         let value = if expr::is_expression(text) {
-            match Expr::shared(text).and_then(|expr| expr.evaluate(vars)) {
+            match Expr::shared(text).and_then(|expr| expr.evaluate(&at)) {
                 Ok(Value::String(value)) => value,
                 Ok(Value::Null) => return Err(format!("`{name}=\"{text}\"` has no value")),
                 Ok(Value::Array(items)) => {

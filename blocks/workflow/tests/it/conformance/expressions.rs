@@ -50,7 +50,11 @@ pub fn expressions() -> Vec<Case> {
     let called = |bad: &str| case("call-without-process", "t", &call(bad), &call("x:y"));
     vec![
         syntax(
+            user(r#"camunda:dueDate="${dateTime().withTimeAtStartOfDay().toDate()}""#),
             user(r#"camunda:dueDate="${dateTime().plusWeeks(1).toDate()}""#),
+        ),
+        syntax(
+            user(r#"camunda:dueDate="${now().getTime()}""#),
             user(r#"camunda:dueDate="${until}""#),
         ),
         syntax(
