@@ -107,6 +107,13 @@ async fn what_is_out_of_reach_asks_to_come_back(db: store::Db) {
     let answer = house.get("/away").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("retry-after"), "2");
+    // What was under way when the patience ended may be done all the same.
+    assert!(
+        answer.body.contains("再次提交之前，请先查看"),
+        "{}",
+        answer.body
+    );
+    assert!(!answer.body.contains("没有被改动"), "{}", answer.body);
 }
 
 #[store::db_test]
