@@ -30,6 +30,7 @@ mod decision_check;
 mod decisions;
 #[cfg(test)]
 mod deployments;
+#[cfg(test)]
 mod dialects;
 #[cfg(test)]
 mod doors;
@@ -93,6 +94,8 @@ mod signers;
 mod steps;
 #[cfg(test)]
 mod stops;
+#[cfg(test)]
+mod stored;
 #[cfg(test)]
 mod time_doors;
 #[cfg(test)]
