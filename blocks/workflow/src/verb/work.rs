@@ -64,7 +64,7 @@ pub async fn complete_choosing(
 }
 
 /// The answer of whoever has the task: to its delegator, or for good.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     tx: &Tx,
     engine: &Engine,
     row: task::Model,
@@ -117,7 +117,7 @@ pub async fn foresee(
 }
 
 /// Everything that a task's own attributes say about an answer.
-async fn check(tx: &Tx, row: &task::Model, done: &Completion) -> Result<()> {
+pub(crate) async fn check(tx: &Tx, row: &task::Model, done: &Completion) -> Result<()> {
     need_running_clock(tx, row).await?;
     need_outcome(row, done)?;
     let findings = fields(row).findings(&done.vars);

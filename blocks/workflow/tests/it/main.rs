@@ -61,6 +61,8 @@ mod model;
 #[cfg(test)]
 mod named;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod outputs;
 #[cfg(test)]
 mod over;

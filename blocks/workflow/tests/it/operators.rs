@@ -1,0 +1,87 @@
+//! What an operator does to others' tasks, by the rules that hold for everybody.
+
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use store::Db;
+
+use crate::{
+    house::{House, ORG, Program, migrations},
+    model::{file, flows},
+};
+
+/// The clerk's one task of a process whose task has these attributes.
+async fn task_with(house: &House, attributes: &str) -> String {
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true"><startEvent id="s"/><userTask id="t" tongban:candidates="clerk@{ORG}" {attributes}/><endEvent id="e"/>{}</process>"#,
+        flows("s>t>e")
+    ));
+    let administrator = house.program("administrator").await;
+    let deployed = administrator.deploys(&xml).await;
+    assert!(deployed.status.is_success(), "{}", deployed.text);
+    let start = json!({"key": "p", "variables": {}});
+    let program = house.program("integrator").await;
+    program.does("/api/process/instances", start).await;
+    let listed = house
+        .program("clerk")
+        .await
+        .sees("/api/workflow/tasks")
+        .await;
+    let last = listed["items"].as_array().unwrap().last().unwrap();
+    last["id"].as_str().unwrap().to_owned()
+}
+
+/// The answers of both doors to the same completion.
+async fn completes(operator: &Program<'_>, task: &str, name: &str, value: &str) -> [Value; 2] {
+    let other = json!({"variables": {name: {"value": value, "type": "String"}}});
+    let own = json!({"variables": {name: value}});
+    let camunda = format!("/engine-rest/task/{task}/complete");
+    let first = operator.call("POST", &camunda, other).await;
+    let second = operator
+        .call("POST", &format!("/api/process/tasks/{task}/complete"), own)
+        .await;
+    [first, second].map(|reply| json!(reply.status.as_u16()))
+}
+
+#[store::db_test(migrations = migrations)]
+async fn an_operator_completes_by_the_rules_of_the_task(db: Db) {
+    let house = House::open(db).await;
+    let operator = house.program("administrator").await;
+    let guarded = task_with(&house, r#"tongban:fields="name:read,note:write""#).await;
+    let [camunda, own] = completes(&operator, &guarded, "name", "x").await;
+    assert_eq!((camunda, own), (json!(400), json!(422)));
+
+    let pause = "UPDATE workflow_task SET suspended_at = 1 WHERE state = 'open'";
+    let resume = "UPDATE workflow_task SET suspended_at = NULL";
+    let set = |text: &'static str| {
+        house.db.write(move |tx| async move {
+            tx.execute_unprepared(text).await.unwrap();
+            Ok(())
+        })
+    };
+    set(pause).await.unwrap();
+    for status in completes(&operator, &guarded, "note", "x").await {
+        assert!(status.as_u64().unwrap() >= 400, "{status}");
+    }
+    set(resume).await.unwrap();
+    let [camunda, own] = completes(&operator, &guarded, "note", "x").await;
+    assert_eq!(camunda, json!(204));
+    assert!(own.as_u64().unwrap() >= 400, "it is done already: {own}");
+}
+
+#[store::db_test(migrations = migrations)]
+async fn an_operator_signs_for_nobody(db: Db) {
+    let house = House::open(db).await;
+    let operator = house.program("administrator").await;
+    let signed = task_with(
+        &house,
+        r#"tongban:sign="all" tongban:outcomes="agree,refuse""#,
+    )
+    .await;
+    let answers = completes(&operator, &signed, "outcome", "agree").await;
+    assert_eq!(answers, [json!(403), json!(403)]);
+    let own = json!({"variables": {"outcome": "agree"}});
+    let clerk = house.program("clerk").await;
+    let path = format!("/api/process/tasks/{signed}/complete");
+    let reply = clerk.call("POST", &path, own).await;
+    assert!(reply.status.is_success(), "{}", reply.text);
+}
