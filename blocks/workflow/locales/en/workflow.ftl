@@ -416,6 +416,7 @@ workflow-rule-quantity-too-large = The number of tokens is above a thousand. Giv
 workflow-rule-reference-type = The reference names an element of another kind. Choose one of the right kind.
 workflow-rule-resource-binding = The resource, parameters and expression of the performer do not go together. Leave one way.
 workflow-rule-signal-missing = No signal is named. Fill in its name.
+workflow-rule-start-conditional = A process cannot begin by a condition: before it begins there are no variables. Let it begin by name, by a message or by a timer.
 workflow-rule-start-not-interrupting = A start event here cannot be non-interrupting. Correct it.
 workflow-rule-start-with-incoming = No flow may enter a start event. Remove it.
 workflow-rule-start-without-end = There is a start event but no end event. Add one.

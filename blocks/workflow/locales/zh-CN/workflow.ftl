@@ -416,6 +416,7 @@ workflow-rule-quantity-too-large = 令牌数目超过一千。请填一千以内
 workflow-rule-reference-type = 引用了别的种类的元素。请改成该种类的元素。
 workflow-rule-resource-binding = 执行人的资源、参数和表达式不能这样同时使用。请只留一种写法。
 workflow-rule-signal-missing = 没有指明信号。请填写信号名称。
+workflow-rule-start-conditional = 流程不能由条件开始：开始之前还没有变量。请改为按名称、消息或定时器开始。
 workflow-rule-start-not-interrupting = 这里的开始事件不能设为不中断。请改正。
 workflow-rule-start-with-incoming = 走向不能进入开始事件。请删除走向。
 workflow-rule-start-without-end = 流程有开始事件而没有结束事件。请添加结束事件。

@@ -51,6 +51,17 @@ impl Check<'_> {
                 "let the flow lead to the step after it",
             );
         }
+        let is_conditional = |one: &Definition| matches!(one, Definition::Conditional { .. });
+        if model[node.scope].owner.is_none() && node.definitions().iter().any(is_conditional) {
+            self.push(
+                Severity::Warning,
+                "start-conditional",
+                &node.id,
+                node.line,
+                "nothing begins a process by its condition: before it begins there are no variables",
+                "begin it by name, by a message or by a timer",
+            );
+        }
         if node.outgoing.is_empty() {
             self.error(
                 "start-without-outgoing",

@@ -103,6 +103,18 @@ pub fn events() -> Vec<Case> {
             ),
             &between(&two("intermediateCatchEvent", timer), on_way),
         ),
+        told(case(
+            "start-conditional",
+            "s",
+            &between("", "s>e").replace(
+                r#"<startEvent id="s"/>"#,
+                r#"<startEvent id="s"><conditionalEventDefinition><condition>x &gt; 1</condition></conditionalEventDefinition></startEvent>"#,
+            ),
+            &between(
+                r#"<subProcess id="es" triggeredByEvent="true"><startEvent id="s1"><conditionalEventDefinition><condition>x &gt; 1</condition></conditionalEventDefinition></startEvent><endEvent id="e1"/><sequenceFlow id="f1" sourceRef="s1" targetRef="e1"/></subProcess>"#,
+                "s>e",
+            ),
+        )),
         case(
             "start-working-days",
             "s",
