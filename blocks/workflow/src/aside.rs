@@ -4,7 +4,10 @@
 //! long list takes hours, a function that calls itself takes the stack and with it the server. What
 //! could do so ([`crate::expr::is_heavy`]) is handed to a child process, one line of JSON each way.
 //! One that does not answer in time is stopped, and the expression has failed, so that its process
-//! stands at an incident. All others are evaluated in place, where they take microseconds.
+//! stands at an incident. All others are evaluated in place, where they take microseconds. What one
+//! write evaluates has a time for all of it together: see [`Budget`].
+
+mod budget;
 
 use std::{
     collections::HashMap,
@@ -14,6 +17,8 @@ use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     time::Duration,
 };
+
+pub(crate) use budget::{Budget, spend};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -80,12 +85,37 @@ pub fn enable(program: PathBuf, arguments: &[&str]) {
     let _ = ASIDE.set(aside);
 }
 
+/// Why there is no value.
+#[derive(Clone, Debug)]
+pub(crate) struct NoValue {
+    pub reason: String,
+    /// It was stopped or not begun: nobody knows what the value would be.
+    pub is_unknown: bool,
+}
+
+impl NoValue {
+    /// The expression or decision itself says why.
+    pub fn said(reason: String) -> Self {
+        Self {
+            reason,
+            is_unknown: false,
+        }
+    }
+
+    pub fn unknown(reason: String) -> Self {
+        Self {
+            reason,
+            is_unknown: true,
+        }
+    }
+}
+
 /// The value of a heavy expression; `None` where it is to be evaluated in place.
 pub(crate) fn evaluate(
     feel: &str,
     words: &[String],
     variables: &Map<String, Value>,
-) -> Option<Result<Value, String>> {
+) -> Option<Result<Value, NoValue>> {
     let asked = || Asked::Expression {
         feel: feel.to_owned(),
         words: words.to_vec(),
@@ -93,14 +123,18 @@ pub(crate) fn evaluate(
     };
     Some(match ASIDE.get()?.ask(&asked()) {
         Ok(Told::Value(value)) => Ok(value),
-        Ok(Told::Failed(reason)) => Err(reason),
-        Ok(Told::Answer(_)) => Err("another answer was expected".to_owned()),
+        Ok(Told::Failed(reason)) => Err(NoValue::said(reason)),
+        Ok(Told::Answer(_)) => Err(NoValue::unknown("another answer was expected".to_owned())),
         Err(reason) => {
             tracing::warn!(%feel, %reason, "an expression was stopped");
-            let begin: String = feel.chars().take(SHOWN).collect();
-            Err(format!("`{begin}` {reason}"))
+            Err(NoValue::unknown(format!("`{}` {reason}", shown(feel))))
         }
     })
+}
+
+/// As much of an expression as is told.
+pub(crate) fn shown(feel: &str) -> String {
+    feel.chars().take(SHOWN).collect()
 }
 
 /// What a heavy decision says; `None` where it is to be evaluated in place.
@@ -108,7 +142,7 @@ pub(crate) fn decide(
     xml: &str,
     name: &str,
     input: &Map<String, Value>,
-) -> Option<Result<Answer, String>> {
+) -> Option<Result<Answer, NoValue>> {
     let asked = || Asked::Decision {
         xml: xml.to_owned(),
         name: name.to_owned(),
@@ -116,11 +150,11 @@ pub(crate) fn decide(
     };
     Some(match ASIDE.get()?.ask(&asked()) {
         Ok(Told::Answer(answer)) => Ok(*answer),
-        Ok(Told::Failed(reason)) => Err(reason),
-        Ok(Told::Value(_)) => Err("another answer was expected".to_owned()),
+        Ok(Told::Failed(reason)) => Err(NoValue::said(reason)),
+        Ok(Told::Value(_)) => Err(NoValue::unknown("another answer was expected".to_owned())),
         Err(reason) => {
             tracing::warn!(decision = %name, %reason, "a decision was stopped");
-            Err(format!("the decision `{name}` {reason}"))
+            Err(NoValue::unknown(format!("the decision `{name}` {reason}")))
         }
     })
 }
@@ -132,10 +166,14 @@ impl Aside {
 
     fn ask(&self, asked: &Asked) -> Result<Told, String> {
         let line = serde_json::to_string(asked).map_err(|e| e.to_string())?;
+        letting_others_work(|| self.ask_line(&line))
+    }
+
+    fn ask_line(&self, line: &str) -> Result<Told, String> {
         // One that waited may have been stopped by somebody else meanwhile.
         let waited = self.idle().pop();
-        let said = match waited.map(|helper| self.hear(helper, &line)) {
-            Some(Err(Silence::Gone)) | None => self.hear(Helper::start(self)?, &line),
+        let said = match waited.map(|helper| self.hear(helper, line)) {
+            Some(Err(Silence::Gone)) | None => self.hear(Helper::start(self)?, line),
             Some(said) => said,
         };
         let said = said.map_err(|silence| silence.in_words().to_owned())?;
@@ -152,9 +190,20 @@ impl Aside {
     }
 }
 
+/// Waits, while other tasks of this thread go on: readers, and the one that stops the server.
+fn letting_others_work<T>(wait: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
+}
+
 /// Why there is no answer.
 enum Silence {
     Late,
+    /// The time of all evaluations of the write together was over before its own.
+    Spent,
     Gone,
 }
 
@@ -162,6 +211,7 @@ impl Silence {
     fn in_words(&self) -> &'static str {
         match self {
             Self::Late => "takes longer than two seconds; let it loop over less",
+            Self::Spent => budget::SPENT,
             Self::Gone => {
                 "calls itself without end, or needs more memory than it may; let it do less"
             }
@@ -224,7 +274,10 @@ impl Helper {
             .and_then(|()| self.to.write_all(b"\n"))
             .and_then(|()| self.to.flush());
         written.map_err(|_| Silence::Gone)?;
-        self.from.recv_timeout(PATIENCE).map_err(|why| match why {
+        let left = budget::left().unwrap_or(PATIENCE);
+        let answer = self.from.recv_timeout(PATIENCE.min(left));
+        answer.map_err(|why| match why {
+            mpsc::RecvTimeoutError::Timeout if left < PATIENCE => Silence::Spent,
             mpsc::RecvTimeoutError::Timeout => Silence::Late,
             mpsc::RecvTimeoutError::Disconnected => Silence::Gone,
         })

@@ -48,6 +48,22 @@ const SENTENCES: &[(&str, &str)] = &[
         "workflow-stop-circle",
     ),
     (
+        "the calendar of the year {year} is not loaded",
+        "workflow-stop-calendar",
+    ),
+    (
+        "the step takes longer than ten seconds without waiting for anything",
+        "workflow-stop-long",
+    ),
+    (
+        "`{source}` takes longer than two seconds; let it loop over less",
+        "workflow-stop-slow",
+    ),
+    (
+        "`{source}` has no time: the expressions of this step take longer than five seconds together",
+        "workflow-stop-slow-together",
+    ),
+    (
         "no condition of an outgoing flow is true, and none is the default",
         "workflow-stop-no-way",
     ),
@@ -177,7 +193,7 @@ mod tests {
         for (pattern, key) in SENTENCES {
             let mut text = (*pattern).to_owned();
             for name in [
-                "source", "value", "count", "name", "code", "tries", "reason",
+                "source", "value", "count", "name", "code", "tries", "reason", "year",
             ] {
                 text = text.replace(&format!("{{{name}}}"), "x y");
             }

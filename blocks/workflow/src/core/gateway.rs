@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::{State, Token, run::Run};
+use super::{State, Token, run::Run, token::NO_WAY};
 use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place, Source};
 
 /// What conditions at a complex gateway may ask: true when it fires, false when it is reset.
@@ -19,47 +19,44 @@ impl Run<'_> {
         let takes_all = matches!(item.kind, Kind::Gateway(Gateway::Parallel));
         let start = matches!(item.kind, Kind::Gateway(Gateway::Complex { .. }))
             .then(|| Map::from_iter([(WAITING.to_owned(), Value::from(true))]));
-        let mut ways = 0_usize;
+        let mut ways = Vec::new();
         for &flow in &item.outgoing {
             if Some(flow) == item.default && !takes_all {
                 continue;
             }
-            let edge = &model[flow];
-            if takes_all
-                || edge
-                    .condition
-                    .as_ref()
-                    .is_none_or(|condition| self.holds_with(condition, frame, start.as_ref()))
-            {
-                if ways == 0 {
-                    self.left(&item.id, frame);
-                }
-                ways += 1;
-                self.send(frame, edge.to, Some(flow));
-                if is_exclusive {
-                    break;
-                }
+            let condition = model[flow].condition.as_ref().filter(|_| !takes_all);
+            let goes = condition.map_or(Ok(true), |condition| {
+                self.asked(condition, frame, start.as_ref())
+            });
+            match goes {
+                Ok(true) => ways.push(flow),
+                Ok(false) => {}
+                // Which way is right is not known: neither the next nor the default is taken.
+                Err(reason) => return self.stop_at_gateway(frame, node, reason),
+            }
+            if is_exclusive && !ways.is_empty() {
+                break;
             }
         }
-        if ways > 0 {
-            self.release(frame);
-            return;
+        if ways.is_empty() {
+            ways.extend(item.default);
         }
-        if let Some(default) = item.default {
-            self.left(&item.id, frame);
-            self.send(frame, model[default].to, Some(default));
-            self.release(frame);
-        } else if item.outgoing.is_empty() {
-            self.left(&item.id, frame);
-            self.release(frame);
+        if ways.is_empty() && !item.outgoing.is_empty() {
+            return self.stop_at_gateway(frame, node, NO_WAY.to_owned());
+        }
+        self.left(&item.id, frame);
+        for &way in &ways {
+            self.send(frame, model[way].to, Some(way));
+        }
+        self.release(frame);
+        if ways.is_empty() {
             self.after_last(frame, node);
-        } else {
-            let token = self.rest(frame, node, State::Task);
-            self.stop_silently(
-                token,
-                "no condition of an outgoing flow is true, and none is the default".to_owned(),
-            );
         }
+    }
+
+    fn stop_at_gateway(&mut self, frame: u32, node: NodeIx, reason: String) {
+        let token = self.rest(frame, node, State::Task);
+        self.stop_silently(token, reason);
     }
 
     /// A token came to a joining gateway and rests there now.

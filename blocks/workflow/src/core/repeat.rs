@@ -307,9 +307,13 @@ impl Run<'_> {
             .and_then(|value| value.as_u64());
         let may = limit.is_none_or(|limit| u64::from(done) < limit);
         let extra = counters(done, done, done);
-        let goes_on = condition
-            .as_ref()
-            .is_none_or(|condition| self.holds_with(condition, frame, Some(&extra)));
+        let goes_on = condition.as_ref().map_or(Ok(true), |condition| {
+            self.asked(condition, frame, Some(&extra))
+        });
+        let goes_on = match goes_on {
+            Ok(goes_on) => goes_on,
+            Err(reason) => return self.stop(token, reason),
+        };
         if done > 10_000 {
             return self.stop(token, "the loop does not come to an end".to_owned());
         }

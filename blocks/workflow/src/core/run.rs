@@ -250,10 +250,18 @@ impl<'a> Run<'a> {
         frame: u32,
         extra: Option<&Map<String, Value>>,
     ) -> bool {
-        condition
-            .compiled
-            .as_ref()
-            .is_ok_and(|expr| expr.is_true(&self.view(frame, extra)))
+        self.asked(condition, frame, extra).unwrap_or(false)
+    }
+
+    /// As [`Self::holds_with`], where what nobody could find out is not the same as false.
+    pub fn asked(
+        &self,
+        condition: &Source,
+        frame: u32,
+        extra: Option<&Map<String, Value>>,
+    ) -> Result<bool, String> {
+        let expr = condition.compiled.as_ref().ok();
+        expr.map_or(Ok(false), |expr| expr.is_true(&self.view(frame, extra)))
     }
 
     pub fn value(&self, source: &Source, frame: u32) -> Result<Value, String> {

@@ -10,6 +10,8 @@ use crate::model::{FlowIx, Gateway, Id, Kind, Node, NodeIx, Place};
 
 /// Moves of one step. A model that needs more between two waits runs in a circle.
 const MAX_MOVES: u32 = 100_000;
+/// Why a token does not get on; [`crate::reason`] knows the sentence.
+pub(super) const NO_WAY: &str = "no condition of an outgoing flow is true, and none is the default";
 /// Tokens in one scope: each step looks through them, and more come of a circle that splits.
 const MAX_TOKENS: u32 = 2_000;
 
@@ -219,19 +221,20 @@ impl Run<'_> {
     pub(super) fn leave(&mut self, frame: u32, node: NodeIx) {
         let model = self.model;
         let item = &model[node];
-        let ways = self.ways_out(frame, item);
-        if ways.is_empty() && !item.outgoing.is_empty() {
-            let token = self.rest(frame, node, State::Task);
-            if let Some(held) = self.instance.tokens.get_mut(&token) {
-                held.kept = Some(Kept::Leaving);
+        let ways = match self.ways_out(frame, item) {
+            Ok(ways) => ways,
+            Err(reason) => {
+                let token = self.rest(frame, node, State::Task);
+                if let Some(held) = self.instance.tokens.get_mut(&token) {
+                    held.kept = Some(Kept::Leaving);
+                }
+                return self.stop_silently(token, reason);
             }
-            let text = "no condition of an outgoing flow is true, and none is the default";
-            return self.stop_silently(token, text.to_owned());
-        }
+        };
         self.left(&item.id, frame);
-        for &flow in &ways {
+        for &way in &ways {
             for _ in 0..item.quantity.1 {
-                self.send(frame, model[flow].to, Some(flow));
+                self.send(frame, model[way].to, Some(way));
             }
         }
         if item.is_activity() {
@@ -244,23 +247,34 @@ impl Run<'_> {
         }
     }
 
-    /// The flows by which a token leaves a node that is no gateway.
-    fn ways_out(&self, frame: u32, item: &Node) -> Vec<FlowIx> {
-        let mut is_any_true = false;
+    /// The flows by which a node is left that is no gateway; none at the end of a path.
+    ///
+    /// # Errors
+    /// Says why the token cannot get on: none of the conditions holds, or nobody knows of one.
+    fn ways_out(&self, frame: u32, item: &Node) -> Result<Vec<FlowIx>, String> {
         let mut ways = Vec::new();
-        for &flow in item
-            .outgoing
-            .iter()
-            .filter(|&&flow| Some(flow) != item.default)
-        {
-            let condition = self.model[flow].condition.as_ref();
-            let goes = condition.is_none_or(|condition| self.holds(condition, frame));
-            is_any_true |= goes && condition.is_some();
+        let (mut is_asked, mut is_any_true) = (false, false);
+        for &flow in &item.outgoing {
+            if Some(flow) == item.default {
+                continue;
+            }
+            let goes = match &self.model[flow].condition {
+                Some(condition) => {
+                    is_asked = true;
+                    let holds = self.asked(condition, frame, None)?;
+                    is_any_true |= holds;
+                    holds
+                }
+                None => true,
+            };
             ways.extend(goes.then_some(flow));
         }
         // Flows without a condition do not matter to the default: it is for when none of the
         // conditions holds (BPMN 2.0.2, 8.4.13).
         ways.extend(item.default.filter(|_| !is_any_true));
-        ways
+        if ways.is_empty() && is_asked {
+            return Err(NO_WAY.to_owned());
+        }
+        Ok(ways)
     }
 }

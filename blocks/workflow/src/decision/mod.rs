@@ -19,6 +19,7 @@ use dsntk_model_evaluator::ModelEvaluator;
 use serde_json::{Map, Value};
 
 use crate::{
+    aside,
     expr::{from_feel, to_feel},
     tree::{self, Element},
 };
@@ -147,18 +148,18 @@ impl Decisions {
     /// Evaluates the decision of that name or id; `None` when there is none.
     pub fn evaluate(&self, name: &str, input: &Map<String, Value>) -> Option<Answer> {
         let decision = self.0.get(name)?;
-        let aside = decision
-            .is_heavy
-            .then(|| crate::aside::decide(&decision.xml, name, input));
-        Some(match aside.flatten() {
-            Some(Ok(answer)) => answer,
-            Some(Err(reason)) => Answer {
-                decision: decision.label.clone(),
-                reason: Some(reason),
-                ..Answer::default()
-            },
-            None => decision.answer(input),
-        })
+        let answer = aside::spend(name, || {
+            let answer = decision
+                .is_heavy
+                .then(|| aside::decide(&decision.xml, name, input));
+            let answer = answer.flatten();
+            answer.unwrap_or_else(|| Ok(decision.answer(input)))
+        });
+        Some(answer.unwrap_or_else(|none| Answer {
+            decision: decision.label.clone(),
+            reason: Some(none.reason),
+            ..Answer::default()
+        }))
     }
 
     pub(crate) fn evaluate_here(&self, name: &str, input: &Map<String, Value>) -> Option<Answer> {

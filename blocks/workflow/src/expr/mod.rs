@@ -17,8 +17,10 @@ use dsntk_feel::{Evaluator, FeelScope, Name, context::FeelContext, values::Value
 use kernel::Memo;
 use serde_json::{Map, Value};
 
-use crate::core::timer;
-
+use crate::{
+    aside::{self, NoValue},
+    core::timer,
+};
 use bounds::{LARGEST_RANGE, has_huge_range};
 pub(crate) use bounds::{defines_outside, is_heavy, is_too_deep};
 pub(crate) use value::quoted;
@@ -206,16 +208,23 @@ impl Expr {
 
     /// The value, or the library's reason why it is null where it gives one.
     pub fn evaluate(&self, variables: &dyn Lookup) -> Result<Value, String> {
-        if self.is_heavy {
-            let found = self
-                .variables
-                .iter()
-                .filter_map(|word| Some((word.clone(), value_of(variables, word)?)));
-            if let Some(value) = crate::aside::evaluate(&self.feel, &self.words, &found.collect()) {
-                return value;
+        self.try_evaluate(variables).map_err(|none| none.reason)
+    }
+
+    fn try_evaluate(&self, variables: &dyn Lookup) -> Result<Value, NoValue> {
+        aside::spend(&self.feel, || {
+            if self.is_heavy {
+                let found = self
+                    .variables
+                    .iter()
+                    .filter_map(|word| Some((word.clone(), value_of(variables, word)?)));
+                let found = found.collect();
+                if let Some(value) = aside::evaluate(&self.feel, &self.words, &found) {
+                    return value;
+                }
             }
-        }
-        self.here(variables)
+            self.here(variables).map_err(NoValue::said)
+        })
     }
 
     fn here(&self, variables: &dyn Lookup) -> Result<Value, String> {
@@ -234,11 +243,15 @@ impl Expr {
     }
 
     /// Whether the value is true; anything that is not a truth value is not true.
-    pub fn is_true(&self, variables: &dyn Lookup) -> bool {
-        match self.evaluate(variables) {
-            Ok(Value::Bool(value)) => value,
-            Ok(Value::String(text)) => self.text_is_truth && text == "true",
-            _ => false,
+    ///
+    /// # Errors
+    /// Says why nobody knows: the evaluation was stopped, or there was no time for it.
+    pub fn is_true(&self, variables: &dyn Lookup) -> Result<bool, String> {
+        match self.try_evaluate(variables) {
+            Ok(Value::Bool(value)) => Ok(value),
+            Ok(Value::String(text)) => Ok(self.text_is_truth && text == "true"),
+            Err(none) if none.is_unknown => Err(none.reason),
+            _ => Ok(false),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{DONE, FAILED, Options, Step};
 use crate::{
+    aside::Budget,
     core::{self, Came, Due, Effect, Input, Instance, Process, Rejection, State, Status, timer},
     model::{Definition, FlowIx, Kind, Model, Named, Node, NodeIx, Task},
 };
@@ -256,11 +257,13 @@ impl World<'_> {
         };
         if self.steps >= self.options.max_steps.unwrap_or(MAX_STEPS) {
             let mut copy = playing.instance.clone();
-            let fits = core::step(process, &mut copy, input, self.now).is_ok();
+            let fits = Budget::new().within(|| core::step(process, &mut copy, input, self.now));
+            let fits = fits.is_ok();
             self.is_cut |= fits;
             return Ok(Err(Rejection::NotRunning));
         }
-        match core::step(process, &mut playing.instance, input, self.now) {
+        let instance = &mut playing.instance;
+        match Budget::new().within(|| core::step(process, instance, input, self.now)) {
             Err(rejection) => Ok(Err(rejection)),
             Ok(effects) => {
                 self.steps += 1;

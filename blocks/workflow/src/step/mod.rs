@@ -1,6 +1,7 @@
 //! One step of a stored instance: the core decides, and everything that follows from it is
 //! written in the caller's transaction.
 
+mod rounds;
 mod save;
 mod service;
 mod task;
@@ -17,8 +18,11 @@ use store::Tx;
 
 pub(crate) use task::filled;
 
+use rounds::Rounds;
+
 use crate::{
     InstanceId,
+    aside::Budget,
     core::{
         Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, Wait, advance,
         waits,
@@ -32,9 +36,6 @@ use crate::{
     store as tables,
     verb::{self, Cause},
 };
-
-/// Service tasks carried out one after another in one step; more is a circle.
-const MAX_CALLS: usize = 1_000;
 
 /// Lines of the trail that one step leaves at the most.
 const MAX_TRAIL: usize = 2_000;
@@ -63,6 +64,19 @@ pub(crate) struct Step<'a> {
     clocks: Vec<clock::Model>,
     /// Tasks and timers before the step, where some of them may have clocks.
     before: Vec<u32>,
+    /// The time of all its expressions.
+    budget: Budget,
+    /// What it carried out so far.
+    rounds: Rounds,
+}
+
+/// Expressions of all steps in one write share their time: others wait for the write.
+fn budget_of(tx: &Tx) -> Budget {
+    tx.recall("").unwrap_or_else(|| {
+        let budget = Budget::new();
+        tx.remember("", budget.clone());
+        budget
+    })
 }
 
 /// Takes a stored instance one step further.
@@ -289,6 +303,8 @@ impl<'a> Step<'a> {
             gone: Vec::new(),
             follow_ups: VecDeque::new(),
             is_new,
+            budget: budget_of(tx),
+            rounds: Rounds::default(),
         }
     }
 
@@ -304,18 +320,16 @@ impl<'a> Step<'a> {
                 .await?;
         }
         let mut next = Some(input);
-        let mut calls = 0;
         while let Some(input) = next {
             let instance = std::mem::replace(&mut self.instance, self.process.instance());
-            let (instance, effects) =
-                advance(&self.process, instance, input, self.tx.now()).map_err(|r| refusal(&r))?;
+            let (process, now) = (&self.process, self.tx.now());
+            let advanced = self
+                .budget
+                .within(|| advance(process, instance, input, now));
+            let (instance, effects) = advanced.map_err(|r| refusal(&r))?;
             self.instance = instance;
             self.take_all(effects).await?;
             next = self.next_follow_up();
-            calls += 1;
-            if calls > MAX_CALLS {
-                return Err(Error::refused("workflow-circle"));
-            }
         }
         if let (Some(place), Some(task)) = (place, &self.cause.task)
             && !self.instance.is_over()

@@ -44,7 +44,9 @@ impl Step<'_> {
         let vars = self.instance.variables();
         let wrong =
             |reason: String| Error::Refused(Text::new("workflow-rejected").with("reason", reason));
-        let attributes = filled(&head.attributes, &vars, self.tx.now()).map_err(wrong)?;
+        let now = self.tx.now();
+        let attributes = self.budget.within(|| filled(&head.attributes, &vars, now));
+        let attributes = attributes.map_err(wrong)?;
         let Some(terms) = Terms::of(&attributes).map_err(wrong)? else {
             return Ok(());
         };

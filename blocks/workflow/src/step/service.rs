@@ -26,7 +26,13 @@ impl Step<'_> {
         inputs: &Map<String, Value>,
         vars: Map<String, Value>,
     ) -> Result<()> {
-        let attributes = match filled(&node.attributes, &vars, self.tx.now()) {
+        if let Err(reason) = self.rounds.count(&self.instance, token) {
+            self.follow_ups.push_back(Input::Fail { token, reason });
+            return Ok(());
+        }
+        let now = self.tx.now();
+        let attributes = self.budget.within(|| filled(&node.attributes, &vars, now));
+        let attributes = match attributes {
             Ok(attributes) => attributes,
             Err(reason) => {
                 self.follow_ups.push_back(Input::Fail { token, reason });

@@ -68,6 +68,9 @@ impl Step<'_> {
             return Ok(Err(reason));
         }
         if verb::is_skipped(&self.cause, &row) {
+            if let Err(reason) = self.rounds.count(&self.instance, token) {
+                return Ok(Err(reason));
+            }
             self.skip(token, &row)?;
             return Ok(Ok(()));
         }
@@ -107,7 +110,8 @@ impl Step<'_> {
         node: &Node,
         vars: &Map<String, Value>,
     ) -> Result<Result<(), String>> {
-        let for_whom = match ForWhom::of(node, vars, self.tx.now()) {
+        let now = self.tx.now();
+        let for_whom = match self.budget.within(|| ForWhom::of(node, vars, now)) {
             Ok(for_whom) => for_whom,
             Err(reason) => return Ok(Err(reason)),
         };

@@ -19,7 +19,7 @@ fn child() {
     workflow::aside::work().unwrap();
 }
 
-fn enable() {
+pub fn enable() {
     let program = std::env::current_exe().unwrap();
     workflow::aside::enable(
         program,

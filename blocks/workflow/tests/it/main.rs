@@ -51,6 +51,8 @@ mod figures;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod mail;
