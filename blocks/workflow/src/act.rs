@@ -426,7 +426,7 @@ async fn end_call(
         .parse()
         .map_err(|_| Fault::new("a call without an instance"))?;
     let token = u32::try_from(row.token).unwrap_or_default();
-    step::step(tx, engine, instance, input(token), "system").await
+    step::step_unattended(tx, engine, instance, input(token), "system").await
 }
 
 /// A message comes to an instance; refused when nothing waits for it, or two places do.

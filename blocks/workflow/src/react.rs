@@ -68,7 +68,7 @@ where
 {
     for _ in 0..COLLISIONS {
         match db.write(body.clone()).await {
-            Err(Error::Refused(text)) if text.key == "workflow-changed-meanwhile" => {}
+            Err(Error::Refused(text)) if text.key == step::COLLISION => {}
             ended => return Ok(ended?),
         }
     }
@@ -91,5 +91,5 @@ pub(crate) async fn fire(
     if instance.is_over() || !instance.timers.contains_key(&timer) {
         return Ok(());
     }
-    step::step(tx, engine, id, Input::Timer { timer }, "system").await
+    step::step_unattended(tx, engine, id, Input::Timer { timer }, "system").await
 }

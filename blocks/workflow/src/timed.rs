@@ -10,7 +10,7 @@ use ::store::{Db, Handler, Job, JobBody, JobFailure, Tx};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::{
-    Error, Result,
+    Error, Fault, Result,
     crypto::{GuoMi, Suite},
 };
 use serde::{Deserialize, Serialize};
@@ -150,12 +150,36 @@ impl Handler for Clockwork {
         })
         .await
     }
+
+    /// One stroke that begins nothing does not end the others. It stays among the failed jobs.
+    async fn given_up(&self, job: &Job, _: &Fault) -> Result<()> {
+        let Ok(stroke) = job.body::<BeginByTime>() else {
+            return Ok(());
+        };
+        let engine = self.engine.clone();
+        self.db
+            .write(move |tx| {
+                let (engine, stroke) = (engine.clone(), stroke.clone());
+                async move {
+                    if is_latest(&tx, &stroke).await? {
+                        stroke.enqueue_next(&tx, &engine).await?;
+                    }
+                    Ok(())
+                }
+            })
+            .await
+    }
+}
+
+/// Whether its definition is the newest version.
+async fn is_latest(tx: &Tx, stroke: &BeginByTime) -> Result<bool> {
+    let row = tables::get_definition(&**tx, &stroke.definition).await?;
+    let latest = tables::latest_definition(&**tx, &row.key).await?;
+    Ok(latest.is_some_and(|latest| latest.id == row.id))
 }
 
 async fn strike(tx: &Tx, engine: &Engine, stroke: &BeginByTime) -> Result<()> {
-    let row = tables::get_definition(&**tx, &stroke.definition).await?;
-    let latest = tables::latest_definition(&**tx, &row.key).await?;
-    if latest.is_none_or(|latest| latest.id != row.id) {
+    if !is_latest(tx, stroke).await? {
         return Ok(());
     }
     let id = stroke.instance();
@@ -171,15 +195,12 @@ async fn strike(tx: &Tx, engine: &Engine, stroke: &BeginByTime) -> Result<()> {
         process: Some(&stroke.process),
         subject: "",
         by: "system",
+        is_unattended: true,
     };
     let at = Some(stroke.element.clone());
     let vars = Map::new();
     step::begin_as(tx, engine, &new, Input::Start { at, vars }).await?;
-    let process = engine.process(&**tx, &stroke.definition).await?;
-    match stroke.next(&process, tx.now()) {
-        Some(next) => tx.enqueue_at(next.due, &next),
-        None => Ok(()),
-    }
+    stroke.enqueue_next(tx, engine).await
 }
 
 impl BeginByTime {
@@ -195,6 +216,20 @@ impl BeginByTime {
             .zip(digest.as_ref())
             .for_each(|(to, from)| *to = *from);
         InstanceId::derived(self.due, &bits)
+    }
+
+    /// Under the name of its event: a stroke that is tried again, or given up twice, leaves the
+    /// successor that waits already.
+    async fn enqueue_next(&self, tx: &Tx, engine: &Engine) -> Result<()> {
+        let process = engine.process(&**tx, &self.definition).await?;
+        match self.next(&process, tx.now()) {
+            Some(next) => {
+                let (process, element) = (&next.process, &next.element);
+                let key = format!("{}/{process}/{element}/{}", next.definition, next.nth);
+                tx.enqueue_unique(key, next.due, &next)
+            }
+            None => Ok(()),
+        }
     }
 
     /// The next stroke that is not over yet.

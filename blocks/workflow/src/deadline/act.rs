@@ -55,16 +55,29 @@ pub(crate) struct New<'a> {
 pub(crate) fn begin(
     engine: &Engine,
     now: DateTime<Utc>,
-    new: &New<'_>,
+    start: &New<'_>,
     terms: &Terms,
 ) -> Result<Clock> {
+    let mut row = new(now, start, terms);
+    count(engine, &mut row)?;
+    Ok(row)
+}
+
+/// Finds out when a clock ends.
+pub(crate) fn count(engine: &Engine, row: &mut Clock) -> Result<()> {
+    row.due_at = due(engine, row)?.map(micros);
+    Ok(())
+}
+
+/// A clock that begins now. Nobody knows yet when it ends.
+pub(crate) fn new(now: DateTime<Utc>, new: &New<'_>, terms: &Terms) -> Clock {
     let number = new.number.map_or(0, i64::from);
     let (unit, amount) = match terms.limit {
         Limit::Days(days) => ("days", days),
         Limit::Hours(hours) => ("hours", hours),
     };
     let remind: Vec<String> = terms.remind.iter().map(Limit::to_string).collect();
-    let mut row = Clock {
+    Clock {
         id: match new.number {
             Some(_) => id_of(new.instance, number),
             None => new.instance.to_owned(),
@@ -86,9 +99,7 @@ pub(crate) fn begin(
         fired: String::new(),
         epoch: 1,
         state: "running".to_owned(),
-    };
-    row.due_at = due(engine, &row)?.map(micros);
-    Ok(row)
+    }
 }
 
 fn due(engine: &Engine, row: &Clock) -> Result<Option<DateTime<Utc>>> {
@@ -369,7 +380,7 @@ async fn missed(tx: &Tx, engine: &Engine, row: &Clock, task: Option<task::Model>
         token: u32::try_from(row.number).unwrap_or_default(),
         code: OVERDUE.to_owned(),
     };
-    step::step(tx, engine, parse(&row.instance)?, input, "system").await
+    step::step_unattended(tx, engine, parse(&row.instance)?, input, "system").await
 }
 
 async fn fire_timer(tx: &Tx, engine: &Engine, row: &Clock) -> Result<()> {

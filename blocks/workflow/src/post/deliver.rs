@@ -1,5 +1,7 @@
 //! A message is taken, a signal is heard.
 
+use std::sync::{Arc, OnceLock};
+
 use ::store::{Db, Tx};
 use kernel::{Error, Fault, Result, Text};
 use serde_json::{Map, Value};
@@ -65,7 +67,7 @@ async fn try_to(
         Place::One(place) => {
             let instance: InstanceId = rest::parse(&place.instance, "process instance")?;
             let input = input(letter, &place, vars);
-            match step::step(tx, engine, instance, input, "system").await {
+            match step::step_unattended(tx, engine, instance, input, "system").await {
                 Ok(()) => Ok(Ok(instance)),
                 Err(Error::Refused(text)) => match text.key {
                     // Two runs of one activity wait alike.
@@ -80,7 +82,7 @@ async fn try_to(
         Place::Several => Ok(Err("several")),
         Place::None => match starts_of(tx, engine, letter).await?.as_slice() {
             [start] => {
-                let begun = start.begin(tx, engine, &letter.subject, vars, "system");
+                let begun = start.begin_unattended(tx, engine, &letter.subject, vars, "system");
                 Ok(Ok(begun.await?))
             }
             [] => Ok(Err("nobody")),
@@ -250,42 +252,95 @@ impl From<super::Broadcast> for Signal {
     }
 }
 
+/// Who refused a signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Deaf {
+    Hearer(InstanceId),
+    /// The element at which a definition would begin.
+    Start(String, String),
+}
+
 /// A signal reaches everything that waits for it, all in one write, and begins the processes
-/// that it begins. Answers how many instances heard it and how many began; none if it was heard
-/// before.
+/// that it begins. What refuses it is left out, so that the others hear it. Answers how many
+/// instances heard it and how many began; none if it was heard before.
 pub(crate) async fn broadcast(
     db: &Db,
-    engine: &std::sync::Arc<Engine>,
+    engine: &Arc<Engine>,
     signal: Signal,
 ) -> Result<(usize, usize)> {
     settle(db, engine).await?;
-    let engine = engine.clone();
+    let mut deaf: Vec<Deaf> = Vec::new();
+    loop {
+        let refused = Arc::new(OnceLock::new());
+        let heard = try_all(db, engine, &signal, &deaf, &refused).await;
+        let who = refused.get().cloned();
+        match (heard, who) {
+            (Err(Error::Refused(text)), Some(_)) if text.key == step::COLLISION => {}
+            (Err(refusal), Some(who)) if !step::is_failure(&refusal) => {
+                let name = &signal.name;
+                tracing::error!(signal = %name, ?who, %refusal, "a signal was refused");
+                deaf.push(who);
+            }
+            (heard, _) => return heard,
+        }
+    }
+}
+
+async fn try_all(
+    db: &Db,
+    engine: &Arc<Engine>,
+    signal: &Signal,
+    deaf: &[Deaf],
+    refused: &Arc<OnceLock<Deaf>>,
+) -> Result<(usize, usize)> {
+    let (engine, signal, deaf) = (engine.clone(), signal.clone(), deaf.to_vec());
+    let refused = refused.clone();
     db.write(move |tx| {
         let (engine, signal) = (engine.clone(), signal.clone());
+        let (deaf, refused) = (deaf.clone(), refused.clone());
         async move {
             if let Some(row) = &signal.row
                 && !tables::take_signal(&tx, row).await?
             {
                 return Ok((0, 0));
             }
-            hear(&tx, &engine, &signal).await
+            hear(&tx, &engine, &signal, &deaf, &refused).await
         }
     })
     .await
 }
 
-async fn hear(tx: &Tx, engine: &Engine, signal: &Signal) -> Result<(usize, usize)> {
+async fn hear(
+    tx: &Tx,
+    engine: &Engine,
+    signal: &Signal,
+    deaf: &[Deaf],
+    refused: &OnceLock<Deaf>,
+) -> Result<(usize, usize)> {
     let (name, vars, by) = (&signal.name, &signal.vars, &signal.by);
-    let hearers = hearers(tx, name, signal.thrown_by).await?;
-    for &id in &hearers {
+    let (mut heard, mut begun) = (0, 0);
+    for id in hearers(tx, name, signal.thrown_by).await? {
+        let who = Deaf::Hearer(id);
+        if deaf.contains(&who) {
+            continue;
+        }
         let (name, vars) = (name.clone(), vars.clone());
-        step::step(tx, engine, id, Input::Signal { name, vars }, by).await?;
+        let done = step::step_unattended(tx, engine, id, Input::Signal { name, vars }, by).await;
+        done.inspect_err(|_| drop(refused.set(who)))?;
+        heard += 1;
     }
-    let starts = starts(&**tx, engine, Heard::Signal, name).await?;
-    for start in &starts {
-        start.begin(tx, engine, "", vars.clone(), by).await?;
+    for start in starts(&**tx, engine, Heard::Signal, name).await? {
+        let who = Deaf::Start(start.definition.clone(), start.element.clone());
+        if deaf.contains(&who) {
+            continue;
+        }
+        let done = start
+            .begin_unattended(tx, engine, "", vars.clone(), by)
+            .await;
+        done.inspect_err(|_| drop(refused.set(who)))?;
+        begun += 1;
     }
-    Ok((hearers.len(), starts.len()))
+    Ok((heard, begun))
 }
 
 async fn hearers(tx: &Tx, name: &str, but: Option<InstanceId>) -> Result<Vec<InstanceId>> {

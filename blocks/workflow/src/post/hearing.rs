@@ -161,15 +161,40 @@ impl Start {
         vars: Map<String, Value>,
         by: &str,
     ) -> Result<InstanceId> {
+        let new = self.described(tx, subject, by);
+        step::begin_as(tx, engine, &new, self.input(vars)).await
+    }
+
+    /// As [`Self::begin`], where nobody waits for the answer.
+    pub async fn begin_unattended(
+        &self,
+        tx: &Tx,
+        engine: &Engine,
+        subject: &str,
+        vars: Map<String, Value>,
+        by: &str,
+    ) -> Result<InstanceId> {
         let new = step::New {
+            is_unattended: true,
+            ..self.described(tx, subject, by)
+        };
+        step::begin_as(tx, engine, &new, self.input(vars)).await
+    }
+
+    fn described<'a>(&'a self, tx: &Tx, subject: &'a str, by: &'a str) -> step::New<'a> {
+        step::New {
             id: InstanceId::at(tx.now()),
             definition: &self.definition,
             process: Some(&self.process),
             subject,
             by,
-        };
+            is_unattended: false,
+        }
+    }
+
+    fn input(&self, vars: Map<String, Value>) -> Input {
         let at = Some(self.element.clone());
-        step::begin_as(tx, engine, &new, Input::Start { at, vars }).await
+        Input::Start { at, vars }
     }
 }
 

@@ -115,6 +115,17 @@ pub(crate) async fn step_for(
     }
 }
 
+/// As [`step`], where nobody waits for the answer.
+pub(crate) async fn step_unattended(
+    tx: &Tx,
+    engine: &Engine,
+    id: InstanceId,
+    input: Input,
+    by: &str,
+) -> Result<()> {
+    step_for(tx, engine, id, input, Cause::unattended(by)).await
+}
+
 /// Begins an instance and takes its first step, which is a start or an import. With an empty
 /// subject it is about itself.
 pub(crate) async fn begin(
@@ -131,6 +142,7 @@ pub(crate) async fn begin(
         process: None,
         subject,
         by,
+        is_unattended: false,
     };
     begin_as(tx, engine, &new, input).await
 }
@@ -143,6 +155,8 @@ pub(crate) struct New<'a> {
     pub process: Option<&'a str>,
     pub subject: &'a str,
     pub by: &'a str,
+    /// See [`Cause::is_unattended`].
+    pub is_unattended: bool,
 }
 
 /// As [`begin`], in every particular.
@@ -158,6 +172,7 @@ pub(crate) async fn begin_as(
         process,
         subject,
         by,
+        is_unattended,
     } = *new;
     let process = match process {
         Some(process) => engine.process_of(&**tx, definition, process).await?,
@@ -194,7 +209,8 @@ pub(crate) async fn begin_as(
         },
     )?;
     let instance = process.instance();
-    let cause = Cause::by(by);
+    let mut cause = Cause::by(by);
+    cause.is_unattended = is_unattended;
     let step = Step::new(tx, engine, row, id, process, instance, cause, true);
     step.run(input).await?;
     Ok(id)
@@ -205,6 +221,8 @@ pub(crate) fn read_state(row: &instance::Model) -> Result<Instance> {
     Ok(read.map_err(|e| Fault::caused_by(format!("read the state of instance {}", row.id), e))?)
 }
 
+/// Another step of the instance came first.
+pub(crate) const COLLISION: &str = "workflow-changed-meanwhile";
 /// Several places of one instance wait for a message alike.
 pub(crate) const AMBIGUOUS: &str = "workflow-rejected-several-wait";
 /// Nothing in an instance waits for a message.
@@ -240,6 +258,22 @@ fn refusal(rejection: &Rejection) -> Error {
         Rejection::PlaceEnded(id) => at("workflow-rejected-place-ended", id),
         Rejection::MovedOn(id) => at("workflow-rejected-moved-on", id),
     })
+}
+
+/// Whether a later try of the same may go through by itself.
+pub(crate) fn is_failure(error: &Error) -> bool {
+    matches!(error, Error::Fault(_) | Error::Unavailable(_))
+}
+
+/// A refusal in the words in which incidents are kept; [`crate::reason`] knows the sentences.
+fn in_words(refusal: &Error) -> String {
+    match refusal {
+        Error::Refused(text) if text.key == "kernel-calendar-year-missing" => {
+            let year = text.args.first().map_or("", |(_, year)| year.as_str());
+            format!("the calendar of the year {year} is not loaded")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// How a status is called in tables and events.
@@ -393,6 +427,20 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
+    /// A task that cannot be offered because the state of things does not allow it. Whoever waits
+    /// for the answer is told and may come back; where nobody does, the task stops there.
+    fn or_stop(&mut self, token: u32, offered: Result<()>) -> Result<()> {
+        match offered {
+            Err(refusal) if self.cause.is_unattended && !is_failure(&refusal) => {
+                self.tasks.retain(|row| row.token != i64::from(token));
+                let reason = in_words(&refusal);
+                self.follow_ups.push_back(Input::Fail { token, reason });
+                Ok(())
+            }
+            offered => offered,
+        }
+    }
+
     async fn take(&mut self, effect: Effect) -> Result<()> {
         match effect {
             Effect::Entered { element, .. } => self.trace(&element, "entered", ""),
@@ -402,7 +450,10 @@ impl<'a> Step<'a> {
                 element,
                 vars,
                 ..
-            } => self.task(token, &element, vars).await?,
+            } => {
+                let done = self.task(token, &element, vars).await;
+                self.or_stop(token, done)?;
+            }
             Effect::TaskGone { token, .. } => {
                 self.tasks.retain(|row| row.token != i64::from(token));
                 self.external.retain(|row| row.token != i64::from(token));
@@ -568,7 +619,14 @@ impl<'a> Step<'a> {
             region: region.unwrap_or_default(),
             escalate,
         };
-        let row = deadline::act::begin(self.engine, self.tx.now(), &new, terms)?;
+        let mut row = deadline::act::new(self.tx.now(), &new, terms);
+        if let Err(refusal) = deadline::act::count(self.engine, &mut row) {
+            if kind == "task" || !self.cause.is_unattended || is_failure(&refusal) {
+                return Err(refusal);
+            }
+            // It is counted as soon as the calendar can count it, as all clocks are then.
+            self.stopped(element, in_words(&refusal))?;
+        }
         let due = row.due_at;
         self.clocks.push(row);
         Ok(due)

@@ -24,6 +24,9 @@ use crate::{
 pub(crate) struct Cause {
     /// As events name who did it.
     pub trace: String,
+    /// Nobody waits for the answer: what would be refused stops the task that it is about, where
+    /// operators find it.
+    pub is_unattended: bool,
     /// The task whose completion it is.
     pub task: Option<String>,
     officer: Option<Acting>,
@@ -39,6 +42,14 @@ impl Cause {
         Self {
             trace: trace.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// A job, or what follows from another instance.
+    pub fn unattended(trace: &str) -> Self {
+        Self {
+            is_unattended: true,
+            ..Self::by(trace)
         }
     }
 

@@ -103,6 +103,8 @@ mod stored;
 #[cfg(test)]
 mod time_doors;
 #[cfg(test)]
+mod unattended;
+#[cfg(test)]
 mod verbs;
 #[cfg(test)]
 mod zeebe;
