@@ -16,7 +16,8 @@ use web::App;
 use super::{
     Answer,
     instance::instance_body,
-    search::{self, Asked, Off, Paging, Sorting, is_like, words},
+    search::{self, Asked, Count, Off, Paging, Sorting, is_like, words},
+    store::definition as store,
     value::{plain, typed, written},
 };
 use crate::{
@@ -28,12 +29,14 @@ use crate::{
         deploy::{self, Deployed, Uploaded},
         store::{self as tables, DefinitionRow},
     },
+    schema::definition::Column,
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(deploy))
         .routes(routes!(list))
+        .routes(routes!(count))
         .routes(routes!(by_key))
         .routes(routes!(by_id))
         .routes(routes!(xml_by_key))
@@ -142,23 +145,23 @@ fn deployment(
     clippy::struct_excessive_bools,
     reason = "the parameters of the interface"
 )]
-struct ListQuery {
-    process_definition_id: Option<String>,
+pub(super) struct ListQuery {
+    pub process_definition_id: Option<String>,
     #[serde(deserialize_with = "words")]
-    process_definition_id_in: Option<Vec<String>>,
-    deployment_id: Option<String>,
-    key: Option<String>,
+    pub process_definition_id_in: Option<Vec<String>>,
+    pub deployment_id: Option<String>,
+    pub key: Option<String>,
     #[serde(deserialize_with = "words")]
-    keys_in: Option<Vec<String>>,
+    pub keys_in: Option<Vec<String>>,
     /// `%` stands for any text, `_` for any character.
-    key_like: Option<String>,
+    pub key_like: Option<String>,
     name: Option<String>,
     name_like: Option<String>,
-    version: Option<i64>,
+    pub version: Option<i64>,
     /// The newest version of each key only.
-    latest_version: bool,
+    pub latest_version: bool,
     /// None is ever suspended.
-    suspended: bool,
+    pub suspended: bool,
     #[serde(rename = "active")]
     _active: bool,
     /// There are no tenants, so this changes nothing.
@@ -171,25 +174,8 @@ struct ListQuery {
 }
 
 impl ListQuery {
-    fn wants(&self, row: &DefinitionRow) -> bool {
-        let is_one = |one: &Option<String>, several: &Option<Vec<String>>, word: &String| {
-            one.as_ref().is_none_or(|one| one == word)
-                && several.as_ref().is_none_or(|words| words.contains(word))
-        };
-        row.kind == "bpmn"
-            && is_one(
-                &self.process_definition_id,
-                &self.process_definition_id_in,
-                &row.id,
-            )
-            && is_one(&self.deployment_id, &None, &row.id)
-            && is_one(&self.key, &self.keys_in, &row.key)
-            && self
-                .key_like
-                .as_ref()
-                .is_none_or(|like| is_like(&row.key, like))
-            && self.version.is_none_or(|version| version == row.version)
-            && !self.suspended
+    fn asks_for_names(&self) -> bool {
+        self.name.is_some() || self.name_like.is_some()
     }
 
     /// Names stand in the files, so they are asked for last.
@@ -203,40 +189,14 @@ impl ListQuery {
     }
 }
 
-/// What definitions are ordered by.
-#[derive(Clone, Copy)]
-enum By {
-    Id,
-    Key,
-    Version,
-    Deployed,
-}
-
-const ORDERS: &[(&str, By)] = &[
-    ("id", By::Id),
-    ("deploymentId", By::Id),
-    ("key", By::Key),
-    ("version", By::Version),
-    ("deployTime", By::Deployed),
+/// By what definitions are ordered.
+const ORDERS: &[(&str, Column)] = &[
+    ("id", Column::Id),
+    ("deploymentId", Column::Id),
+    ("key", Column::Key),
+    ("version", Column::Version),
+    ("deployTime", Column::DeployedAt),
 ];
-
-fn sort(rows: &mut [DefinitionRow], order: &[(By, Order)]) {
-    for (by, direction) in order {
-        rows.sort_by(|a, b| {
-            let (a, b) = if matches!(direction, Order::Desc) {
-                (b, a)
-            } else {
-                (a, b)
-            };
-            match by {
-                By::Id => a.id.cmp(&b.id),
-                By::Key => a.key.cmp(&b.key),
-                By::Version => a.version.cmp(&b.version),
-                By::Deployed => a.deployed_at.cmp(&b.deployed_at),
-            }
-        });
-    }
-}
 
 /// Process definitions by key, the newest version first, unless `sortBy` says otherwise.
 #[utoipa::path(get, path = "/engine-rest/process-definition", tag = "camunda", params(ListQuery),
@@ -253,31 +213,50 @@ async fn list(
         sort_order: query.sort_order.clone(),
     };
     let order = search::order(&sorting, &[], ORDERS)?;
-    let mut rows = tables::definitions(desk.db.read(), query.key.as_deref()).await?;
-    if query.latest_version {
-        rows.dedup_by(|later, kept| later.key == kept.key);
-    }
-    rows.retain(|row| query.wants(row));
-    sort(&mut rows, &order);
     let page = Paging {
         first_result: query.first_result,
         max_results: query.max_results,
     };
-    let mut bodies = Vec::new();
-    if query.name.is_none() && query.name_like.is_none() {
-        for row in page.of(rows.iter()) {
-            bodies.push(definition_body(&desk, row).await?);
-        }
-        return Ok(Json(bodies));
+    if query.asks_for_names() {
+        let named = named(&desk, &query, &order).await?;
+        return Ok(Json(page.of(named.into_iter()).collect()));
     }
-    for row in &rows {
-        let body = definition_body(&desk, row).await?;
+    let mut bodies = Vec::new();
+    for row in store::list(&desk.db, &query, &order, page).await? {
+        bodies.push(definition_body(&desk, &row).await?);
+    }
+    Ok(Json(bodies))
+}
+
+/// All of the wanted definitions that have the wanted name.
+async fn named(desk: &Desk, query: &ListQuery, order: &[(Column, Order)]) -> Result<Vec<Value>> {
+    let mut bodies = Vec::new();
+    for row in store::list(&desk.db, query, order, Paging::default()).await? {
+        let body = definition_body(desk, &row).await?;
         let name = body.get("name").and_then(Value::as_str);
         if query.wants_name(name.unwrap_or_default()) {
             bodies.push(body);
         }
     }
-    Ok(Json(page.of(bodies.into_iter()).collect()))
+    Ok(bodies)
+}
+
+/// How many process definitions there are; order and part of a list change nothing.
+#[utoipa::path(get, path = "/engine-rest/process-definition/count", tag = "camunda", params(ListQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<ListQuery>,
+) -> Answer<Json<Count>> {
+    let desk = Desk::of(&app)?;
+    desk.check(&actor, act::READ_DEFINITIONS)?;
+    let number = if query.asks_for_names() {
+        named(&desk, &query, &[]).await?.len() as u64
+    } else {
+        store::count(&desk.db, &query).await?
+    };
+    Ok(Json(number.into()))
 }
 
 async fn definition_body(desk: &Desk, row: &DefinitionRow) -> Result<Value> {

@@ -19,8 +19,8 @@ use web::App;
 
 use super::{
     Answer,
-    search::{self, Asked, Paging, Sorting, moment, words},
-    store,
+    search::{self, Asked, Count, Paging, Sorting, moment, words},
+    store::external as store,
     value::{plain, typed, written},
 };
 use crate::{
@@ -36,6 +36,7 @@ use crate::{
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, query))
+        .routes(routes!(count, count_query))
         .routes(routes!(get))
         .routes(routes!(fetch_and_lock))
         .routes(routes!(complete))
@@ -284,7 +285,7 @@ async fn find(
         first_result: query.first_result,
         max_results: query.max_results,
     });
-    let tasks = store::external(&desk.db, query, &order, page).await?;
+    let tasks = store::list(&desk.db, query, &order, page).await?;
     Ok(tasks.iter().map(task_body).collect())
 }
 
@@ -310,6 +311,35 @@ async fn query(
     Body(query): Body<ExternalQuery>,
 ) -> Answer<Json<Vec<Value>>> {
     Ok(Json(find(&app, &actor, &query, page).await?))
+}
+
+async fn number(app: &App, actor: &Actor, query: &ExternalQuery) -> Result<Json<Count>> {
+    let desk = Desk::of(app)?;
+    desk.check(actor, work::WORK)?;
+    let number = store::count(&desk.db, query).await?;
+    Ok(Json(number.into()))
+}
+
+/// How many external tasks are not over; order and part of a list change nothing.
+#[utoipa::path(get, path = "/engine-rest/external-task/count", tag = "camunda", params(ExternalQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<ExternalQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/external-task/count", tag = "camunda", request_body = ExternalQuery,
+    responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count_query(
+    State(app): State<App>,
+    actor: Actor,
+    Body(query): Body<ExternalQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
 }
 
 /// One external task.

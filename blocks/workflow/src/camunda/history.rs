@@ -15,8 +15,8 @@ use web::App;
 
 use super::{
     Answer,
-    search::{self, Asked, Paging, Sorting, moment, words},
-    store,
+    search::{self, Asked, Count, Paging, Sorting, moment, words},
+    store::instance as store,
     value::written,
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, query))
+        .routes(routes!(count, count_query))
         .routes(routes!(get))
         .routes(routes!(activities))
 }
@@ -168,6 +169,35 @@ async fn query(
     Ok(Json(find(&app, &actor, &query, page).await?))
 }
 
+async fn number(app: &App, actor: &Actor, query: &HistoryQuery) -> Result<Json<Count>> {
+    let desk = Desk::of(app)?;
+    desk.check(actor, act::READ)?;
+    let number = store::count_history(&desk.db, query).await?;
+    Ok(Json(number.into()))
+}
+
+/// How many instances there are, running and ended; order and part of a list change nothing.
+#[utoipa::path(get, path = "/engine-rest/history/process-instance/count", tag = "camunda", params(HistoryQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<HistoryQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/history/process-instance/count", tag = "camunda", request_body = HistoryQuery,
+    responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count_query(
+    State(app): State<App>,
+    actor: Actor,
+    Body(query): Body<HistoryQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
+}
+
 /// One instance, running or ended.
 #[utoipa::path(get, path = "/engine-rest/history/process-instance/{id}", tag = "camunda",
     params(("id" = String, Path, description = "process instance")),
@@ -179,7 +209,7 @@ async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> An
         process_instance_id: Some(id),
         ..HistoryQuery::default()
     };
-    let rows = store::history(&desk.db, &query, &Vec::new(), Paging::default()).await?;
+    let rows = store::history(&desk.db, &query, &[], Paging::default()).await?;
     let row = rows.first().ok_or(Error::NotFound {
         what: "process instance",
     })?;

@@ -1,6 +1,5 @@
-//! Instances, their variables, messages and incidents.
+//! Instances, their variables and messages.
 
-use ::store::page::PageRequest;
 use axum::{
     Json,
     extract::{Path, State},
@@ -17,18 +16,15 @@ use web::App;
 
 use super::{
     Answer,
-    search::{self, Asked, Off, Paging, Sorting, words},
-    store,
-    value::{plain, typed, written},
+    search::{self, Asked, Count, Off, Paging, Sorting, words},
+    store::instance as store,
+    value::{plain, typed},
 };
 use crate::{
     InstanceId, Intervention,
     rest::{
-        Body, Desk,
-        act::{self, Incident},
-        business_key, parse,
+        Body, Desk, act, business_key, parse,
         send::{self, Address},
-        store::InstanceFilter,
     },
     schema::instance,
 };
@@ -36,10 +32,10 @@ use crate::{
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, query))
+        .routes(routes!(count, count_query))
         .routes(routes!(get, delete))
         .routes(routes!(variables))
         .routes(routes!(message))
-        .routes(routes!(incidents))
 }
 
 /// An instance as this interface shows it.
@@ -130,7 +126,7 @@ async fn find(
         first_result: query.first_result,
         max_results: query.max_results,
     });
-    let rows = store::instances(&desk.db, query, &order, page).await?;
+    let rows = store::list(&desk.db, query, &order, page).await?;
     let bodies = rows
         .iter()
         .map(|row| instance_body(&row.id, &row.definition, &row.subject, &row.status));
@@ -158,6 +154,35 @@ async fn query(
     Body(query): Body<InstanceQuery>,
 ) -> Answer<Json<Vec<Value>>> {
     Ok(Json(find(&app, &actor, &query, page).await?))
+}
+
+async fn number(app: &App, actor: &Actor, query: &InstanceQuery) -> Result<Json<Count>> {
+    let desk = Desk::of(app)?;
+    desk.check(actor, act::READ)?;
+    let number = store::count(&desk.db, query).await?;
+    Ok(Json(number.into()))
+}
+
+/// How many running instances there are; order and part of a list change nothing.
+#[utoipa::path(get, path = "/engine-rest/process-instance/count", tag = "camunda", params(InstanceQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<InstanceQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/process-instance/count", tag = "camunda", request_body = InstanceQuery,
+    responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count_query(
+    State(app): State<App>,
+    actor: Actor,
+    Body(query): Body<InstanceQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
 }
 
 /// One running instance.
@@ -278,72 +303,4 @@ async fn message(
         }}])
     };
     Ok(Json(result).into_response())
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct IncidentQuery {
-    process_instance_id: Option<String>,
-    process_definition_id: Option<String>,
-    process_definition_key: Option<String>,
-    activity_id: Option<String>,
-    first_result: Option<u32>,
-    max_results: Option<u32>,
-}
-
-/// Places where processes stopped, those of the newest instance first; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/incident", tag = "camunda", params(IncidentQuery),
-    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"processInstanceId": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "activityId": "pay", "incidentMessage": "the bank does not answer"}]))))]
-async fn incidents(
-    State(app): State<App>,
-    actor: Actor,
-    Asked(query): Asked<IncidentQuery>,
-) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    let filter = InstanceFilter {
-        id: query.process_instance_id.clone(),
-        definition: query.process_definition_id.clone(),
-        key: query.process_definition_key.clone(),
-        ..InstanceFilter::default()
-    };
-    let paging = Paging {
-        first_result: query.first_result,
-        max_results: query.max_results,
-    };
-    // Instances are read page by page; each may have stopped at several places.
-    let wanted = usize::try_from(paging.first() + paging.most()).unwrap_or(usize::MAX);
-    let mut page = PageRequest::new(None, Some(u32::MAX));
-    let mut found: Vec<Incident> = Vec::new();
-    loop {
-        let (more, next) = act::incidents(&desk, &actor, &filter, &page).await?;
-        let is_wanted = |incident: &Incident| {
-            let activity = query.activity_id.as_ref();
-            activity.is_none_or(|activity| *activity == incident.element)
-        };
-        found.extend(more.into_iter().filter(is_wanted));
-        page.after = next;
-        if page.after.is_none() || found.len() >= wanted {
-            break;
-        }
-    }
-    found.truncate(wanted);
-    let wanted = paging.of(found.iter());
-    Ok(Json(wanted.map(incident_body).collect()))
-}
-
-fn incident_body(incident: &Incident) -> Value {
-    json!({
-        "id": format!("{}:{}", incident.instance, incident.token),
-        "processDefinitionId": incident.definition,
-        "processInstanceId": incident.instance,
-        "executionId": incident.instance,
-        "activityId": incident.element,
-        "failedActivityId": incident.element,
-        "incidentTimestamp": incident.since.map(written),
-        "incidentType": "failedExternalTask",
-        "incidentMessage": incident.text,
-        "configuration": null,
-        "tenantId": null,
-    })
 }

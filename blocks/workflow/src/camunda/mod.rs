@@ -6,6 +6,7 @@
 mod definition;
 mod external;
 mod history;
+mod incident;
 mod instance;
 mod search;
 mod store;
@@ -32,6 +33,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(version))
         .merge(definition::routes())
         .merge(instance::routes())
+        .merge(incident::routes())
         .merge(history::routes())
         .merge(task::routes())
         .merge(external::routes())

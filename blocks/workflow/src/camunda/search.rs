@@ -128,6 +128,19 @@ impl Paging {
     }
 }
 
+/// How many entries a query finds.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = CamundaCount, example = json!({"count": 6}))]
+pub(super) struct Count {
+    pub count: u64,
+}
+
+impl From<u64> for Count {
+    fn from(count: u64) -> Self {
+        Self { count }
+    }
+}
+
 /// By what a list is ordered.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[schema(as = CamundaSorting)]

@@ -20,8 +20,8 @@ use web::App;
 
 use super::{
     Answer,
-    search::{self, Asked, Paging, Sorting, moment, words},
-    store::{self, Who},
+    search::{self, Asked, Count, Paging, Sorting, moment, words},
+    store::task::{self as store, Who},
     value::{plain, typed, written},
 };
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, query))
+        .routes(routes!(count, count_query))
         .routes(routes!(get))
         .routes(routes!(claim))
         .routes(routes!(unclaim))
@@ -139,7 +140,7 @@ async fn find(app: &App, actor: &Actor, query: &TaskQuery, address: Paging) -> R
         max_results: query.max_results,
     });
     let who = who(&desk, query).await?;
-    let rows = store::tasks(&desk.db, query, &who, &order, page).await?;
+    let rows = store::list(&desk.db, query, &who, &order, page).await?;
     bodies(&desk, &rows).await
 }
 
@@ -262,6 +263,36 @@ async fn query(
     Body(query): Body<TaskQuery>,
 ) -> Answer<Json<Vec<Value>>> {
     Ok(Json(find(&app, &actor, &query, page).await?))
+}
+
+async fn number(app: &App, actor: &Actor, query: &TaskQuery) -> Result<Json<Count>> {
+    let desk = Desk::of(app)?;
+    desk.check(actor, act::READ)?;
+    let who = who(&desk, query).await?;
+    let number = store::count(&desk.db, query, &who).await?;
+    Ok(Json(number.into()))
+}
+
+/// How many open tasks there are; order and part of a list change nothing.
+#[utoipa::path(get, path = "/engine-rest/task/count", tag = "camunda", params(TaskQuery),
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count(
+    State(app): State<App>,
+    actor: Actor,
+    Asked(query): Asked<TaskQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
+}
+
+/// The same, asked for by a body.
+#[utoipa::path(post, path = "/engine-rest/task/count", tag = "camunda", request_body = TaskQuery,
+    responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
+async fn count_query(
+    State(app): State<App>,
+    actor: Actor,
+    Body(query): Body<TaskQuery>,
+) -> Answer<Json<Count>> {
+    Ok(number(&app, &actor, &query).await?)
 }
 
 async fn open_task(desk: &Desk, actor: &Actor, id: &str) -> Result<Task> {

@@ -32,21 +32,24 @@ impl DefinitionRow {
     }
 }
 
+/// The columns of a [`DefinitionRow`].
+pub(crate) fn heads(query: Select<definition::Entity>) -> Select<definition::Entity> {
+    query.select_only().columns([
+        definition::Column::Id,
+        definition::Column::Key,
+        definition::Column::Version,
+        definition::Column::Kind,
+        definition::Column::Names,
+        definition::Column::DeployedAt,
+    ])
+}
+
 /// Versions without their files, by key, the newest first.
 pub(crate) async fn definitions<C: ConnectionTrait>(
     db: &C,
     key: Option<&str>,
 ) -> Result<Vec<DefinitionRow>> {
-    let mut query = definition::Entity::find()
-        .select_only()
-        .columns([
-            definition::Column::Id,
-            definition::Column::Key,
-            definition::Column::Version,
-            definition::Column::Kind,
-            definition::Column::Names,
-            definition::Column::DeployedAt,
-        ])
+    let mut query = heads(definition::Entity::find())
         .order_by_asc(definition::Column::Key)
         .order_by_desc(definition::Column::Version);
     if let Some(key) = key {
@@ -167,6 +170,21 @@ pub(crate) async fn instances<C: ConnectionTrait>(
         .await
         .map_err(|e| fault("list instances", e))?;
     Ok(page.cut(rows, |row| row.id.clone()))
+}
+
+/// At how many places instances stopped.
+pub(crate) async fn count_incidents<C: ConnectionTrait>(
+    db: &C,
+    filter: &InstanceFilter,
+) -> Result<i64> {
+    let number: Option<i64> = filtered(filter)
+        .select_only()
+        .expr_as(store::dialect::sum(instance::Column::Incidents), "number")
+        .into_tuple()
+        .one(db)
+        .await
+        .map_err(|e| fault("count incidents", e))?;
+    Ok(number.unwrap_or_default())
 }
 
 /// Whole rows, state included, in the order of their ids.

@@ -50,9 +50,17 @@ async fn city(house: &House) -> Vec<String> {
     ids
 }
 
+/// How many a query finds; what counts them says the same.
 async fn number(program: &Program<'_>, path: &str) -> usize {
     let found = program.sees(&format!("/engine-rest/{path}")).await;
-    found.as_array().unwrap().len()
+    let found = found.as_array().unwrap().len();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    if !query.contains("firstResult") {
+        let count = format!("/engine-rest/{path}/count?{query}");
+        let counted = program.sees(&count).await;
+        assert_eq!(counted, json!({ "count": found }), "{count}");
+    }
+    found
 }
 
 /// One field of all that a query finds, in its order.
@@ -102,6 +110,106 @@ async fn programs_page_through_lists_to_their_end(db: Db) {
 
 fn size_of(whole: usize, first: usize) -> usize {
     whole.saturating_sub(first).min(2)
+}
+
+#[store::db_test(migrations = migrations)]
+async fn a_count_is_that_of_the_whole_list(db: Db) {
+    let house = House::open(db).await;
+    city(&house).await;
+    let program = house.program("integrator").await;
+    for (path, query, size) in [
+        ("task", json!({"taskDefinitionKey": "review"}), 5),
+        (
+            "task",
+            json!({"candidateUser": "clerk", "nameLike": "re%"}),
+            5,
+        ),
+        (
+            "process-instance",
+            json!({"processDefinitionKey": "claim"}),
+            5,
+        ),
+        ("process-instance", json!({"activityIdIn": ["wait"]}), 1),
+        (
+            "history/process-instance",
+            json!({"processInstanceBusinessKeyIn": ["Q-1", "R_1"]}),
+            2,
+        ),
+        (
+            "external-task",
+            json!({"priorityHigherThanOrEquals": 40}),
+            2,
+        ),
+    ] {
+        let path = format!("/engine-rest/{path}/count");
+        let counted = program.does(&path, query.clone()).await;
+        assert_eq!(counted, json!({ "count": size }), "{path} {query}");
+        // Programs send the query with which they list.
+        let mut listed = query;
+        listed["sorting"] = json!([{"sortBy": "id", "sortOrder": "desc"}]);
+        listed["maxResults"] = json!(1);
+        assert_eq!(program.does(&path, listed).await, counted, "{path}");
+        let odd = json!({"nonsense": true});
+        let odd = program.call("POST", &path, odd).await;
+        assert_eq!(odd.status, 400, "{path}: {}", odd.text);
+    }
+    let whole = program.sees("/engine-rest/task/count?maxResults=1").await;
+    assert_eq!(whole, json!({"count": 6}));
+}
+
+#[store::db_test(migrations = migrations)]
+async fn stopped_places_are_counted(db: Db) {
+    let house = House::open(db).await;
+    city(&house).await;
+    let program = house.program("integrator").await;
+    assert_eq!(number(&program, "incident").await, 0);
+    let fetch = json!({"workerId": "w", "maxTasks": 3, "topics": [{"topicName": "score"}]});
+    let path = "/engine-rest/external-task/fetchAndLock";
+    let fetched = program.does(path, fetch).await;
+    for task in fetched.as_array().unwrap() {
+        let path = format!(
+            "/engine-rest/external-task/{}/failure",
+            task["id"].as_str().unwrap()
+        );
+        let failure = json!({"workerId": "w", "errorMessage": "down", "retries": 0});
+        program.does(&path, failure).await;
+    }
+    let instance = fetched[0]["processInstanceId"].as_str().unwrap();
+    for (query, expected) in [
+        ("incident".to_owned(), 3),
+        ("incident?processDefinitionKey=claim".to_owned(), 3),
+        ("incident?processDefinitionKey=other_one".to_owned(), 0),
+        (format!("incident?processInstanceId={instance}"), 1),
+        ("incident?activityId=score".to_owned(), 3),
+        ("incident?activityId=review".to_owned(), 0),
+    ] {
+        assert_eq!(number(&program, &query).await, expected, "{query}");
+    }
+}
+
+#[store::db_test(migrations = migrations)]
+async fn the_newest_of_each_key_is_told_from_older_ones(db: Db) {
+    let house = House::open(db).await;
+    city(&house).await;
+    let administrator = house.program("administrator").await;
+    let again = claim().replace("理赔", "再理赔");
+    assert_eq!(administrator.deploys(&again).await.status, 200);
+    let program = house.program("integrator").await;
+    for (query, expected) in [
+        ("process-definition", 3),
+        ("process-definition?latestVersion=true", 2),
+        ("process-definition?latestVersion=true&key=claim", 1),
+        ("process-definition?latestVersion=true&version=1", 1),
+        ("process-definition?key=claim&version=1", 1),
+        (
+            "process-definition?nameLike=%25%E7%90%86%E8%B5%94&latestVersion=true",
+            1,
+        ),
+    ] {
+        assert_eq!(number(&program, query).await, expected, "{query}");
+    }
+    let path = "/engine-rest/process-definition?key=claim&maxResults=1";
+    assert_eq!(program.sees(path).await[0]["version"], json!(2));
 }
 
 #[store::db_test(migrations = migrations)]
