@@ -602,3 +602,4 @@ workflow-filter-after = “after”要填上一页回答里的“next”，不�
 workflow-state-large = 一个流程实例的变量和待办合计不能超过 { $most } MB。请把大的内容存为文档，变量里只留它的编号。
 workflow-query-unread = 请求参数无法识别：{ $reason }。可用的参数见对接指南。
 workflow-query-unsupported = 这里不支持参数“{ $name }”。请去掉它。
+workflow-engine-unknown = 没有名为“{ $name }”的流程引擎。请使用“default”，或从地址中去掉“engine/{ $name }”。

@@ -56,7 +56,7 @@ struct DeployForm {
 }
 
 /// Deploys the files of a multipart body. The key of each is the id of its main process.
-#[utoipa::path(post, path = "/engine-rest/deployment/create", tag = "camunda",
+#[utoipa::path(post, path = "/deployment/create", tag = "camunda",
     request_body(content = DeployForm, content_type = "multipart/form-data"),
     responses((status = 200, body = Object, example = json!({"id": "order:1:5f2a91c0", "name": "orders", "deployedProcessDefinitions": {"order:1:5f2a91c0": {"id": "order:1:5f2a91c0", "key": "order", "version": 1}}})),
         (status = 400, description = "what the standard forbids: line, element, rule, remedy")))]
@@ -199,7 +199,7 @@ const ORDERS: &[(&str, Column)] = &[
 ];
 
 /// Process definitions by key, the newest version first, unless `sortBy` says otherwise.
-#[utoipa::path(get, path = "/engine-rest/process-definition", tag = "camunda", params(ListQuery),
+#[utoipa::path(get, path = "/process-definition", tag = "camunda", params(ListQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "order:1:5f2a91c0", "key": "order", "version": 1}]))))]
 async fn list(
     State(app): State<App>,
@@ -242,7 +242,7 @@ async fn named(desk: &Desk, query: &ListQuery, order: &[(Column, Order)]) -> Res
 }
 
 /// How many process definitions there are; order and part of a list change nothing.
-#[utoipa::path(get, path = "/engine-rest/process-definition/count", tag = "camunda", params(ListQuery),
+#[utoipa::path(get, path = "/process-definition/count", tag = "camunda", params(ListQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count(
     State(app): State<App>,
@@ -289,7 +289,7 @@ async fn latest(desk: &Desk, key: &str) -> Result<DefinitionRow> {
 }
 
 /// The newest version of a key.
-#[utoipa::path(get, path = "/engine-rest/process-definition/key/{key}", tag = "camunda",
+#[utoipa::path(get, path = "/process-definition/key/{key}", tag = "camunda",
     params(("key" = String, Path, description = "key of the definition")),
     responses((status = 200, body = Object, example = json!({"id": "order:1:5f2a91c0", "key": "order", "version": 1}))))]
 async fn by_key(
@@ -316,7 +316,7 @@ async fn version_of(desk: &Desk, id: &str) -> Result<DefinitionRow> {
 }
 
 /// One version.
-#[utoipa::path(get, path = "/engine-rest/process-definition/{id}", tag = "camunda",
+#[utoipa::path(get, path = "/process-definition/{id}", tag = "camunda",
     params(("id" = String, Path, description = "definition")),
     responses((status = 200, body = Object, example = json!({"id": "order:1:5f2a91c0", "key": "order", "version": 1}))))]
 async fn by_id(
@@ -336,7 +336,7 @@ async fn xml_body(desk: &Desk, id: &str) -> Result<Json<Value>> {
 }
 
 /// The file of the newest version of a key.
-#[utoipa::path(get, path = "/engine-rest/process-definition/key/{key}/xml", tag = "camunda",
+#[utoipa::path(get, path = "/process-definition/key/{key}/xml", tag = "camunda",
     params(("key" = String, Path, description = "key of the definition")),
     responses((status = 200, body = Object, example = json!({"id": "order:1:5f2a91c0", "bpmn20Xml": "<definitions …"}))))]
 async fn xml_by_key(
@@ -351,7 +351,7 @@ async fn xml_by_key(
 }
 
 /// The file of one version.
-#[utoipa::path(get, path = "/engine-rest/process-definition/{id}/xml", tag = "camunda",
+#[utoipa::path(get, path = "/process-definition/{id}/xml", tag = "camunda",
     params(("id" = String, Path, description = "definition")),
     responses((status = 200, body = Object, example = json!({"id": "order:1:5f2a91c0", "bpmn20Xml": "<definitions …"}))))]
 async fn xml_by_id(
@@ -401,7 +401,7 @@ async fn started(desk: &Desk, id: InstanceId, with_variables: bool) -> Result<Js
 }
 
 /// Starts the newest version of a key.
-#[utoipa::path(post, path = "/engine-rest/process-definition/key/{key}/start", tag = "camunda", request_body = Start,
+#[utoipa::path(post, path = "/process-definition/key/{key}/start", tag = "camunda", request_body = Start,
     params(("key" = String, Path, description = "key of the definition")),
     responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "definitionId": "order:1:5f2a91c0", "ended": false}))))]
 async fn start_by_key(
@@ -414,7 +414,7 @@ async fn start_by_key(
 }
 
 /// Starts one version.
-#[utoipa::path(post, path = "/engine-rest/process-definition/{id}/start", tag = "camunda", request_body = Start,
+#[utoipa::path(post, path = "/process-definition/{id}/start", tag = "camunda", request_body = Start,
     params(("id" = String, Path, description = "definition")),
     responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "definitionId": "order:1:5f2a91c0", "ended": false}))))]
 async fn start_by_id(

@@ -149,7 +149,7 @@ struct FetchAndLock {
 }
 
 /// Locks free tasks of the topics for a worker.
-#[utoipa::path(post, path = "/engine-rest/external-task/fetchAndLock", tag = "camunda", request_body = FetchAndLock,
+#[utoipa::path(post, path = "/external-task/fetchAndLock", tag = "camunda", request_body = FetchAndLock,
     responses((status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "variables": {"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}}]))))]
 async fn fetch_and_lock(
     State(app): State<App>,
@@ -291,7 +291,7 @@ async fn find(
 
 /// External tasks that are not over, the oldest first unless `sortBy` says otherwise; 500 at the
 /// most.
-#[utoipa::path(get, path = "/engine-rest/external-task", tag = "camunda", params(ExternalQuery),
+#[utoipa::path(get, path = "/external-task", tag = "camunda", params(ExternalQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}]))))]
 async fn list(
     State(app): State<App>,
@@ -302,7 +302,7 @@ async fn list(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/external-task", tag = "camunda", params(Paging), request_body = ExternalQuery,
+#[utoipa::path(post, path = "/external-task", tag = "camunda", params(Paging), request_body = ExternalQuery,
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}]))))]
 async fn query(
     State(app): State<App>,
@@ -321,7 +321,7 @@ async fn number(app: &App, actor: &Actor, query: &ExternalQuery) -> Result<Json<
 }
 
 /// How many external tasks are not over; order and part of a list change nothing.
-#[utoipa::path(get, path = "/engine-rest/external-task/count", tag = "camunda", params(ExternalQuery),
+#[utoipa::path(get, path = "/external-task/count", tag = "camunda", params(ExternalQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count(
     State(app): State<App>,
@@ -332,7 +332,7 @@ async fn count(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/external-task/count", tag = "camunda", request_body = ExternalQuery,
+#[utoipa::path(post, path = "/external-task/count", tag = "camunda", request_body = ExternalQuery,
     responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count_query(
     State(app): State<App>,
@@ -343,7 +343,7 @@ async fn count_query(
 }
 
 /// One external task.
-#[utoipa::path(get, path = "/engine-rest/external-task/{id}", tag = "camunda",
+#[utoipa::path(get, path = "/external-task/{id}", tag = "camunda",
     params(("id" = String, Path, description = "external task")),
     responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "topicName": "payment", "retries": 2}))))]
 async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
@@ -373,7 +373,7 @@ struct Complete {
 }
 
 /// The task is done.
-#[utoipa::path(post, path = "/engine-rest/external-task/{id}/complete", tag = "camunda", request_body = Complete,
+#[utoipa::path(post, path = "/external-task/{id}/complete", tag = "camunda", request_body = Complete,
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "done"), (status = 400, description = "the worker does not hold the task")))]
 async fn complete(
@@ -408,7 +408,7 @@ struct Failed {
 }
 
 /// The task could not be carried out; with no tries left it becomes an incident.
-#[utoipa::path(post, path = "/engine-rest/external-task/{id}/failure", tag = "camunda", request_body = Failed,
+#[utoipa::path(post, path = "/external-task/{id}/failure", tag = "camunda", request_body = Failed,
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "noted"), (status = 400, description = "the worker does not hold the task")))]
 async fn failure(
@@ -443,7 +443,7 @@ struct BpmnError {
 }
 
 /// The task ended in a business error.
-#[utoipa::path(post, path = "/engine-rest/external-task/{id}/bpmnError", tag = "camunda", request_body = BpmnError,
+#[utoipa::path(post, path = "/external-task/{id}/bpmnError", tag = "camunda", request_body = BpmnError,
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "thrown"), (status = 400, description = "the worker does not hold the task")))]
 async fn bpmn_error(
@@ -474,7 +474,7 @@ struct ExtendLock {
 }
 
 /// The worker needs longer.
-#[utoipa::path(post, path = "/engine-rest/external-task/{id}/extendLock", tag = "camunda", request_body = ExtendLock,
+#[utoipa::path(post, path = "/external-task/{id}/extendLock", tag = "camunda", request_body = ExtendLock,
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "extended"), (status = 400, description = "the worker does not hold the task")))]
 async fn extend_lock(
@@ -500,7 +500,7 @@ struct Lock {
 }
 
 /// Locks one task, unless another worker holds it.
-#[utoipa::path(post, path = "/engine-rest/external-task/{id}/lock", tag = "camunda", request_body = Lock,
+#[utoipa::path(post, path = "/external-task/{id}/lock", tag = "camunda", request_body = Lock,
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "locked"), (status = 400, description = "another worker holds it")))]
 async fn lock(
@@ -516,7 +516,7 @@ async fn lock(
 }
 
 /// Gives a task back, whoever holds it.
-#[utoipa::path(post, path = "/engine-rest/external-task/{id}/unlock", tag = "camunda",
+#[utoipa::path(post, path = "/external-task/{id}/unlock", tag = "camunda",
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "given back")))]
 async fn unlock(
@@ -538,7 +538,7 @@ struct Retries {
 }
 
 /// Gives a task new tries; one that became an incident begins anew, as another task.
-#[utoipa::path(put, path = "/engine-rest/external-task/{id}/retries", tag = "camunda", request_body = Retries,
+#[utoipa::path(put, path = "/external-task/{id}/retries", tag = "camunda", request_body = Retries,
     params(("id" = String, Path, description = "external task")),
     responses((status = 204, description = "set")))]
 async fn retries(

@@ -147,7 +147,7 @@ async fn find(
 }
 
 /// Running and ended instances, the newest first unless `sortBy` says otherwise; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/history/process-instance", tag = "camunda", params(HistoryQuery),
+#[utoipa::path(get, path = "/history/process-instance", tag = "camunda", params(HistoryQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}]))))]
 async fn list(
     State(app): State<App>,
@@ -158,7 +158,7 @@ async fn list(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/history/process-instance", tag = "camunda", params(Paging), request_body = HistoryQuery,
+#[utoipa::path(post, path = "/history/process-instance", tag = "camunda", params(Paging), request_body = HistoryQuery,
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}]))))]
 async fn query(
     State(app): State<App>,
@@ -177,7 +177,7 @@ async fn number(app: &App, actor: &Actor, query: &HistoryQuery) -> Result<Json<C
 }
 
 /// How many instances there are, running and ended; order and part of a list change nothing.
-#[utoipa::path(get, path = "/engine-rest/history/process-instance/count", tag = "camunda", params(HistoryQuery),
+#[utoipa::path(get, path = "/history/process-instance/count", tag = "camunda", params(HistoryQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count(
     State(app): State<App>,
@@ -188,7 +188,7 @@ async fn count(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/history/process-instance/count", tag = "camunda", request_body = HistoryQuery,
+#[utoipa::path(post, path = "/history/process-instance/count", tag = "camunda", request_body = HistoryQuery,
     responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count_query(
     State(app): State<App>,
@@ -199,7 +199,7 @@ async fn count_query(
 }
 
 /// One instance, running or ended.
-#[utoipa::path(get, path = "/engine-rest/history/process-instance/{id}", tag = "camunda",
+#[utoipa::path(get, path = "/history/process-instance/{id}", tag = "camunda",
     params(("id" = String, Path, description = "process instance")),
     responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "state": "COMPLETED"}))))]
 async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
@@ -269,7 +269,7 @@ impl ActivityQuery {
 }
 
 /// What an instance went through.
-#[utoipa::path(get, path = "/engine-rest/history/activity-instance", tag = "camunda", params(ActivityQuery),
+#[utoipa::path(get, path = "/history/activity-instance", tag = "camunda", params(ActivityQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"activityId": "pay", "activityType": "serviceTask", "startTime": "2026-03-02T09:00:00.000+0000"}]))))]
 async fn activities(
     State(app): State<App>,

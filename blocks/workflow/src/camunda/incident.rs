@@ -79,7 +79,7 @@ async fn find(
 }
 
 /// Places where processes stopped, those of the newest instance first; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/incident", tag = "camunda", params(IncidentQuery),
+#[utoipa::path(get, path = "/incident", tag = "camunda", params(IncidentQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"processInstanceId": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "activityId": "pay", "incidentMessage": "the bank does not answer"}]))))]
 async fn list(
     State(app): State<App>,
@@ -97,7 +97,7 @@ async fn list(
 }
 
 /// At how many places processes stopped; a part of a list changes nothing.
-#[utoipa::path(get, path = "/engine-rest/incident/count", tag = "camunda", params(IncidentQuery),
+#[utoipa::path(get, path = "/incident/count", tag = "camunda", params(IncidentQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count(
     State(app): State<App>,

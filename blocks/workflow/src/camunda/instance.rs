@@ -134,7 +134,7 @@ async fn find(
 }
 
 /// Running instances, the newest first unless `sortBy` says otherwise; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/process-instance", tag = "camunda", params(InstanceQuery),
+#[utoipa::path(get, path = "/process-instance", tag = "camunda", params(InstanceQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "businessKey": "A-17", "ended": false}]))))]
 async fn list(
     State(app): State<App>,
@@ -145,7 +145,7 @@ async fn list(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/process-instance", tag = "camunda", params(Paging), request_body = InstanceQuery,
+#[utoipa::path(post, path = "/process-instance", tag = "camunda", params(Paging), request_body = InstanceQuery,
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "businessKey": "A-17", "ended": false}]))))]
 async fn query(
     State(app): State<App>,
@@ -164,7 +164,7 @@ async fn number(app: &App, actor: &Actor, query: &InstanceQuery) -> Result<Json<
 }
 
 /// How many running instances there are; order and part of a list change nothing.
-#[utoipa::path(get, path = "/engine-rest/process-instance/count", tag = "camunda", params(InstanceQuery),
+#[utoipa::path(get, path = "/process-instance/count", tag = "camunda", params(InstanceQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count(
     State(app): State<App>,
@@ -175,7 +175,7 @@ async fn count(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/process-instance/count", tag = "camunda", request_body = InstanceQuery,
+#[utoipa::path(post, path = "/process-instance/count", tag = "camunda", request_body = InstanceQuery,
     responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count_query(
     State(app): State<App>,
@@ -186,7 +186,7 @@ async fn count_query(
 }
 
 /// One running instance.
-#[utoipa::path(get, path = "/engine-rest/process-instance/{id}", tag = "camunda",
+#[utoipa::path(get, path = "/process-instance/{id}", tag = "camunda",
     params(("id" = String, Path, description = "process instance")),
     responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "ended": false})), (status = 404, description = "it has ended, or never was")))]
 async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
@@ -205,7 +205,7 @@ async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> An
 }
 
 /// Ends an instance.
-#[utoipa::path(delete, path = "/engine-rest/process-instance/{id}", tag = "camunda",
+#[utoipa::path(delete, path = "/process-instance/{id}", tag = "camunda",
     params(("id" = String, Path, description = "process instance")),
     responses((status = 204, description = "ended")))]
 async fn delete(
@@ -227,7 +227,7 @@ async fn delete(
 }
 
 /// Variables of an instance, with their types.
-#[utoipa::path(get, path = "/engine-rest/process-instance/{id}/variables", tag = "camunda",
+#[utoipa::path(get, path = "/process-instance/{id}/variables", tag = "camunda",
     params(("id" = String, Path, description = "process instance")),
     responses((status = 200, body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}))))]
 async fn variables(
@@ -268,7 +268,7 @@ struct Message {
 }
 
 /// Brings a message to the one place that waits for it, or begins the process that it begins.
-#[utoipa::path(post, path = "/engine-rest/message", tag = "camunda", request_body = Message,
+#[utoipa::path(post, path = "/message", tag = "camunda", request_body = Message,
     responses((status = 200, description = "reached", body = Vec<Object>, example = json!([{"resultType": "Execution", "execution": {"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11"}}])),
         (status = 204, description = "reached"), (status = 400, description = "nothing waits for it, or several do")))]
 async fn message(

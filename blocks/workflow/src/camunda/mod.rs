@@ -16,18 +16,34 @@ mod value;
 use std::sync::Arc;
 
 use axum::{
-    Json,
-    extract::{Request, State},
+    Json, Router,
+    extract::{Path, Request, State},
     http::{StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
+    routing::any,
 };
 use kernel::{Error, Text};
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{App, Language, WebError};
 
+/// Where the interface stands, and again under the name of the one engine.
+const ROOT: &str = "/engine-rest";
+const OF_ENGINE: &str = "/engine-rest/engine/default";
+
 pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
+    let all = all();
+    // The same doors, so they are described once.
+    let of_engine = OpenApiRouter::from(Router::from(all.clone()));
+    let all = all.route("/engine/{name}/{*rest}", any(no_engine));
+    OpenApiRouter::new()
+        .nest(ROOT, all)
+        .nest(OF_ENGINE, of_engine)
+        .layer(from_fn_with_state(app.clone(), errors))
+}
+
+fn all() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(engines))
         .routes(routes!(version))
@@ -37,20 +53,26 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .merge(history::routes())
         .merge(task::routes())
         .merge(external::routes())
-        .layer(from_fn_with_state(app.clone(), errors))
 }
 
 type Answer<T> = Result<T, WebError>;
 
 /// The engines there are: one, called `default`.
-#[utoipa::path(get, path = "/engine-rest/engine", tag = "camunda",
+#[utoipa::path(get, path = "/engine", tag = "camunda",
     responses((status = 200, body = Vec<Object>, example = json!([{"name": "default"}]))))]
 async fn engines() -> Json<Value> {
     Json(json!([{"name": "default"}]))
 }
 
+/// What names another engine was written for another place.
+async fn no_engine(Path((name, _)): Path<(String, String)>) -> WebError {
+    WebError(Error::Refused(
+        Text::new("workflow-engine-unknown").with("name", name),
+    ))
+}
+
 /// The version of the interface that is followed.
-#[utoipa::path(get, path = "/engine-rest/version", tag = "camunda",
+#[utoipa::path(get, path = "/version", tag = "camunda",
     responses((status = 200, body = Object, example = json!({"version": "7.23.0"}))))]
 async fn version() -> Json<Value> {
     Json(json!({"version": "7.23.0"}))
@@ -95,6 +117,7 @@ fn refusal(key: &str) -> &'static str {
         "workflow-message-nobody" | "workflow-message-many" => {
             "MismatchingMessageCorrelationException"
         }
+        "workflow-engine-unknown" => "InvalidRequestException",
         "workflow-task-taken" => "TaskAlreadyClaimedException",
         "workflow-external-lock-lost" | "workflow-external-foreign" => "BadUserRequestException",
         "workflow-changed-meanwhile" | "workflow-task-changed" | "workflow-external-changed" => {

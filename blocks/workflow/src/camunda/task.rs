@@ -243,7 +243,7 @@ fn body_of(task: &Task, assignee: Option<&String>, is_suspended: bool) -> Value 
 }
 
 /// Open tasks, the oldest first unless `sortBy` says otherwise; 500 at the most.
-#[utoipa::path(get, path = "/engine-rest/task", tag = "camunda", params(TaskQuery),
+#[utoipa::path(get, path = "/task", tag = "camunda", params(TaskQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review", "assignee": null}]))))]
 async fn list(
     State(app): State<App>,
@@ -254,7 +254,7 @@ async fn list(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/task", tag = "camunda", params(Paging), request_body = TaskQuery,
+#[utoipa::path(post, path = "/task", tag = "camunda", params(Paging), request_body = TaskQuery,
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review", "assignee": null}]))))]
 async fn query(
     State(app): State<App>,
@@ -274,7 +274,7 @@ async fn number(app: &App, actor: &Actor, query: &TaskQuery) -> Result<Json<Coun
 }
 
 /// How many open tasks there are; order and part of a list change nothing.
-#[utoipa::path(get, path = "/engine-rest/task/count", tag = "camunda", params(TaskQuery),
+#[utoipa::path(get, path = "/task/count", tag = "camunda", params(TaskQuery),
     responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count(
     State(app): State<App>,
@@ -285,7 +285,7 @@ async fn count(
 }
 
 /// The same, asked for by a body.
-#[utoipa::path(post, path = "/engine-rest/task/count", tag = "camunda", request_body = TaskQuery,
+#[utoipa::path(post, path = "/task/count", tag = "camunda", request_body = TaskQuery,
     responses((status = 400, description = "a field that is not known; the message names it"), (status = 200, body = Count)))]
 async fn count_query(
     State(app): State<App>,
@@ -307,7 +307,7 @@ async fn open_task(desk: &Desk, actor: &Actor, id: &str) -> Result<Task> {
 }
 
 /// One open task.
-#[utoipa::path(get, path = "/engine-rest/task/{id}", tag = "camunda",
+#[utoipa::path(get, path = "/task/{id}", tag = "camunda",
     params(("id" = String, Path, description = "task")),
     responses((status = 200, body = Object, example = json!({"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "taskDefinitionKey": "review"}))))]
 async fn get(State(app): State<App>, actor: Actor, Path(id): Path<String>) -> Answer<Json<Value>> {
@@ -328,7 +328,7 @@ struct Claim {
 }
 
 /// Takes an open task: for oneself or, as an operator, for another.
-#[utoipa::path(post, path = "/engine-rest/task/{id}/claim", tag = "camunda", request_body = Claim,
+#[utoipa::path(post, path = "/task/{id}/claim", tag = "camunda", request_body = Claim,
     params(("id" = String, Path, description = "task")),
     responses((status = 204, description = "taken"), (status = 400, description = "somebody has it")))]
 async fn claim(
@@ -354,7 +354,7 @@ async fn claim(
 }
 
 /// Gives a task back to its candidates.
-#[utoipa::path(post, path = "/engine-rest/task/{id}/unclaim", tag = "camunda",
+#[utoipa::path(post, path = "/task/{id}/unclaim", tag = "camunda",
     params(("id" = String, Path, description = "task")),
     responses((status = 204, description = "given back")))]
 async fn unclaim(
@@ -377,7 +377,7 @@ struct Complete {
 }
 
 /// Completes a task.
-#[utoipa::path(post, path = "/engine-rest/task/{id}/complete", tag = "camunda", request_body(content = Complete, example = json!({"variables": {"outcome": {"value": "approve", "type": "String"}}})),
+#[utoipa::path(post, path = "/task/{id}/complete", tag = "camunda", request_body(content = Complete, example = json!({"variables": {"outcome": {"value": "approve", "type": "String"}}})),
     params(("id" = String, Path, description = "task")),
     responses((status = 204, description = "completed"), (status = 200, description = "completed; the variables", body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}})),
         (status = 400, description = "done already, or owned by an application")))]
@@ -407,7 +407,7 @@ async fn seen(app: &App, actor: &Actor, id: &str) -> Result<Json<Map<String, Val
 }
 
 /// Variables that a task sees, with their types.
-#[utoipa::path(get, path = "/engine-rest/task/{id}/variables", tag = "camunda",
+#[utoipa::path(get, path = "/task/{id}/variables", tag = "camunda",
     params(("id" = String, Path, description = "task")),
     responses((status = 200, body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}))))]
 async fn variables(
@@ -419,7 +419,7 @@ async fn variables(
 }
 
 /// The same: forms here take their values from the variables.
-#[utoipa::path(get, path = "/engine-rest/task/{id}/form-variables", tag = "camunda",
+#[utoipa::path(get, path = "/task/{id}/form-variables", tag = "camunda",
     params(("id" = String, Path, description = "task")),
     responses((status = 200, body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}))))]
 async fn form_variables(

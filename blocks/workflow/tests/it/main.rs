@@ -19,6 +19,8 @@ mod bureau;
 #[cfg(test)]
 mod camunda;
 #[cfg(test)]
+mod camunda_engines;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod conformance;
