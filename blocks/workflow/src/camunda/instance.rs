@@ -1,31 +1,26 @@
-//! Instances, their variables and messages.
+//! Running instances.
 
 use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use identity::Actor;
 use kernel::{Error, Result};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use web::App;
 
 use super::{
     Answer,
-    search::{self, Asked, Count, Off, Paging, Sorting, words},
+    search::{self, Asked, Count, Paging, Sorting, words},
     store::instance as store,
-    value::{plain, typed},
 };
 use crate::{
     InstanceId, Intervention,
-    rest::{
-        Body, Desk, act, business_key, parse,
-        send::{self, Address},
-    },
+    rest::{Body, Desk, act, business_key, parse},
     schema::instance,
 };
 
@@ -34,8 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, query))
         .routes(routes!(count, count_query))
         .routes(routes!(get, delete))
-        .routes(routes!(variables))
-        .routes(routes!(message))
 }
 
 /// An instance as this interface shows it.
@@ -224,83 +217,4 @@ async fn delete(
     )
     .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Variables of an instance, with their types.
-#[utoipa::path(get, path = "/process-instance/{id}/variables", tag = "camunda",
-    params(("id" = String, Path, description = "process instance")),
-    responses((status = 200, body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}))))]
-async fn variables(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Answer<Json<Map<String, Value>>> {
-    let desk = Desk::of(&app)?;
-    let id = parse(&id, "process instance")?;
-    Ok(Json(typed(&act::variables(&desk, &actor, id).await?)))
-}
-
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[schema(as = CamundaMessage)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct Message {
-    #[serde(rename = "messageName")]
-    #[schema(example = "payment received")]
-    name: String,
-    #[schema(example = "A-17")]
-    business_key: Option<String>,
-    process_instance_id: Option<String>,
-    #[schema(value_type = Object, example = json!({"order": {"value": "A-17", "type": "String"}}))]
-    correlation_keys: Option<Map<String, Value>>,
-    #[schema(value_type = Object, example = json!({"paid": {"value": 1200, "type": "Integer"}}))]
-    process_variables: Option<Map<String, Value>>,
-    result_enabled: bool,
-    /// Several places never get one message.
-    #[schema(value_type = bool)]
-    #[serde(rename = "all")]
-    _all: Off,
-    #[schema(value_type = bool)]
-    #[serde(rename = "variablesInResultEnabled")]
-    _variables_in_result_enabled: Off,
-    /// There are no tenants, so this changes nothing.
-    #[serde(rename = "withoutTenantId")]
-    _without_tenant_id: bool,
-}
-
-/// Brings a message to the one place that waits for it, or begins the process that it begins.
-#[utoipa::path(post, path = "/message", tag = "camunda", request_body = Message,
-    responses((status = 200, description = "reached", body = Vec<Object>, example = json!([{"resultType": "Execution", "execution": {"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11"}}])),
-        (status = 204, description = "reached"), (status = 400, description = "nothing waits for it, or several do")))]
-async fn message(
-    State(app): State<App>,
-    actor: Actor,
-    Body(body): Body<Message>,
-) -> Answer<Response> {
-    let desk = Desk::of(&app)?;
-    let instance = body.process_instance_id.as_deref();
-    let address = Address {
-        instance: instance
-            .map(|id| parse(id, "process instance"))
-            .transpose()?,
-        business_key: body.business_key,
-        key: None,
-        having: plain(body.correlation_keys.as_ref())?,
-    };
-    let vars = plain(body.process_variables.as_ref())?;
-    let reached = send::correlate(&desk, &actor, &body.name, &address, vars).await?;
-    if !body.result_enabled {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    let row = crate::store::get_instance(desk.db.read(), reached.instance).await?;
-    let result = if reached.is_start {
-        let started = instance_body(&row.id, &row.definition, &row.subject, &row.status);
-        json!([{"resultType": "ProcessDefinition", "processInstance": started}])
-    } else {
-        json!([{"resultType": "Execution", "execution": {
-            "id": row.id,
-            "processInstanceId": row.id,
-            "ended": row.status != "running",
-        }}])
-    };
-    Ok(Json(result).into_response())
 }

@@ -8,10 +8,12 @@ mod external;
 mod history;
 mod incident;
 mod instance;
+mod message;
 mod search;
 mod store;
 mod task;
 mod value;
+mod variable;
 
 use std::sync::Arc;
 
@@ -49,6 +51,8 @@ fn all() -> OpenApiRouter<App> {
         .routes(routes!(version))
         .merge(definition::routes())
         .merge(instance::routes())
+        .merge(variable::routes())
+        .merge(message::routes())
         .merge(incident::routes())
         .merge(history::routes())
         .merge(task::routes())

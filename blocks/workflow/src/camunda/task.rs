@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Task, TaskId, act as engine_act,
-    rest::{Body, Desk, act, parse, store::seen_by},
+    rest::{Body, Desk, act, parse},
     schema::task,
     store as tables, verb,
 };
@@ -39,8 +39,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(claim))
         .routes(routes!(unclaim))
         .routes(routes!(complete))
-        .routes(routes!(variables))
-        .routes(routes!(form_variables))
 }
 
 /// Which tasks are wanted; each parameter narrows further.
@@ -295,7 +293,8 @@ async fn count_query(
     Ok(number(&app, &actor, &query).await?)
 }
 
-async fn open_task(desk: &Desk, actor: &Actor, id: &str) -> Result<Task> {
+/// The task, as long as it is to be done.
+pub(super) async fn open_task(desk: &Desk, actor: &Actor, id: &str) -> Result<Task> {
     desk.check(actor, act::READ)?;
     let id: TaskId = parse(id, "task")?;
     let task = engine_act::task(&desk.db, id).await?;
@@ -398,34 +397,4 @@ async fn complete(
     let row = tables::get_instance(desk.db.read(), task.facts.instance).await?;
     let vars = crate::step::read_state(&row)?.variables();
     Ok(Json(typed(&vars)).into_response())
-}
-
-async fn seen(app: &App, actor: &Actor, id: &str) -> Result<Json<Map<String, Value>>> {
-    let desk = Desk::of(app)?;
-    let task = open_task(&desk, actor, id).await?;
-    Ok(Json(typed(&seen_by(&desk.db, &task).await?)))
-}
-
-/// Variables that a task sees, with their types.
-#[utoipa::path(get, path = "/task/{id}/variables", tag = "camunda",
-    params(("id" = String, Path, description = "task")),
-    responses((status = 200, body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}))))]
-async fn variables(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Answer<Json<Map<String, Value>>> {
-    Ok(seen(&app, &actor, &id).await?)
-}
-
-/// The same: forms here take their values from the variables.
-#[utoipa::path(get, path = "/task/{id}/form-variables", tag = "camunda",
-    params(("id" = String, Path, description = "task")),
-    responses((status = 200, body = Object, example = json!({"amount": {"value": 1200, "type": "Integer", "valueInfo": {}}}))))]
-async fn form_variables(
-    State(app): State<App>,
-    actor: Actor,
-    Path(id): Path<String>,
-) -> Answer<Json<Map<String, Value>>> {
-    Ok(seen(&app, &actor, &id).await?)
 }

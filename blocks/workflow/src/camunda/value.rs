@@ -2,7 +2,29 @@
 
 use chrono::{DateTime, FixedOffset, Utc};
 use kernel::{Error, Finding, Result, Text};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// One typed value, as a body of its own.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaValue, example = json!({"value": 900, "type": "Integer"}))]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Typed {
+    #[schema(value_type = Object)]
+    value: Value,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    value_info: Option<Map<String, Value>>,
+}
+
+impl Typed {
+    /// The plain value, by the name of its variable.
+    pub fn named(self, name: &str) -> Result<Map<String, Value>> {
+        let typed = json!({"value": self.value, "type": self.kind, "valueInfo": self.value_info});
+        plain(Some(&Map::from_iter([(name.to_owned(), typed)])))
+    }
+}
 
 /// Plain values of a map of typed ones.
 pub(super) fn plain(typed: Option<&Map<String, Value>>) -> Result<Map<String, Value>> {
@@ -99,7 +121,7 @@ pub(super) fn typed(vars: &Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-fn typed_one(value: &Value) -> Value {
+pub(super) fn typed_one(value: &Value) -> Value {
     let (kind, value) = match value {
         Value::Null => ("Null", Value::Null),
         Value::Bool(_) => ("Boolean", value.clone()),

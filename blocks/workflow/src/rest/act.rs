@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use identity::Actor;
-use kernel::{Error, Result, clock::from_micros};
+use kernel::{Error, Result, Text, clock::from_micros};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::Tx;
@@ -14,7 +14,7 @@ use super::{Desk, check_free, store as tables, subject_of};
 use crate::{
     InstanceId, Intervention, TaskId,
     act::{self, Officer},
-    core::{Input, Process, State},
+    core::{FrameKind, Input, Instance, Process, State},
     intervene,
     model::Node,
     step::{self, read_state},
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const READ_DEFINITIONS: &str = "workflow.process.view";
 pub(super) const START: &str = "workflow.instance.start";
 pub(crate) const READ: &str = "workflow.process.read";
-pub(super) const INTERVENE: &str = "workflow.instance.intervene";
+pub(crate) const INTERVENE: &str = "workflow.instance.intervene";
 
 // Definitions
 
@@ -179,6 +179,70 @@ pub(crate) async fn change(
             async move { intervene(&tx, &engine, id, intervention, &officer, &reason).await }
         })
         .await
+}
+
+/// Changes variables that a task sees, as [`change`] does. Those of an inner part of the process
+/// are not the process's: nothing but the task itself sets them.
+pub(crate) async fn set_for_task(
+    desk: &Desk,
+    actor: &Actor,
+    id: TaskId,
+    vars: Map<String, Value>,
+    reason: &str,
+) -> Result<()> {
+    desk.check(actor, INTERVENE)?;
+    let (engine, officer, reason) = (desk.engine.clone(), Officer::from(actor), reason.to_owned());
+    desk.db
+        .write(move |tx| {
+            let (engine, officer, reason) = (engine.clone(), officer.clone(), reason.clone());
+            let vars = vars.clone();
+            async move {
+                let instance = free_task(&tx, id).await?.facts.instance;
+                check_outer(&tx, id, instance, &vars).await?;
+                let set = Intervention::Set(vars);
+                intervene(&tx, &engine, instance, set, &officer, &reason).await
+            }
+        })
+        .await
+}
+
+/// Whether what an open task sees under these names is the process's, or would be.
+async fn check_outer(
+    tx: &Tx,
+    id: TaskId,
+    instance: InstanceId,
+    vars: &Map<String, Value>,
+) -> Result<()> {
+    let task = crate::store::get_task(&**tx, id).await?;
+    let state = read_state(&crate::store::get_instance(&**tx, instance).await?)?;
+    let token = u32::try_from(task.token).unwrap_or_default();
+    let held = state.tokens.get(&token);
+    let held = held.filter(|held| *held.at == *task.element);
+    let Some(held) = held.filter(|_| matches!(task.state.as_str(), "open" | "claimed")) else {
+        return Err(Error::NotFound { what: "task" });
+    };
+    match vars.keys().find(|name| is_inner(&state, held.frame, name)) {
+        Some(name) => {
+            let text = Text::new("workflow-variable-inner").with("name", name.as_str());
+            Err(Error::Refused(text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a frame sees another variable of that name than the process has, or sees none of the
+/// process's.
+fn is_inner(state: &Instance, frame: u32, name: &str) -> bool {
+    let mut next = Some(frame);
+    while let Some(inner) = next.and_then(|id| state.frames.get(&id)) {
+        match inner.kind {
+            FrameKind::Root => return false,
+            FrameKind::Call => return true,
+            _ if inner.vars.contains_key(name) => return true,
+            _ => next = inner.parent,
+        }
+    }
+    true
 }
 
 // Incidents
