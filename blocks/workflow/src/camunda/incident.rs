@@ -31,6 +31,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct IncidentQuery {
+    incident_id: Option<String>,
+    /// `failedExternalTask`, or `failedJob` for whatever the server could not carry out itself.
+    #[param(example = "failedJob")]
+    incident_type: Option<String>,
+    incident_message: Option<String>,
     process_instance_id: Option<String>,
     process_definition_id: Option<String>,
     process_definition_key: Option<String>,
@@ -51,8 +56,24 @@ impl IncidentQuery {
     }
 
     fn wants(&self, incident: &Incident) -> bool {
-        let activity = self.activity_id.as_ref();
-        activity.is_none_or(|activity| *activity == incident.element)
+        let is = |wanted: &Option<String>, word: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == word)
+        };
+        is(&self.incident_id, &id_of(incident))
+            && is(&self.incident_type, type_of(incident))
+            && is(&self.incident_message, &incident.text)
+            && is(&self.activity_id, &incident.element)
+    }
+
+    /// Whether only the states of instances tell what is wanted.
+    fn looks_inside(&self) -> bool {
+        let inside = [
+            &self.incident_id,
+            &self.incident_type,
+            &self.incident_message,
+            &self.activity_id,
+        ];
+        inside.iter().any(|wanted| wanted.is_some())
     }
 }
 
@@ -80,7 +101,7 @@ async fn find(
 
 /// Places where processes stopped, those of the newest instance first; 500 at the most.
 #[utoipa::path(get, path = "/incident", tag = "camunda", params(IncidentQuery),
-    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"processInstanceId": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "activityId": "pay", "incidentMessage": "the bank does not answer"}]))))]
+    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"processInstanceId": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "activityId": "pay", "incidentType": "failedExternalTask", "incidentMessage": "the bank does not answer"}]))))]
 async fn list(
     State(app): State<App>,
     actor: Actor,
@@ -106,8 +127,7 @@ async fn count(
 ) -> Answer<Json<Count>> {
     let desk = Desk::of(&app)?;
     desk.check(&actor, act::READ)?;
-    let number = if query.activity_id.is_some() {
-        // At which element a token stopped only the state of its instance tells.
+    let number = if query.looks_inside() {
         find(&desk, &actor, &query, usize::MAX).await?.len() as u64
     } else {
         let number = count_incidents(desk.db.read(), &query.of_instances()).await?;
@@ -116,18 +136,37 @@ async fn count(
     Ok(Json(number.into()))
 }
 
+fn id_of(incident: &Incident) -> String {
+    format!("{}:{}", incident.instance, incident.token)
+}
+
+/// The interface knows two; what the server does itself is a job there.
+fn type_of(incident: &Incident) -> &'static str {
+    match incident.external_task {
+        Some(_) => "failedExternalTask",
+        None => "failedJob",
+    }
+}
+
 fn incident_body(incident: &Incident) -> Value {
+    let id = id_of(incident);
     json!({
-        "id": format!("{}:{}", incident.instance, incident.token),
         "processDefinitionId": incident.definition,
         "processInstanceId": incident.instance,
         "executionId": incident.instance,
         "activityId": incident.element,
         "failedActivityId": incident.element,
         "incidentTimestamp": incident.since.map(written),
-        "incidentType": "failedExternalTask",
+        "incidentType": type_of(incident),
         "incidentMessage": incident.text,
-        "configuration": null,
+        // What failed; jobs have no address of their own.
+        "configuration": incident.external_task,
+        // Called processes run within their instance, so each is its own cause.
+        "causeIncidentId": id,
+        "rootCauseIncidentId": id,
+        "id": id,
+        "jobDefinitionId": null,
+        "annotation": null,
         "tenantId": null,
     })
 }

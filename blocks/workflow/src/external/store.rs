@@ -1,5 +1,7 @@
 //! Queries on the table `workflow_external`.
 
+use std::collections::HashMap;
+
 use kernel::{Error, Result, clock::micros};
 use sea_orm::{
     ActiveValue::Set,
@@ -198,6 +200,31 @@ pub(crate) async fn close_failed(tx: &Tx, instance: &str, token: Option<u32>) ->
         .await
         .map_err(|e| fault("close external tasks", e))?;
     Ok(())
+}
+
+/// The tasks whose failure stopped these instances: their ids by instance and token.
+pub(crate) async fn failed<C: ConnectionTrait>(
+    db: &C,
+    instances: &[String],
+) -> Result<HashMap<(String, u32), String>> {
+    let mut found = HashMap::new();
+    for some in instances.chunks(ROWS) {
+        let rows: Vec<(String, i64, String)> = Entity::find()
+            .select_only()
+            .columns([Column::Instance, Column::Token, Column::Id])
+            .filter(Column::Instance.is_in(some))
+            .filter(Column::State.eq("failed"))
+            .into_tuple()
+            .all(db)
+            .await
+            .map_err(|e| fault("find failed external tasks", e))?;
+        let rows = rows.into_iter();
+        found.extend(rows.map(|(instance, token, id)| {
+            let token = u32::try_from(token).unwrap_or_default();
+            ((instance, token), id)
+        }));
+    }
+    Ok(found)
 }
 
 pub(crate) async fn list<C: ConnectionTrait>(

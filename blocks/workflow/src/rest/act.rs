@@ -15,6 +15,7 @@ use crate::{
     InstanceId, Intervention, TaskId,
     act::{self, Officer},
     core::{FrameKind, Input, Instance, Process, State},
+    external::store as external,
     intervene,
     model::Node,
     step::{self, read_state},
@@ -267,6 +268,9 @@ pub(crate) struct Incident {
     #[schema(example = "`payment`: the bank does not answer")]
     pub text: String,
     pub since: Option<DateTime<Utc>>,
+    /// The external task that its worker could not carry out; none where the server itself failed.
+    #[schema(example = "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a12")]
+    pub external_task: Option<String>,
 }
 
 /// Incidents of the instances on a page, the newest instance first.
@@ -283,6 +287,8 @@ pub(crate) async fn incidents(
         ..filter.clone()
     };
     let rows = tables::instances(db, &filter, page).await?;
+    let ids: Vec<_> = rows.items.iter().map(|row| row.id.clone()).collect();
+    let mut failed = external::failed(db, &ids).await?;
     let mut found = Vec::new();
     for row in &rows.items {
         let id: InstanceId = super::parse(&row.id, "process instance")?;
@@ -299,6 +305,7 @@ pub(crate) async fn incidents(
                 name: name_of(&process, &held.at),
                 text: text.to_owned(),
                 since: since.get(&*held.at).copied().map(from_micros),
+                external_task: failed.remove(&(row.id.clone(), token)),
             });
         }
     }

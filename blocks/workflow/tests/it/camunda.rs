@@ -182,7 +182,21 @@ async fn failures_become_incidents_and_new_tries(db: Db) {
         (&json!(0), &json!("down"))
     );
     let incidents = program.sees("/engine-rest/incident").await;
-    assert_eq!(incidents[0]["activityId"], json!("score"));
+    let incident = &incidents[0];
+    assert_eq!(
+        (
+            &incident["activityId"],
+            &incident["incidentType"],
+            &incident["configuration"],
+            &incident["incidentMessage"]
+        ),
+        (
+            &json!("score"),
+            &json!("failedExternalTask"),
+            &json!(id),
+            &json!("`score`: down")
+        )
+    );
     let retries = format!("/engine-rest/external-task/{id}/retries");
     let set = program.call("PUT", &retries, json!({"retries": 2})).await;
     assert_eq!(set.status, 204, "{}", set.text);
@@ -191,6 +205,64 @@ async fn failures_become_incidents_and_new_tries(db: Db) {
         .await;
     assert_eq!(again.as_array().unwrap().len(), 1);
     assert_eq!(program.sees("/engine-rest/incident").await, json!([]));
+}
+
+/// A task for workers beside one whose Java class runs nowhere.
+fn doubtful() -> String {
+    file(&format!(
+        r#"<process id="doubtful" isExecutable="true"><startEvent id="s"/><parallelGateway id="g"/>
+          <serviceTask id="score" camunda:type="external" camunda:topic="score"/>
+          <serviceTask id="archive" camunda:class="org.example.Archive"/>
+          <parallelGateway id="j"/><endEvent id="e"/>{}</process>"#,
+        flows("s>g>score>j>e; g>archive>j")
+    ))
+}
+
+#[store::db_test(migrations = migrations)]
+async fn an_incident_says_whose_failure_it_is(db: Db) {
+    let house = House::open(db).await;
+    let deployed = house
+        .program("administrator")
+        .await
+        .deploys(&doubtful())
+        .await;
+    assert_eq!(deployed.status, 200, "{}", deployed.text);
+    let program = house.program("integrator").await;
+    let path = "/engine-rest/process-definition/key/doubtful/start";
+    program.does(path, json!({})).await;
+    let fetch = json!({"workerId": "w", "maxTasks": 1, "topics": [{"topicName": "score"}]});
+    let path = "/engine-rest/external-task/fetchAndLock";
+    let fetched = program.does(path, fetch).await;
+    let id = fetched[0]["id"].as_str().unwrap().to_owned();
+    let failure = json!({"workerId": "w", "errorMessage": "down", "retries": 0});
+    let path = format!("/engine-rest/external-task/{id}/failure");
+    program.does(&path, failure).await;
+    let both = program.sees("/engine-rest/incident").await;
+    assert_eq!(both.as_array().unwrap().len(), 2, "{both}");
+    for (kind, activity, configuration) in [
+        ("failedExternalTask", "score", json!(id)),
+        ("failedJob", "archive", json!(null)),
+    ] {
+        let path = format!("/engine-rest/incident?incidentType={kind}");
+        let found = program.sees(&path).await;
+        assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+        let incident = &found[0];
+        assert_eq!(incident["incidentType"], json!(kind));
+        assert_eq!(incident["activityId"], json!(activity));
+        assert_eq!(incident["configuration"], configuration);
+        assert_eq!(incident["rootCauseIncidentId"], incident["id"]);
+        let counted = program
+            .sees(&format!("/engine-rest/incident/count?incidentType={kind}"))
+            .await;
+        assert_eq!(counted, json!({"count": 1}));
+        let id = incident["id"].as_str().unwrap();
+        let path = format!("/engine-rest/incident?incidentId={id}");
+        assert_eq!(program.sees(&path).await, found);
+    }
+    let listed = program.sees("/api/process/incidents").await;
+    let failed = listed["items"].as_array().unwrap().iter();
+    let failed: Vec<_> = failed.map(|one| &one["external_task"]).collect();
+    assert!(failed.contains(&&json!(id)) && failed.contains(&&json!(null)));
 }
 
 #[store::db_test(migrations = migrations)]
