@@ -1,10 +1,12 @@
 //! Service calls in the background (`tongban:async="true"`): a job carries the call out in a write
 //! of its own and tries again as the model says; then the process stops there as an incident.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use kernel::{Error, Fault, Result};
+use serde_json::{Map, Value};
 use store::{Db, Handler, Job, JobBody, JobFailure, Tx};
 
 use crate::{
@@ -12,9 +14,11 @@ use crate::{
     core::{Input, State},
     engine::{Call, Engine, Outcome},
     event,
+    expr::is_expression,
+    model::Node,
     react::RunCall,
     retry::Retries,
-    schema::call,
+    schema::{call, instance},
     step, store as tables,
 };
 
@@ -81,13 +85,7 @@ async fn waiting(tx: &Tx, engine: &Engine, id: CallId) -> Result<Option<(call::M
     let process = engine.process(&**tx, &instance.definition).await?;
     let ix = process.model.lookup(&row.element).ok_or_else(broken)?;
     let node = &process.model[ix];
-    let seen = state.visible(held.frame);
-    let mut vars = seen.clone();
-    for mapping in &node.inputs {
-        let expr = mapping.source.compiled.as_ref();
-        let value = expr.map_err(Clone::clone).and_then(|e| e.evaluate(&seen));
-        vars.insert(mapping.target.clone(), value.map_err(Fault::new)?);
-    }
+    let vars = seen(node, &state.visible(held.frame)).map_err(Fault::new)?;
     let attributes = step::filled(&node.attributes, &vars, tx.now()).map_err(Fault::new)?;
     let call = Call {
         id,
@@ -99,6 +97,18 @@ async fn waiting(tx: &Tx, engine: &Engine, id: CallId) -> Result<Option<(call::M
         attributes,
     };
     Ok(Some((row, call)))
+}
+
+/// What a call sees: the inputs of its task, and what is visible there.
+fn seen(node: &Node, visible: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut vars = visible.clone();
+    for mapping in &node.inputs {
+        let expr = mapping.source.compiled.as_ref();
+        let value = expr.map_err(Clone::clone);
+        let value = value.and_then(|expr| expr.evaluate(visible))?;
+        vars.insert(mapping.target.clone(), value);
+    }
+    Ok(vars)
 }
 
 async fn carry_out(tx: &Tx, engine: &Engine, id: CallId) -> Result<()> {
@@ -117,6 +127,33 @@ async fn carry_out(tx: &Tx, engine: &Engine, id: CallId) -> Result<()> {
     }
 }
 
+/// How often the model has the call tried. An expression is asked after each failure, as in other
+/// engines; the inner error says why it has no answer, and then nobody knows that there is to be
+/// another try. A text of which nothing can be made was let through when older files were
+/// deployed, and stands for the usual tries as it did then.
+fn retries(
+    node: &Node,
+    instance: &instance::Model,
+    row: &call::Model,
+    now: DateTime<Utc>,
+) -> Result<Result<Retries, String>> {
+    let Some(text) = node.attribute("retries") else {
+        return Ok(Ok(Retries::default()));
+    };
+    if !is_expression(text) {
+        return Ok(Ok(Retries::parse(text).unwrap_or_default()));
+    }
+    let state = step::read_state(instance)?;
+    let token = u32::try_from(row.token).unwrap_or_default();
+    let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
+    let one = BTreeMap::from([("retries".to_owned(), text.to_owned())]);
+    let filled = seen(node, &state.visible(frame)).and_then(|vars| step::filled(&one, &vars, now));
+    Ok(filled.and_then(|filled| {
+        let text = filled.get("retries").map_or("", String::as_str);
+        Retries::parse(text)
+    }))
+}
+
 async fn failed(tx: &Tx, engine: &Engine, body: &RunCall, reason: &str) -> Result<()> {
     let row = tables::get_call(tx, &body.call.to_string()).await?;
     if row.state != "waiting" {
@@ -128,20 +165,22 @@ async fn failed(tx: &Tx, engine: &Engine, body: &RunCall, reason: &str) -> Resul
         .map_err(|_| Fault::new("a call without an instance"))?;
     let about = tables::get_instance(&**tx, instance).await?;
     let process = engine.process(&**tx, &about.definition).await?;
-    let retries = process
-        .model
-        .lookup(&row.element)
-        .and_then(|ix| process.model[ix].attribute("retries"))
-        .and_then(|text| Retries::parse(text).ok())
-        .unwrap_or_default();
+    let node = process.model.lookup(&row.element);
+    let retries = match node.map(|ix| &process.model[ix]) {
+        Some(node) => retries(node, &about, &row, tx.now())?,
+        None => Ok(Retries::default()),
+    };
     let tries = body.tries + 1;
-    let again_at = retries.next(tries, tx.now());
+    let (again_at, reason) = match retries {
+        Ok(retries) => (retries.next(tries, tx.now()), reason.to_owned()),
+        Err(wrong) => (None, format!("{reason}; {wrong}")),
+    };
     let noted = event::CallFailed {
         instance,
         subject: about.subject.clone(),
         element: row.element.clone(),
         name: row.name.clone(),
-        reason: reason.to_owned(),
+        reason: reason.clone(),
         again_at,
     };
     tx.emit(&about.subject, "system", &noted)?;

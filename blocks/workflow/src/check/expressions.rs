@@ -151,10 +151,10 @@ const LITERALS: [Literal; 3] = [
     Literal {
         name: "retries",
         written: "retries",
-        is_read: is_for_workers,
+        is_read: |node| is_for_workers(node) || is_in_background(node),
         fits: |text| Retries::parse(text).is_ok(),
         wrong: "no number of tries",
-        remedy: "write `3` or `R3/PT10M`, or an expression",
+        remedy: "write `3`, `R3/PT10M` or `PT10M,PT1H`, or an expression",
     },
     Literal {
         name: "priority",
@@ -166,14 +166,22 @@ const LITERALS: [Literal; 3] = [
     },
 ];
 
+fn is_called(node: &Node) -> bool {
+    matches!(
+        node.kind,
+        Kind::Task(Task::Service | Task::Send { .. } | Task::Rule)
+    )
+}
+
 /// Whether workers outside carry the task out.
 fn is_for_workers(node: &Node) -> bool {
     let has = |name: &str| node.attribute(name).is_some();
-    let is_called = matches!(
-        node.kind,
-        Kind::Task(Task::Service | Task::Send { .. } | Task::Rule)
-    );
-    is_called && has("topic") && !has("call")
+    is_called(node) && has("topic") && !has("call")
+}
+
+/// Whether a job of the server carries the task out.
+fn is_in_background(node: &Node) -> bool {
+    is_called(node) && node.attribute("call").is_some() && node.attribute("async") == Some("true")
 }
 
 /// Whether an instance evaluates the attribute when it comes to the node.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{ZEEBE, text_of, zeebe};
 use crate::{
-    expr::{inside, is_template, quoted},
+    expr::{Expr, inside, is_expression, is_template, quoted},
     model::{ALL, Ignored, Mapping, Source, TONGBAN},
     tree::Element,
 };
@@ -238,16 +238,26 @@ fn engine(namespace: &str) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
+/// Whether a service, a worker or a decision carries the task out.
+fn is_called(element: &Element) -> bool {
+    matches!(
+        element.name.as_str(),
+        "serviceTask" | "sendTask" | "businessRuleTask"
+    )
+}
+
+/// Whether tries mean something at the element and are not an expression that nobody understands:
+/// without it the usual tries are made, so the file is not refused for it.
+fn are_tries(element: &Element, text: &str) -> bool {
+    is_called(element) && (!is_expression(text) || Expr::parse(text).is_ok())
+}
+
 fn attributes(
     element: &Element,
     id: &str,
     found: &mut BTreeMap<String, String>,
     ignored: &mut Vec<Ignored>,
 ) {
-    let is_called = matches!(
-        element.name.as_str(),
-        "serviceTask" | "sendTask" | "businessRuleTask"
-    );
     for attribute in &element.attributes {
         let Some(engine) = engine(&attribute.namespace) else {
             continue;
@@ -263,7 +273,7 @@ fn attributes(
             "topic" => "topic",
             "delegateExpression" => "call",
             "priority" | "taskPriority" => "priority",
-            "asyncBefore" | "async" if is_called => "async",
+            "asyncBefore" | "async" if is_called(element) => "async",
             // Says no more than the topic does.
             "type" if attribute.value.starts_with("external") => continue,
             // Jobs of one instance never run beside one another here; the others are taken over
@@ -322,7 +332,13 @@ fn extensions(
                 }
             }
         } else if child.name == "failedJobRetryTimeCycle" {
-            found.insert("retries".to_owned(), text_of(child));
+            let text = text_of(child);
+            if are_tries(element, &text) {
+                found.insert("retries".to_owned(), text);
+            } else {
+                let what = format!("<{engine}:{}>{text}", child.name);
+                ignored.push(without_effect(child.line, what));
+            }
         } else if child.name == "inputOutput" {
             note_scripts(child, engine, id, ignored);
         } else if !matches!(child.name.as_str(), "in" | "out") {

@@ -71,6 +71,33 @@ fn parts_of_mappings_without_effect_are_listed() {
 }
 
 #[test]
+fn tries_are_taken_over_as_far_as_they_are_understood() {
+    let tried = |element: &str, cycle: &str| {
+        read(&format!(
+            r#"<{element} id="t" camunda:asyncBefore="true" camunda:delegateExpression="${{fees}}"><extensionElements>
+            <camunda:failedJobRetryTimeCycle>{cycle}</camunda:failedJobRetryTimeCycle></extensionElements></{element}>"#
+        ))
+    };
+    for cycle in [
+        "R5/PT1M",
+        "PT10M,PT1H",
+        "${cycle}",
+        "R${often}/PT1M",
+        "#{a.b}",
+    ] {
+        let (ignored, attributes) = tried("serviceTask", cycle);
+        assert_eq!(ignored.len(), 0, "{cycle}: {ignored:?}");
+        assert_eq!(attributes["retries"], cycle);
+    }
+    for (element, cycle) in [("serviceTask", "${bean.cycle()}"), ("userTask", "R5/PT1M")] {
+        let (ignored, attributes) = tried(element, cycle);
+        let told = format!("<camunda:failedJobRetryTimeCycle>{cycle}");
+        assert!(ignored.contains(&told), "{ignored:?}");
+        assert!(!attributes.contains_key("retries"));
+    }
+}
+
+#[test]
 fn a_source_names_a_variable_whatever_its_characters() {
     let xml = file(&format!(
         r#"<process id="p" isExecutable="true"><startEvent id="s"/><callActivity id="c" calledElement="q"><extensionElements>

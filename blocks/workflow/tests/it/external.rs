@@ -562,6 +562,52 @@ async fn a_call_in_the_background_is_tried_again_after_its_pause(db: Db, clock: 
 }
 
 #[store::db_test(migrations = workflow::migrations)]
+async fn tries_in_the_background_may_be_calculated(db: Db, clock: Arc<ManualClock>) {
+    let calculated = background().replace("R3/PT10M", "R${often}/PT${sum}M");
+    let shop = Shop::open(db.clone(), calculated).await;
+    let moody = Arc::new(Moody {
+        refusals: usize::MAX,
+        calls: AtomicUsize::new(0),
+    });
+    shop.engine.register("fees", moody.clone());
+    let instance = shop.order(json!({"amount": 3, "often": 5})).await;
+    let worker = Worker::new(&workflow::jobs(&db, &shop.engine));
+    for tries in 1..=5 {
+        worker.run_due(&db).await.unwrap();
+        assert_eq!(moody.calls.load(Ordering::SeqCst), tries);
+        clock.advance(Duration::minutes(5));
+        worker.run_due(&db).await.unwrap();
+        assert_eq!(moody.calls.load(Ordering::SeqCst), tries);
+        clock.advance(Duration::minutes(1));
+    }
+    let (_, stopped, _) = shop.standing(instance).await;
+    assert!(stopped[0].contains("failed 5 times"), "{stopped:?}");
+}
+
+#[store::db_test(migrations = workflow::migrations)]
+async fn tries_that_are_no_number_are_told_at_the_first_failure(db: Db, clock: Arc<ManualClock>) {
+    let calculated = background().replace("R3/PT10M", "${often}");
+    let shop = Shop::open(db.clone(), calculated).await;
+    let moody = Arc::new(Moody {
+        refusals: 1,
+        calls: AtomicUsize::new(0),
+    });
+    shop.engine.register("fees", moody.clone());
+    let instance = shop.order(json!({"amount": 3, "often": "daily"})).await;
+    let worker = Worker::new(&workflow::jobs(&db, &shop.engine));
+    worker.run_due(&db).await.unwrap();
+    let (_, stopped, _) = shop.standing(instance).await;
+    assert!(
+        stopped[0].contains("failed 1 times") && stopped[0].contains("`daily` is no number"),
+        "{stopped:?}"
+    );
+    shop.retry(instance).await;
+    clock.advance(Duration::minutes(1));
+    worker.run_due(&db).await.unwrap();
+    assert_eq!(shop.standing(instance).await.0, "completed");
+}
+
+#[store::db_test(migrations = workflow::migrations)]
 async fn a_call_in_the_background_that_never_succeeds_is_an_incident(
     db: Db,
     clock: Arc<ManualClock>,

@@ -26,6 +26,11 @@ pub fn expressions() -> Vec<Case> {
             r#"<serviceTask id="t" camunda:type="external" camunda:topic="pay" {attributes}>{retries}</serviceTask>"#
         ))
     };
+    let background = |retries: &str| {
+        step(&format!(
+            r#"<serviceTask id="t" tongban:call="fees" tongban:async="true" tongban:retries="{retries}"/>"#
+        ))
+    };
     let rule = |decision: &str| {
         step(&format!(
             r#"<businessRuleTask id="t" camunda:decisionRef="{decision}"/>"#
@@ -70,6 +75,11 @@ pub fn expressions() -> Vec<Case> {
             worker_with(r#"camunda:taskPriority="7""#, ""),
         ),
         syntax(worker_with("", "often"), worker_with("", "R3/PT10M")),
+        syntax(
+            worker_with("", "PT10M,often"),
+            worker_with("", "PT10M,PT1H"),
+        ),
+        syntax(background("often"), background("${often}")),
         syntax(
             user(r##"camunda:assignee="#{bean.boss()}""##),
             user(r##"camunda:assignee="#{boss}""##),
