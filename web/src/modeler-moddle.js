@@ -1,5 +1,6 @@
 // Our attributes (https://tongban.dev/bpmn) as the BPMN library has to know them. Attributes that
-// are not listed, and those of other engines, are kept as they came.
+// are not listed, and those of other engines, are kept as they came. A test of
+// blocks/workflow/src/read/foreign.rs compares the list with what the server understands.
 
 export const NAMES = [
   "candidates", "org", "assignee", "officers", "form", "days", "hours", "outcomes", "suspends",

@@ -190,6 +190,7 @@ pub(crate) const OURS: &[&str] = &[
     "lane",
     "officers",
     "org",
+    "outcome",
     "outcomes",
     "priority",
     "reject",
@@ -203,6 +204,7 @@ pub(crate) const OURS: &[&str] = &[
     "topic",
     "urge",
     "users",
+    "veto",
     "workingDays",
     "worksWhileSuspended",
 ];
@@ -345,5 +347,55 @@ fn extensions(
             let what = format!("<{engine}:{}>", child.name);
             ignored.push(without_effect(child.line, what));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::OURS;
+
+    /// Attributes of a multiple activity, which stand at an element of their own.
+    const LOOP: &[&str] = &[
+        "collection",
+        "elementVariable",
+        "outputCollection",
+        "outputElement",
+    ];
+
+    /// Those that the modeler shows among “other attributes”, as authors write them.
+    const WITHOUT_FIELD: &[&str] = &[
+        "async",
+        "due",
+        "extend",
+        "grounds",
+        "lane",
+        "outcome",
+        "priority",
+        "reject",
+        "urge",
+        "users",
+        "worksWhileSuspended",
+    ];
+
+    /// An attribute that only one of the two knows would be lost in the modeler, or a property of
+    /// another engine that has its name would direct something here.
+    #[test]
+    fn the_modeler_knows_the_same_attributes() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../web/src/modeler-moddle.js"
+        );
+        let script = std::fs::read_to_string(path).unwrap();
+        let (_, list) = script.split_once("NAMES = [").unwrap();
+        let (list, _) = list.split_once(']').unwrap();
+        let modeler: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
+        let ours: BTreeSet<&str> = OURS.iter().chain(LOOP).copied().collect();
+        let without: BTreeSet<&str> = WITHOUT_FIELD.iter().copied().collect();
+        let expected: BTreeSet<&str> = ours.difference(&without).copied().collect();
+        assert_eq!(modeler, expected);
+        assert!(without.is_subset(&ours), "{without:?}");
+        assert!(OURS.is_sorted());
     }
 }

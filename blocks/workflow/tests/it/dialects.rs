@@ -32,13 +32,15 @@ fn a_property_with_a_name_of_ours_directs_nothing() {
     let (ignored, attributes) = read(
         r#"<userTask id="t"><extensionElements><camunda:properties>
         <camunda:property name="assignee" value="nobody"/><camunda:property name="days" value="x"/>
+        <camunda:property name="veto" value="chief"/>
         <camunda:property name="colour" value="red"/></camunda:properties></extensionElements></userTask>"#,
     );
     assert_eq!(
         ignored,
         [
             "<camunda:property name=\"assignee\">",
-            "<camunda:property name=\"days\">"
+            "<camunda:property name=\"days\">",
+            "<camunda:property name=\"veto\">"
         ]
     );
     assert_eq!(attributes.keys().collect::<Vec<_>>(), ["colour"]);
