@@ -602,6 +602,7 @@ workflow-filter-after = “after” takes the value of “next” in the answer 
 workflow-state-large = Variables and open work of one instance may take { $most } MB in all. Keep what is large as documents, and only their numbers in variables.
 workflow-query-unread = The parameters are not understood: { $reason }. The guide for integrators lists those that are.
 workflow-query-unsupported = The parameter “{ $name }” is not supported here. Leave it out.
+workflow-query-needs = Say of which process instance: give “{ $name }”.
 workflow-variable-removal = Variables are not removed here: { $names } stays, and nothing was changed. Set it to null instead.
 workflow-variable-inner = The task sees “{ $name }” of the sub-process, called process or single instance in which it stands; from outside only variables of the whole process are set. Complete the task with the new value.
 workflow-engine-unknown = No process engine available by the name “{ $name }”. Name the engine “default”, or leave “engine/{ $name }” out of the address.

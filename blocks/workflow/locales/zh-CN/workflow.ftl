@@ -602,6 +602,7 @@ workflow-filter-after = “after”要填上一页回答里的“next”，不�
 workflow-state-large = 一个流程实例的变量和待办合计不能超过 { $most } MB。请把大的内容存为文档，变量里只留它的编号。
 workflow-query-unread = 请求参数无法识别：{ $reason }。可用的参数见对接指南。
 workflow-query-unsupported = 这里不支持参数“{ $name }”。请去掉它。
+workflow-query-needs = 请写明是哪个流程实例：给出“{ $name }”。
 workflow-variable-removal = 这里不能删除变量：{ $names } 保留，未作任何更改。请改为将其设为空值（null）。
 workflow-variable-inner = 任务所见的“{ $name }”属于其所在的子流程、被调用流程或多实例中的一项，从外部只能设置整个流程的变量。请在办结任务时提交新值。
 workflow-engine-unknown = 没有名为“{ $name }”的流程引擎。请使用“default”，或从地址中去掉“engine/{ $name }”。

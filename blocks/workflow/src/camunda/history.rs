@@ -1,4 +1,8 @@
-//! What instances went through, running and ended ones.
+//! What was, of running and ended instances.
+
+mod activity;
+pub(super) mod task;
+mod variable;
 
 use axum::{
     Json,
@@ -6,7 +10,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use identity::Actor;
-use kernel::{Error, Result, clock::from_micros};
+use kernel::{Error, Result, Text, clock::from_micros};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -20,10 +24,9 @@ use super::{
     value::written,
 };
 use crate::{
-    InstanceId, Stay,
-    rest::{Body, Desk, act, business_key, parse, store::InstanceRow},
+    InstanceId,
+    rest::{Body, Desk, act, business_key, store::InstanceRow},
     schema::instance,
-    trail::trail_of,
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -31,7 +34,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, query))
         .routes(routes!(count, count_query))
         .routes(routes!(get))
-        .routes(routes!(activities))
+        .merge(activity::routes())
+        .merge(task::routes())
+        .merge(variable::routes())
 }
 
 /// Which instances are wanted; each parameter narrows further, but for the states, of which one
@@ -238,72 +243,19 @@ fn past(row: &InstanceRow) -> Value {
     })
 }
 
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct ActivityQuery {
-    /// Which instance; must be given.
-    process_instance_id: String,
-    activity_id: Option<String>,
-    activity_name: Option<String>,
-    /// As `userTask`.
-    activity_type: Option<String>,
-    finished: bool,
-    unfinished: bool,
-    first_result: Option<u32>,
-    max_results: Option<u32>,
-}
-
-impl ActivityQuery {
-    fn wants(&self, stay: &Stay) -> bool {
-        let is = |wanted: &Option<String>, word: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted == word)
-        };
-        let is_over = stay.left_at.is_some();
-        is(&self.activity_id, &stay.element)
-            && is(&self.activity_name, &stay.name)
-            && is(&self.activity_type, &stay.kind)
-            && (!self.finished || is_over)
-            && (!self.unfinished || !is_over)
-    }
-}
-
-/// What an instance went through.
-#[utoipa::path(get, path = "/history/activity-instance", tag = "camunda", params(ActivityQuery),
-    responses((status = 400, description = "a parameter that is not known; the message names it"), (status = 200, body = Vec<Object>, example = json!([{"activityId": "pay", "activityType": "serviceTask", "startTime": "2026-03-02T09:00:00.000+0000"}]))))]
-async fn activities(
-    State(app): State<App>,
-    actor: Actor,
-    Asked(query): Asked<ActivityQuery>,
-) -> Answer<Json<Vec<Value>>> {
-    let desk = Desk::of(&app)?;
-    desk.check(&actor, act::READ)?;
-    let id: InstanceId = parse(&query.process_instance_id, "process instance")?;
-    let trail = trail_of(&desk.db, &desk.engine, id).await?;
-    let page = Paging {
-        first_result: query.first_result,
-        max_results: query.max_results,
+/// The instance whose inside is asked for: what happened there stands in no table of its own.
+fn named(id: Option<&String>) -> Result<Option<InstanceId>> {
+    let Some(id) = id else {
+        let text = Text::new("workflow-query-needs").with("name", "processInstanceId");
+        return Err(Error::invalid("processInstanceId", text));
     };
-    let steps = trail.steps.iter().enumerate();
-    let wanted = page.of(steps.filter(|(_, stay)| query.wants(stay)));
-    let bodies = wanted.map(|(n, stay)| {
-        let span = stay
-            .left_at
-            .map(|to| (to - stay.entered_at).num_milliseconds());
-        json!({
-            "id": format!("{id}:{n}"),
-            "processInstanceId": id,
-            "executionId": id,
-            "processDefinitionId": trail.definition,
-            "activityId": stay.element,
-            "activityName": stay.name,
-            "activityType": stay.kind,
-            "startTime": written(stay.entered_at),
-            "endTime": stay.left_at.map(written),
-            "durationInMillis": span,
-            "canceled": false,
-            "tenantId": null,
-        })
-    });
-    Ok(Json(bodies.collect()))
+    Ok(id.parse().ok())
+}
+
+/// What is not there was not found, which is no mistake in a query.
+fn found<T: Default>(answer: Result<T>) -> Result<T> {
+    match answer {
+        Err(Error::NotFound { .. }) => Ok(T::default()),
+        answer => answer,
+    }
 }

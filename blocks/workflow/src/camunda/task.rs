@@ -176,7 +176,7 @@ async fn who(desk: &Desk, query: &TaskQuery) -> Result<Who> {
 }
 
 /// Identifier of the officer with that login name or identifier.
-async fn user_id(desk: &Desk, user: &str) -> Result<String> {
+pub(super) async fn user_id(desk: &Desk, user: &str) -> Result<String> {
     if let Ok(id) = user.parse::<UserId>() {
         return Ok(id.to_string());
     }
@@ -196,28 +196,38 @@ async fn login_of(desk: &Desk, assignee: &str) -> Result<String> {
     }
 }
 
+/// Login names of those who have or had these tasks, by their identifiers.
+pub(super) async fn logins(desk: &Desk, rows: &[task::Model]) -> Result<HashMap<String, String>> {
+    let mut logins = HashMap::new();
+    for assignee in rows.iter().filter_map(|row| row.assignee.as_deref()) {
+        if !logins.contains_key(assignee) {
+            logins.insert(assignee.to_owned(), login_of(desk, assignee).await?);
+        }
+    }
+    Ok(logins)
+}
+
 /// Tasks as this interface shows them.
 async fn bodies(desk: &Desk, rows: &[task::Model]) -> Result<Vec<Value>> {
     let ids = rows.iter().map(|row| row.id.clone()).collect();
     let suspended = store::suspended(&desk.db, ids).await?;
-    let mut logins: HashMap<&str, String> = HashMap::new();
-    let mut bodies = Vec::new();
-    for row in rows {
-        if let Some(assignee) = row.assignee.as_deref()
-            && !logins.contains_key(assignee)
-        {
-            logins.insert(assignee, login_of(desk, assignee).await?);
-        }
-        let assignee = row.assignee.as_deref().and_then(|id| logins.get(id));
+    let logins = logins(desk, rows).await?;
+    let bodies = rows.iter().map(|row| {
+        let assignee = row.assignee.as_ref().and_then(|id| logins.get(id));
         let is_suspended = suspended.contains(&row.id);
-        bodies.push(body_of(&Task::of(row)?, assignee, is_suspended));
-    }
-    Ok(bodies)
+        Ok(body_of(&Task::of(row)?, assignee, is_suspended))
+    });
+    bodies.collect()
+}
+
+/// As the model says it; 50 where it does not.
+pub(super) fn priority(task: &Task) -> i64 {
+    let priority = task.attributes.get("priority").and_then(Value::as_str);
+    priority.and_then(|text| text.parse().ok()).unwrap_or(50)
 }
 
 fn body_of(task: &Task, assignee: Option<&String>, is_suspended: bool) -> Value {
     let facts = &task.facts;
-    let priority = task.attributes.get("priority").and_then(Value::as_str);
     json!({
         "id": facts.task,
         "name": facts.name,
@@ -233,7 +243,7 @@ fn body_of(task: &Task, assignee: Option<&String>, is_suspended: bool) -> Value 
         "processDefinitionId": facts.definition,
         "taskDefinitionKey": facts.element,
         "formKey": Some(&facts.form).filter(|form| !form.is_empty()),
-        "priority": priority.and_then(|text| text.parse::<i64>().ok()).unwrap_or(50),
+        "priority": priority(task),
         "parentTaskId": null,
         "suspended": is_suspended,
         "tenantId": null,

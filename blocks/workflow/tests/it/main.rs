@@ -21,6 +21,8 @@ mod camunda;
 #[cfg(test)]
 mod camunda_engines;
 #[cfg(test)]
+mod camunda_history;
+#[cfg(test)]
 mod camunda_variables;
 #[cfg(test)]
 mod clocks;

@@ -51,7 +51,7 @@ async fn city(house: &House) -> Vec<String> {
 }
 
 /// How many a query finds; what counts them says the same.
-async fn number(program: &Program<'_>, path: &str) -> usize {
+pub async fn number(program: &Program<'_>, path: &str) -> usize {
     let found = program.sees(&format!("/engine-rest/{path}")).await;
     let found = found.as_array().unwrap().len();
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -64,7 +64,7 @@ async fn number(program: &Program<'_>, path: &str) -> usize {
 }
 
 /// One field of all that a query finds, in its order.
-fn all(found: &Value, field: &str) -> Vec<String> {
+pub fn all(found: &Value, field: &str) -> Vec<String> {
     let found = found.as_array().unwrap().iter();
     found
         .map(|one| one[field].as_str().unwrap_or_default().to_owned())

@@ -1,19 +1,19 @@
-//! Open tasks.
+//! Tasks, open ones and those of the history.
 
 use std::collections::HashSet;
 
 use kernel::Result;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::{Alias, Expr, ExprTrait, Query},
+    sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement},
 };
 use store::{Db, dialect, fault};
 
 use super::{Orders, is_at, is_between, is_of_keys, is_one, literal, part, subject, subjects};
 use crate::{
-    camunda::{search::Paging, task::TaskQuery},
+    camunda::{history::task::PastQuery, search::Paging, task::TaskQuery},
     schema::{
-        candidate,
+        candidate, instance,
         task::{Column, Entity, Model},
     },
     store::LIVE,
@@ -179,4 +179,116 @@ pub(in crate::camunda) async fn suspended(db: &Db, ids: Vec<String>) -> Result<H
         .await
         .map_err(|e| fault("look for suspended tasks", e))?;
     Ok(found.into_iter().collect())
+}
+
+// History
+
+/// Tasks that are to be done or are over, the newest first unless another order is asked for.
+pub(in crate::camunda) async fn history(
+    db: &Db,
+    query: &PastQuery,
+    assignee: Option<&String>,
+    order: &Orders<Column>,
+    page: Paging,
+) -> Result<Vec<Model>> {
+    let last = (Column::Id, Order::Desc);
+    let rows = part(past(db, query, assignee), order, last, page);
+    Ok(rows
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list tasks of the history", e))?)
+}
+
+/// How many tasks there are, to be done and over.
+pub(in crate::camunda) async fn count_history(
+    db: &Db,
+    query: &PastQuery,
+    assignee: Option<&String>,
+) -> Result<u64> {
+    super::count(db, past(db, query, assignee), Column::Id).await
+}
+
+fn past(db: &Db, query: &PastQuery, assignee: Option<&String>) -> Select<Entity> {
+    let key = query.process_instance_business_key.as_deref().map(subject);
+    let keys = subjects(query.process_instance_business_key_in.as_ref());
+    let like = query.process_instance_business_key_like.as_deref();
+    let of_process = Condition::all()
+        .add(is_one(
+            Column::Instance,
+            query.process_instance_id.as_ref(),
+            None,
+        ))
+        .add(is_one(Column::Subject, key.as_ref(), keys.as_ref()))
+        .add_option(like.map(|like| dialect::like(db.engine(), Column::Subject, &subject(like))))
+        .add(is_one(
+            Column::Definition,
+            query.process_definition_id.as_ref(),
+            None,
+        ))
+        .add(is_of_keys(
+            Column::Definition,
+            query.process_definition_key.as_ref(),
+            None,
+        ))
+        .add_option(
+            query
+                .process_finished
+                .then(|| Column::Instance.in_subquery(over())),
+        )
+        .add_option(
+            query
+                .process_unfinished
+                .then(|| Column::Instance.not_in_subquery(over())),
+        );
+    Entity::find()
+        .filter(of_process)
+        .filter(of_past_task(db, query, assignee))
+}
+
+fn of_past_task(db: &Db, query: &PastQuery, assignee: Option<&String>) -> Condition {
+    let name = query.task_name.as_ref().map(|name| literal(name));
+    let like = |pattern: &Option<String>| {
+        let pattern = pattern.as_deref();
+        pattern.map(|pattern| dialect::like(db.engine(), Column::Name, pattern))
+    };
+    Condition::all()
+        .add(is_one(Column::Id, query.task_id.as_ref(), None))
+        .add(is_one(
+            Column::Element,
+            query.task_definition_key.as_ref(),
+            query.task_definition_key_in.as_ref(),
+        ))
+        .add_option(like(&name))
+        .add_option(like(&query.task_name_like))
+        .add_option(assignee.map(|id| Column::Assignee.eq(id)))
+        .add_option(query.assigned.then(|| Column::Assignee.is_not_null()))
+        .add_option(query.unassigned.then(|| Column::Assignee.is_null()))
+        .add_option(query.finished.then(|| Column::DoneAt.is_not_null()))
+        .add_option(query.unfinished.then(|| Column::DoneAt.is_null()))
+        .add(is_at(Column::DueAt, query.task_due_date))
+        .add(is_between(
+            Column::DueAt,
+            query.task_due_date_after,
+            query.task_due_date_before,
+        ))
+        .add_option(query.without_task_due_date.then(|| Column::DueAt.is_null()))
+        .add(is_between(
+            Column::CreatedAt,
+            query.started_after,
+            query.started_before,
+        ))
+        .add(is_between(
+            Column::DoneAt,
+            query.finished_after,
+            query.finished_before,
+        ))
+}
+
+/// Ids of the instances that have ended.
+fn over() -> SelectStatement {
+    instance::Entity::find()
+        .select_only()
+        .column(instance::Column::Id)
+        .filter(instance::Column::EndedAt.is_not_null())
+        .into_query()
 }
