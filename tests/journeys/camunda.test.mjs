@@ -144,8 +144,11 @@ test("a failing task is tried again, becomes an incident, and is retried", async
   }, "an incident");
   assert.equal(tries, 2);
   assert.match(incident.incidentMessage, /the bank does not answer/);
+  assert.deepEqual([incident.incidentType, incident.activityId], ["failedExternalTask", "pay"]);
+  assert.deepEqual(await call(`/incident/count?processInstanceId=${id}`), { count: 1 });
   const [failed] = await call(`/external-task?processInstanceId=${id}`);
   assert.equal(failed.retries, 0);
+  assert.equal(incident.configuration, failed.id);
   await call(`/external-task/${failed.id}/retries`, { retries: 1 }, "PUT");
   await ended(id);
   assert.deepEqual(complaints, []);
@@ -215,4 +218,30 @@ test("two workers share the load and nothing is done twice", async (t) => {
   const names = new Set([...done.values()].flat());
   assert.deepEqual([...names].sort(), ["left", "right"]);
   for (const { complaints } of workers) assert.deepEqual(complaints, []);
+});
+
+test("a worker that names the engine works all the same", async (t) => {
+  const { client, complaints } = worker(t, "named", { baseUrl: `${rest}/engine/default` });
+  client.subscribe("named", async ({ task, taskService }) => taskService.complete(task));
+  const id = await start("named");
+  await ended(id);
+  assert.deepEqual(complaints, []);
+  const headers = { authorization: basic(), "accept-language": "en" };
+  const other = await fetch(`${rest}/engine/other/task/count`, { headers });
+  assert.equal(other.status, 400);
+  assert.match((await other.json()).message, /No process engine available/);
+});
+
+test("an operator's script counts, sets right and looks back", async () => {
+  const id = await start("unheard", { amount: 7 });
+  const here = `processInstanceId=${id}`;
+  assert.deepEqual(await call(`/external-task/count?${here}`), { count: 1 });
+  await call(`/process-instance/${id}/variables/amount`, { value: 9, type: "Integer" }, "PUT");
+  await call(`/process-instance/${id}/variables`, { modifications: { checked: { value: true } } });
+  assert.equal((await call(`/process-instance/${id}/variables/amount`)).value, 9);
+  await call(`/process-instance/${id}`, undefined, "DELETE");
+  const kept = await call(`/history/variable-instance?${here}&sortBy=variableName&sortOrder=asc`);
+  assert.deepEqual(kept.map(({ name, value }) => [name, value]), [["amount", 9], ["checked", true], ["topic", "unheard"]]);
+  assert.deepEqual(await call(`/history/task/count?${here}`), { count: 0 });
+  assert.deepEqual(await call("/signal", { name: "nobody waits" }), null);
 });
