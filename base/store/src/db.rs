@@ -1,7 +1,7 @@
 //! The two doors to a database: [`Db::read`] and [`Db::write`].
 //!
-//! A write means the same on both engines. On `PostgreSQL` it is one serializable transaction,
-//! repeated when the server says so. On SQLite one task owns the only writing connection and runs
+//! A write means the same on both engines, and goes on when its caller has gone away. On
+//! `PostgreSQL` it is one serializable transaction, repeated when the server says so. On SQLite one task owns the only writing connection and runs
 //! waiting writes one after another in one transaction (`writer.rs`).
 
 use std::{
@@ -14,6 +14,7 @@ use std::{
 use kernel::{Clock, Fault};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, TransactionTrait};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tracing::Instrument;
 
 use crate::{
     Tx,
@@ -242,7 +243,7 @@ impl Db {
         }
         let outcome = match &self.0.writer {
             Some(writer) => writer.write(body).await,
-            None => self.write_repeating(isolation, body).await,
+            None => self.write_apart(isolation, body).await,
         };
         outcome.map(|written| {
             let left = &written.left;
@@ -255,6 +256,25 @@ impl Db {
             }
             written.value
         })
+    }
+
+    /// Runs the write as a task of its own, so that it goes on whatever its caller does. One that
+    /// is looked after only now and then would keep its turn meanwhile, and one that waits for its
+    /// turn would keep all that come after it waiting.
+    async fn write_apart<T, F, Fut>(
+        &self,
+        isolation: Isolation,
+        body: F,
+    ) -> kernel::Result<Written<T>>
+    where
+        F: Fn(Tx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = kernel::Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let db = self.clone();
+        let writing = async move { db.write_repeating(isolation, body).await };
+        let outcome = tokio::spawn(writing.in_current_span()).await;
+        outcome.map_err(|e| Fault::caused_by("a write panicked", e))?
     }
 
     async fn write_repeating<T, F, Fut>(

@@ -5,7 +5,7 @@
 //! `SKIP LOCKED` on `PostgreSQL` and by the single writer on SQLite. A worker is woken by writes
 //! of its own process and looks once a second for those of others and for what has come due.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time};
+use std::{collections::HashMap, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time};
 
 use chrono::Duration;
 use futures::FutureExt;
@@ -223,20 +223,22 @@ fn given_up<'a>(job: &Job, outcome: &'a Result<(), JobFailure>) -> Option<&'a Fa
 /// Runs the handler, renewing the lease as long as it takes. A panic fails the job.
 async fn run_renewing(db: &Db, handler: &Arc<dyn Handler>, job: &Job) -> Result<(), JobFailure> {
     let running = AssertUnwindSafe(handler.run(job)).catch_unwind();
-    tokio::pin!(running);
+    tokio::select! {
+        outcome = running => {
+            outcome.unwrap_or_else(|_| Err(JobFailure::Fail(Fault::new("the job panicked"))))
+        }
+        never = renewing(db, job) => match never {},
+    }
+}
+
+/// Beside the handler and never instead of it: what the handler holds may be what this waits for.
+async fn renewing(db: &Db, job: &Job) -> Infallible {
     let third = time::Duration::from_secs(LEASE.num_seconds().unsigned_abs() / 3);
     loop {
-        tokio::select! {
-            outcome = &mut running => {
-                return outcome
-                    .unwrap_or_else(|_| Err(JobFailure::Fail(Fault::new("the job panicked"))));
-            }
-            () = tokio::time::sleep(third) => {
-                if let Err(error) = renew(db, job).await {
-                    let error = crate::fault::chain_of(&error);
-                    tracing::warn!(job = job.id, error, "cannot renew a lease");
-                }
-            }
+        tokio::time::sleep(third).await;
+        if let Err(error) = renew(db, job).await {
+            let error = crate::fault::chain_of(&error);
+            tracing::warn!(job = job.id, error, "cannot renew a lease");
         }
     }
 }
