@@ -20,7 +20,7 @@ use crate::{
     Tx,
     fault::{fault, is_conflict, is_key_taken},
     recent::Recent,
-    tx::Left,
+    tx::{Left, Then},
     writer::{self, Writer},
 };
 
@@ -246,6 +246,7 @@ impl Db {
             None => self.write_apart(isolation, body).await,
         };
         outcome.map(|written| {
+            written.then.into_iter().for_each(|then| then());
             let left = &written.left;
             let is_any_due = left.any_job || !left.jobs.is_empty();
             if left.events || is_any_due {
@@ -370,13 +371,13 @@ impl Db {
         let tx = Tx::new(transaction, Engine::Postgres, self.0.clock.now());
         let outcome = while_writing(body(tx.clone())).await;
         let outcome = tx.flush_after(outcome).await;
-        let left = tx.left();
+        let (left, then) = (tx.left(), tx.then());
         let transaction = tx
             .into_transaction()
             .map_err(|_| End::Before(outlived().into()))?;
         match outcome {
             Ok(value) => match transaction.commit().await {
-                Ok(()) => Ok(Written { value, left }),
+                Ok(()) => Ok(Written { value, left, then }),
                 Err(e) => Err(End::AtCommit(fault("commit", e))),
             },
             Err(error) => {
@@ -399,6 +400,7 @@ fn turns(settings: &Settings) -> u32 {
 pub(crate) struct Written<T> {
     pub(crate) value: T,
     pub(crate) left: Left,
+    pub(crate) then: Then,
 }
 
 /// How a transaction ended that did not take effect, or perhaps did.

@@ -24,7 +24,11 @@ struct Inner {
     pending: Mutex<Pending>,
     known: Mutex<Known>,
     late: Mutex<Vec<(TypeId, Box<dyn AnyLate>)>>,
+    then: Mutex<Then>,
 }
+
+/// What is done when a write is durable.
+pub(crate) type Then = Vec<Box<dyn FnOnce() + Send>>;
 
 /// Rows that a write gathers while it runs and writes together at its end: many lines of one table
 /// by one statement, and a row that changed several times once.
@@ -96,6 +100,7 @@ impl Tx {
             pending: Mutex::default(),
             known: Mutex::default(),
             late: Mutex::default(),
+            then: Mutex::default(),
         }))
     }
 
@@ -230,6 +235,18 @@ impl Tx {
         };
         event::insert(self, events).await?;
         job::insert(self, jobs).await
+    }
+
+    /// Does something in memory when the write is durable; never where it fails or is repeated, and
+    /// perhaps not where its caller has gone away.
+    pub fn when_written(&self, then: impl FnOnce() + Send + 'static) {
+        let mut all = self.0.then.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Box::new(then));
+    }
+
+    pub(crate) fn then(&self) -> Then {
+        let mut all = self.0.then.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *all)
     }
 
     /// Tells the workers to look, though this write enqueued nothing.

@@ -167,8 +167,8 @@ where
             let outcome = AssertUnwindSafe(body).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|_| Err(Fault::new("a write panicked").into()));
             let outcome = tx.flush_after(outcome).await;
-            let left = tx.left();
-            self.outcome = Some(outcome.map(|value| Written { value, left }));
+            let (left, then) = (tx.left(), tx.then());
+            self.outcome = Some(outcome.map(|value| Written { value, left, then }));
             match tx.into_transaction() {
                 Ok(transaction) => Some(transaction),
                 Err(tx) => {

@@ -124,6 +124,32 @@ async fn writes_go_on_whose_callers_do_not_look(db: Db) {
 }
 
 #[store::db_test]
+async fn what_follows_a_write_waits_until_it_is_durable(db: Db) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let write = |is_refused: bool| {
+        let count = count.clone();
+        db.write(move |tx| {
+            let count = count.clone();
+            async move {
+                let counted = count.clone();
+                tx.when_written(move || {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                });
+                assert_eq!(count.load(Ordering::SeqCst), 0);
+                if is_refused {
+                    return Err(Error::refused("test-no"));
+                }
+                Ok(())
+            }
+        })
+    };
+    write(true).await.unwrap_err();
+    assert_eq!(count.load(Ordering::SeqCst), 0);
+    write(false).await.unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[store::db_test]
 async fn one_refusal_among_many_writes_undoes_only_itself(db: Db) {
     let tasks: Vec<_> = (0..100)
         .map(|n| {
