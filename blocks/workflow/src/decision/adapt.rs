@@ -432,7 +432,12 @@ fn write(element: &Element, namespace: Option<&str>, out: &mut String) {
         let _ = write!(out, " xmlns=\"{}\"", escaped(namespace));
     }
     for attribute in &element.attributes {
-        let _ = write!(out, " {}=\"{}\"", attribute.name, escaped(&attribute.value));
+        let (name, value) = (&attribute.name, &attribute.value);
+        let value = match name.as_str() {
+            "id" | "href" => in_ascii(value),
+            _ => value.clone(),
+        };
+        let _ = write!(out, " {name}=\"{}\"", escaped(&value));
     }
     out.push('>');
     out.push_str(&escaped(&element.text));
@@ -440,6 +445,15 @@ fn write(element: &Element, namespace: Option<&str>, out: &mut String) {
         write(child, None, out);
     }
     let _ = write!(out, "</{name}>");
+}
+
+/// The library takes references for URIs; ids may have any letters.
+fn in_ascii(id: &str) -> String {
+    let of = |c: char| match c {
+        c if c.is_ascii() && c != ' ' => c.to_string(),
+        c => format!("_x{:x}_", u32::from(c)),
+    };
+    id.chars().map(of).collect()
 }
 
 fn escaped(text: &str) -> String {

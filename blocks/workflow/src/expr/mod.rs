@@ -26,7 +26,8 @@ pub(crate) use bounds::{defines_outside, is_heavy, is_too_deep};
 pub(crate) use value::quoted;
 pub use value::{from_feel, to_context, to_feel};
 use words::{
-    FUNCTIONS_OF_SEVERAL_WORDS, RENAMED, calls, calls_a_method, runs_of_words, variables, words,
+    FUNCTIONS_OF_SEVERAL_WORDS, RENAMED, calls, calls_a_method, compares_doubly, runs_of_words,
+    variables, words,
 };
 pub(crate) use words::{NOW, outer_names, plain_parts, renamed};
 
@@ -111,7 +112,7 @@ impl Expr {
             return Self::translated(&from_template(text)?);
         }
         let feel = text.strip_prefix('=').unwrap_or(text);
-        if calls_a_method(feel)
+        if (calls_a_method(feel) || compares_doubly(feel))
             && let Ok(translated) = crate::juel::to_feel(feel)
         {
             return Self::translated(&translated);

@@ -37,6 +37,23 @@ fn a_variable_may_be_called_like_a_function_or_a_keyword() {
 }
 
 #[test]
+fn types_are_known_and_double_equals_compares() {
+    let all = json!({"a": 1, "t": "x", "number": 5});
+    for text in [
+        "a == 1",
+        "t == \"x\"",
+        "t == 'x' and a == 1",
+        "a instance of number",
+        "t instance of string",
+        "(t instance of string) and a instance of number",
+        "number = 5",
+    ] {
+        check(text, &all, &json!(true));
+    }
+    check("a == 2", &all, &json!(false));
+}
+
+#[test]
 fn feel_is_evaluated_over_json() {
     check(
         "amount > 1000 and region = \"511602\"",

@@ -221,7 +221,22 @@ pub(super) fn words(text: &str) -> Vec<String> {
         }
     }
     words.extend(sometimes(text));
+    // As names of variables they would hide the types.
+    for after in text.split("instance of ").skip(1) {
+        let name: String = after
+            .trim_start()
+            .chars()
+            .take_while(|c| is_word(*c))
+            .collect();
+        words.retain(|word| *word != name);
+    }
     words
+}
+
+/// Whether it compares by `==`, which FEEL reads as being equal to a test.
+pub(super) fn compares_doubly(text: &str) -> bool {
+    let outside = text.split('"').step_by(2);
+    outside.into_iter().any(|part| part.contains("=="))
 }
 
 /// Runs of two to five words with one space between, outside of string literals.

@@ -49,6 +49,24 @@ fn a_literal_expression_uses_the_decision_that_it_requires() {
     );
 }
 
+/// Ids and names of any letters, required or only used.
+#[test]
+fn decisions_may_be_written_in_chinese() {
+    let xml = r##"<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" namespace="urn:x" name="菜单" id="d">
+  <inputData id="人数" name="人数"><variable name="人数" typeRef="number"/></inputData>
+  <decision id="菜" name="菜"><variable name="菜" typeRef="string"/>
+    <informationRequirement><requiredInput href="#人数"/></informationRequirement>
+    <decisionTable><input id="i1"><inputExpression typeRef="string"><text>季节</text></inputExpression></input>
+      <input id="i2"><inputExpression typeRef="number"><text>人数</text></inputExpression></input>
+      <output id="o1" typeRef="string"/>
+      <rule id="r1"><inputEntry><text>"秋"</text></inputEntry><inputEntry><text>&gt; 4</text></inputEntry><outputEntry><text>"火锅"</text></outputEntry></rule>
+    </decisionTable></decision>
+</definitions>"##;
+    let (code, said) = answer(xml, "菜", json!({"季节": "秋", "人数": 6}));
+    assert_eq!((code, &said["value"]), (0, &json!("火锅")), "{said}");
+}
+
 #[test]
 fn an_unknown_decision_lists_the_known_ones() {
     let (code, answer) = evaluate("Nothing", json!({}));
