@@ -423,7 +423,7 @@ impl Check<'_> {
         let (TimerSource::Date(given) | TimerSource::Duration(given) | TimerSource::Cycle(given)) =
             source
         else {
-            return;
+            return self.working_days(ix, node, source);
         };
         let head = self.model.process_of(ix);
         let (id, line) = (&node.id, node.line);
@@ -441,6 +441,20 @@ impl Check<'_> {
             let text = format!("`{}` has no value before the process begins", given.text);
             let remedy = "write the moment, the duration or the cycle itself";
             self.unless_drawn(head, "start-timer-unknown", id, line, &text, remedy);
+        }
+    }
+
+    fn working_days(&mut self, ix: NodeIx, node: &Node, source: &TimerSource) {
+        let TimerSource::WorkingDays(given) = source else {
+            return;
+        };
+        let written = given.text.trim();
+        let is_number = written.parse::<f64>().is_ok();
+        if is_number && written.parse::<u32>().is_err() {
+            let text = format!("`{written}` is no number of working days");
+            let remedy = "write a whole number, from 0 on";
+            let head = self.model.process_of(ix);
+            self.unless_drawn(head, "timer-wrong-kind", &node.id, node.line, &text, remedy);
         }
     }
 

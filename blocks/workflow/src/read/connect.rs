@@ -110,6 +110,13 @@ impl<'a> Reader<'a> {
             .host
             .filter(|_| event.definitions.iter().any(compensates))
         {
+            let other = self.model[host].undone_by.filter(|&other| other != handler);
+            if let Some(other) = other {
+                let node = &self.model[handler];
+                let (id, line) = (node.id.to_string(), node.line);
+                let text = format!("`{}` undoes the same activity", self.model[other].id);
+                return self.problem("compensation-several", &id, line, text);
+            }
             self.model
                 .node_mut(host, |node| node.undone_by = Some(handler));
         }

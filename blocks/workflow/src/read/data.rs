@@ -100,7 +100,17 @@ impl Reader<'_> {
             .filter_map(|assignment| {
                 let from = text_of(assignment.child("from")?);
                 let to = assignment.child("to").map(text_of).unwrap_or_default();
-                let is_name = !to.is_empty() && to.chars().all(|c| c.is_alphanumeric() || c == '_');
+                if let Some((name, path)) =
+                    to.split_once('.').filter(|_| to.split('.').all(is_name))
+                {
+                    let name = named(name).unwrap_or_else(|| name.to_owned());
+                    let source = Source::new(&put(&name, path, &from), line);
+                    return Some(Mapping {
+                        target: name,
+                        source,
+                    });
+                }
+                let is_name = is_name(&to);
                 let to = named(&to)
                     .or_else(|| Some(to).filter(|_| is_name))
                     .or(target.clone())?;
@@ -126,4 +136,19 @@ impl Reader<'_> {
         }
         moved
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// FEEL for what `whole` is when a part of it, at the end of the path, has a new value.
+fn put(whole: &str, path: &str, value: &str) -> String {
+    let (key, rest) = path.split_once('.').unwrap_or((path, ""));
+    let value = if rest.is_empty() {
+        format!("({value})")
+    } else {
+        put(&format!("{whole}.{key}"), rest, value)
+    };
+    format!("context put(if {whole} = null then {{}} else {whole}, \"{key}\", {value})")
 }

@@ -156,6 +156,9 @@ impl<'a> Reader<'a> {
             remedy: match rule {
                 "duplicate-id" => "give every element an id of its own",
                 "missing-id" => "give the element an id",
+                "compensation-several" => {
+                    "associate one activity with the event; let it be a sub-process for several steps"
+                }
                 _ => "correct the reference or add what it names",
             },
             is_error: true,

@@ -101,6 +101,12 @@ impl<'a> Reader<'a> {
                 found.insert(child.name.clone(), text_of(child));
             }
         }
+        let mut definitions = element.children.iter();
+        if let Some(key) = definitions.find_map(|child| child.get_in(TONGBAN, "correlation")) {
+            found
+                .entry("correlation".to_owned())
+                .or_insert(key.to_owned());
+        }
         let named = std::iter::once(element).chain(&element.children);
         let mut messages = named.filter_map(|named| self.keys.get(local(named.get("messageRef")?)));
         if let Some(key) = messages.next() {

@@ -7,6 +7,7 @@ pub fn events() -> Vec<Case> {
     let t = r#"<task id="t"/>"#;
     let two = |kind: &str, inner: &str| format!(r#"{t}<{kind} id="x">{inner}</{kind}>"#);
     let timer = "<timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition>";
+    let working = |days: &str| format!(r#"<timerEventDefinition tongban:workingDays="{days}"/>"#);
     let signal = r#"<signalEventDefinition signalRef="sg"/>"#;
     let message = r#"<messageEventDefinition messageRef="m"/>"#;
     let place = |kind: &str, bad: &str, good: &str, list: &str| {
@@ -162,6 +163,12 @@ pub fn events() -> Vec<Case> {
             "x",
             &between(&two("intermediateCatchEvent", &timed("2030-01-01T00:00:00Z")), on_way),
             &between(&two("intermediateCatchEvent", &timed("PT5M")), on_way),
+        ),
+        case(
+            "timer-wrong-kind",
+            "x",
+            &between(&two("intermediateCatchEvent", &working("-3")), on_way),
+            &between(&two("intermediateCatchEvent", &working("3")), on_way),
         ),
         case(
             "start-timer-unknown",
@@ -555,6 +562,18 @@ pub fn borders() -> Vec<Case> {
             process(&between(
                 &undo("", associated).replace(r#" isForCompensation="true""#, ""),
                 "s>t>u>e",
+            )),
+            undone.clone(),
+        ),
+        of_files(
+            "compensation-several",
+            "u",
+            process(&between(
+                &undo(
+                    r#"<task id="v" isForCompensation="true"/><association id="as2" sourceRef="b" targetRef="v"/>"#,
+                    associated,
+                ),
+                "s>t>e",
             )),
             undone.clone(),
         ),
