@@ -67,6 +67,18 @@ def durable(results: Results, instances: int = 10_000) -> None:
         report(results, "postgres", example("rate", url, str(instances), "16"), peer)
 
 
+def many(results: Results, tasks: int = 10_000) -> None:
+    """One instance with many tasks at once, completed one after the other."""
+    with tempfile.TemporaryDirectory(prefix="tongban-bench-") as folder:
+        few = example("many", f"sqlite://{folder}/few.db", str(tasks // 10))
+        all_of_them = example("many", f"sqlite://{folder}/many.db", str(tasks))
+    note = (
+        f"of {tasks}; {few['first_ms']:.1f} ms of {tasks // 10}; "
+        f"all of them in {all_of_them['all_s']:.0f} s"
+    )
+    results.add("many_task_ms", all_of_them["first_ms"], "ms", note=note)
+
+
 def report(results: Results, database: str, measured: dict, peer: float) -> None:
     rate = measured["instances_per_s"]
     note = f"{measured['instances']} instances by {measured['at_once']} clients"

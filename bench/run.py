@@ -175,7 +175,7 @@ def write_matters(path: pathlib.Path, rows: int) -> None:
 
 
 ALL = {"matters": matters, "start": start, "cases": cases, "certificates": certificate, "processes": processes,
-       "durable": durable.durable, "timers": durable.timers, "pages": pages, "join": lake.join,
+       "durable": durable.durable, "many": durable.many, "timers": durable.timers, "pages": pages, "join": lake.join,
        "exchange": exchange.rows_per_s, "linkage": linkage.link, "lookups": registries.lookups, "gateway": gateway.calls,
        "catalog": catalog.imported}
 

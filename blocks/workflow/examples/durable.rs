@@ -4,6 +4,8 @@
 //! begins and completes three-branch parallel approvals on an empty database, with the sealer at
 //! work beside them. `… -- fill URL [instances] [due soon]` puts waiting instances with three timers
 //! each into a migrated database; the timers of some are due half a minute later.
+//! `… -- many URL [tasks]` begins one instance with that many tasks at once on an empty database and
+//! completes one after the other.
 //! The result is one JSON line on standard output.
 
 use std::{
@@ -23,7 +25,7 @@ use kernel::{
 use serde_json::{Map, Value, json};
 use store::{Db, Settings, page::PageRequest};
 use tokio_util::sync::CancellationToken;
-use workflow::{Engine, Filter, Officer};
+use workflow::{Engine, Filter, InstanceId, Officer, Task};
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -43,7 +45,8 @@ async fn main() -> Result<(), Failed> {
     let said = match words.as_slice() {
         ["rate", url, ..] => rate(url, number(2, 5_000)?, number(3, 64)?).await?,
         ["fill", url, ..] => fill(url, number(2, 100_000)?, number(3, 300)?).await?,
-        _ => return Err("say `rate URL` or `fill URL`".into()),
+        ["many", url, ..] => many(url, number(2, 10_000)?).await?,
+        _ => return Err("say `rate URL`, `fill URL` or `many URL`".into()),
     };
     writeln!(std::io::stdout(), "{said}")?;
     Ok(())
@@ -55,6 +58,14 @@ async fn open(url: &str) -> Result<Db, Failed> {
         ..Settings::default()
     };
     Ok(Db::open(&settings, Arc::new(SystemClock)).await?)
+}
+
+async fn empty(url: &str) -> Result<Db, Failed> {
+    let db = open(url).await?;
+    let mut all = store::migrations();
+    all.extend(workflow::migrations());
+    store::migrate(&db, all).await?;
+    Ok(db)
 }
 
 async fn deploy(db: &Db, key: &'static str, body: String) -> Result<(), Failed> {
@@ -94,10 +105,7 @@ fn approval() -> String {
 /// Completes instances with this many clients at once; every client waits for the answer of one
 /// act before its next, as people do.
 async fn rate(url: &str, instances: usize, at_once: usize) -> Result<Value, Failed> {
-    let db = open(url).await?;
-    let mut all = store::migrations();
-    all.extend(workflow::migrations());
-    store::migrate(&db, all).await?;
+    let db = empty(url).await?;
     deploy(&db, "approval", approval()).await?;
     let engine = Arc::new(Engine::default());
     let stop = CancellationToken::new();
@@ -144,43 +152,92 @@ async fn client(
     next: Arc<AtomicUsize>,
     instances: usize,
 ) -> Result<Vec<Duration>, Failed> {
-    let officer = Officer {
-        id: "a".into(),
-        groups: vec![format!("examiner@{ORG}")],
-        trace: "user:a".into(),
-    };
     let mut times = Vec::new();
     while next.fetch_add(1, Ordering::Relaxed) < instances {
-        let shared = engine.clone();
-        let id = db
-            .write(move |tx| {
-                let engine = shared.clone();
-                async move {
-                    let vars = Map::from_iter([("org".to_owned(), json!(ORG))]);
-                    workflow::start(&tx, &engine, "approval", "case:1", vars).await
-                }
-            })
-            .await?;
+        let id = begin(&db, &engine, "approval").await?;
         let filter = Filter {
             instance: Some(id),
             ..Filter::default()
         };
         let tasks = workflow::tasks(&db, &filter, &PageRequest::default()).await?;
         for task in tasks.items {
-            let (shared, officer) = (engine.clone(), officer.clone());
-            let begun = Instant::now();
-            db.write(move |tx| {
-                let (engine, officer) = (shared.clone(), officer.clone());
-                let (id, version) = (task.facts.task, task.version);
-                async move {
-                    workflow::complete(&tx, &engine, id, &officer, Some(version), Map::new()).await
-                }
-            })
-            .await?;
-            times.push(begun.elapsed());
+            times.push(complete(&db, &engine, task).await?);
         }
     }
     Ok(times)
+}
+
+async fn begin(db: &Db, engine: &Arc<Engine>, key: &'static str) -> Result<InstanceId, Failed> {
+    let engine = engine.clone();
+    let id = db.write(move |tx| {
+        let engine = engine.clone();
+        async move {
+            let vars = Map::from_iter([("org".to_owned(), json!(ORG))]);
+            workflow::start(&tx, &engine, key, "case:1", vars).await
+        }
+    });
+    Ok(id.await?)
+}
+
+async fn complete(db: &Db, engine: &Arc<Engine>, task: Task) -> Result<Duration, Failed> {
+    let engine = engine.clone();
+    let officer = Officer {
+        id: "a".into(),
+        groups: vec![format!("examiner@{ORG}")],
+        trace: "user:a".into(),
+    };
+    let begun = Instant::now();
+    db.write(move |tx| {
+        let (engine, officer) = (engine.clone(), officer.clone());
+        let (id, version) = (task.facts.task, task.version);
+        async move {
+            workflow::complete(&tx, &engine, id, &officer, Some(version), Map::new()).await
+        }
+    })
+    .await?;
+    Ok(begun.elapsed())
+}
+
+/// Tasks whose completions are told apart: the first, when all are open, and the last.
+const SAMPLE: usize = 100;
+
+async fn many(url: &str, tasks: usize) -> Result<Value, Failed> {
+    let db = empty(url).await?;
+    let body = format!(
+        r#"<startEvent id="s"/><userTask id="t" tongban:candidates="examiner"><multiInstanceLoopCharacteristics><loopCardinality>{tasks}</loopCardinality></multiInstanceLoopCharacteristics></userTask><endEvent id="e"/>{}"#,
+        flows(&[("s", "t"), ("t", "e")])
+    );
+    deploy(&db, "many", body).await?;
+    let engine = Arc::new(Engine::default());
+    let id = begin(&db, &engine, "many").await?;
+    let filter = Filter {
+        instance: Some(id),
+        ..Filter::default()
+    };
+    let page = PageRequest {
+        limit: 500,
+        ..PageRequest::default()
+    };
+    let (mut times, begun) = (Vec::new(), Instant::now());
+    loop {
+        let open = workflow::tasks(&db, &filter, &page).await?.items;
+        if open.is_empty() {
+            break;
+        }
+        for task in open {
+            times.push(complete(&db, &engine, task).await?);
+        }
+    }
+    let mean = |some: &[Duration]| {
+        some.iter().sum::<Duration>().as_secs_f64() * 1000.0 / some.len().max(1) as f64
+    };
+    let (first, last) = (times.iter().take(SAMPLE), times.iter().rev().take(SAMPLE));
+    Ok(json!({
+        "tasks": times.len(),
+        "all_s": begun.elapsed().as_secs_f64(),
+        "first_ms": mean(&first.copied().collect::<Vec<_>>()),
+        "last_ms": mean(&last.copied().collect::<Vec<_>>()),
+    }))
 }
 
 /// A task with a reminder, an end and a last word on its border.

@@ -15,7 +15,7 @@ use crate::{
     engine::Engine,
     event,
     schema::task,
-    step,
+    state, step,
     store::{self as tables, Filter, Task},
     verb::{Acting, Cause, Completion, who, work},
 };
@@ -500,18 +500,7 @@ pub async fn cancel(
 
 /// Everything that stopped in an instance tries again.
 pub async fn retry(tx: &Tx, engine: &Engine, instance: InstanceId, by: &str) -> Result<()> {
-    let row = tables::get_instance(&**tx, instance).await?;
-    let stopped: Vec<u32> = step::read_state(&row)?
-        .incidents()
-        .map(|(token, ..)| token)
-        .collect();
-    if stopped.is_empty() {
-        return Err(Error::refused("workflow-no-incident"));
-    }
-    for token in stopped {
-        step::step(tx, engine, instance, Input::Retry { token }, by).await?;
-    }
-    Ok(())
+    step::retry_all(tx, engine, instance, || Cause::by(by)).await
 }
 
 /// An administrator takes a waiting task away and puts the process at another step of its scope.
@@ -557,5 +546,6 @@ pub async fn task_in(tx: &Tx, id: TaskId) -> Result<Task> {
 
 /// Variables of an instance's process.
 pub async fn variables(tx: &Tx, instance: InstanceId) -> Result<Map<String, Value>> {
-    Ok(step::read_state(&tables::get_instance(&**tx, instance).await?)?.variables())
+    let row = tables::get_instance(&**tx, instance).await?;
+    Ok(state::read(&**tx, &row).await?.variables())
 }

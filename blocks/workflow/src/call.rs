@@ -11,14 +11,14 @@ use store::{Db, Handler, Job, JobBody, JobFailure, Tx};
 
 use crate::{
     CallId, InstanceId,
-    core::{Input, State},
+    core::{Input, Instance, State},
     engine::{Call, Engine, Outcome},
     event,
     expr::is_expression,
     model::Node,
     react::RunCall,
     retry::Retries,
-    schema::{call, instance},
+    schema::call,
     step, store as tables,
 };
 
@@ -75,7 +75,7 @@ async fn waiting(tx: &Tx, engine: &Engine, id: CallId) -> Result<Option<(call::M
         Err(Error::NotFound { .. }) => return Ok(None),
         instance => instance?,
     };
-    let state = step::read_state(&instance)?;
+    let state = engine.state(&**tx, &instance).await?;
     let token = u32::try_from(row.token).unwrap_or_default();
     let held = state.tokens.get(&token);
     let Some(held) = held.filter(|held| held.state == State::Task && *held.at == *row.element)
@@ -133,7 +133,7 @@ async fn carry_out(tx: &Tx, engine: &Engine, id: CallId) -> Result<()> {
 /// deployed, and stands for the usual tries as it did then.
 fn retries(
     node: &Node,
-    instance: &instance::Model,
+    state: &Instance,
     row: &call::Model,
     now: DateTime<Utc>,
 ) -> Result<Result<Retries, String>> {
@@ -143,7 +143,6 @@ fn retries(
     if !is_expression(text) {
         return Ok(Ok(Retries::parse(text).unwrap_or_default()));
     }
-    let state = step::read_state(instance)?;
     let token = u32::try_from(row.token).unwrap_or_default();
     let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
     let one = BTreeMap::from([("retries".to_owned(), text.to_owned())]);
@@ -166,10 +165,13 @@ async fn failed(tx: &Tx, engine: &Engine, body: &RunCall, reason: &str) -> Resul
     let about = tables::get_instance(&**tx, instance).await?;
     let process = engine.process(&**tx, &about.definition).await?;
     let node = process.model.lookup(&row.element);
+    let state = engine.state(&**tx, &about).await?;
     let retries = match node.map(|ix| &process.model[ix]) {
-        Some(node) => retries(node, &about, &row, tx.now())?,
+        Some(node) => retries(node, &state, &row, tx.now())?,
         None => Ok(Retries::default()),
     };
+    // The step is to find it in nobody's hands.
+    drop(state);
     let tries = body.tries + 1;
     let (again_at, reason) = match retries {
         Ok(retries) => (retries.next(tries, tx.now()), reason.to_owned()),

@@ -13,9 +13,11 @@ use store::Tx;
 
 use crate::{
     CallId, InstanceId, TaskId,
-    core::Process,
+    core::{Instance, Process},
     deadline::{OfficeHours, hours::HoursByRegion},
     event::TaskFacts,
+    schema::instance,
+    state::{self, Memory},
     store as tables,
 };
 
@@ -105,6 +107,7 @@ pub struct Engine {
     reserved: RwLock<Vec<String>>,
     refresh: RwLock<Option<Arc<RefreshCalendars>>>,
     hours: RwLock<HoursByRegion>,
+    memory: Memory,
 }
 
 /// Parsed definitions kept; more than any city has in use at one time.
@@ -221,6 +224,22 @@ impl Engine {
             .clone();
         let calendars = calendars.ok_or_else(|| Error::refused("workflow-no-calendar"))?;
         calendars(region)
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// What an instance holds.
+    pub(crate) async fn state<C: sea_orm::ConnectionTrait>(
+        &self,
+        connection: &C,
+        row: &instance::Model,
+    ) -> Result<Arc<Instance>> {
+        match self.memory.recall(row) {
+            Some(instance) => Ok(instance),
+            None => Ok(Arc::new(state::read(connection, row).await?)),
+        }
     }
 
     /// The process of a definition, parsed once.

@@ -35,6 +35,7 @@ mod rest;
 mod retry;
 mod schema;
 pub mod simulate;
+mod state;
 pub mod stats;
 mod step;
 mod store;

@@ -28,6 +28,7 @@ const OF_INSTANCE: &[&str] = &[
     "workflow_copy",
     "workflow_suspension",
     "workflow_wait",
+    "workflow_state",
     "workflow_task",
 ];
 /// Tables whose rows belong to a task.

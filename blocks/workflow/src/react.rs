@@ -87,7 +87,7 @@ pub(crate) async fn fire(
         Err(Error::NotFound { .. }) => return Ok(()),
         row => row?,
     };
-    let instance = step::read_state(&row)?;
+    let instance = engine.state(&**tx, &row).await?;
     if instance.is_over() || !instance.timers.contains_key(&timer) {
         return Ok(());
     }

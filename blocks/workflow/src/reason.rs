@@ -27,6 +27,10 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     ("{count} instances are too many", "workflow-stop-many"),
     (
+        "more than 100000 runs of activities begin in one step",
+        "workflow-stop-many-runs",
+    ),
+    (
         "the number of instances is not given",
         "workflow-stop-no-count",
     ),

@@ -18,7 +18,7 @@ use serde_json::Map;
 
 use crate::{
     InstanceId,
-    core::{Input, Process, timer},
+    core::{Input, Process, start_by, timer},
     engine::Engine,
     expr::{At, Expr},
     model::{Definition, Model, Node, TimerSource},
@@ -197,7 +197,9 @@ async fn strike(tx: &Tx, engine: &Engine, stroke: &BeginByTime) -> Result<()> {
         by: "system",
         is_unattended: true,
     };
-    let at = Some(stroke.element.clone());
+    let process = engine.process(&**tx, &stroke.definition).await?;
+    let node = process.model.lookup(&stroke.element);
+    let at = node.map(|ix| start_by(&process.model[ix], stroke.nth));
     let vars = Map::new();
     step::begin_as(tx, engine, &new, Input::Start { at, vars }).await?;
     stroke.enqueue_next(tx, engine).await

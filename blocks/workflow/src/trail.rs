@@ -13,7 +13,6 @@ use crate::{
     engine::Engine,
     model::{Kind, Model},
     schema::trail,
-    step::read_state,
     store as tables,
 };
 
@@ -26,6 +25,9 @@ pub struct Stay {
     pub kind: String,
     pub entered_at: DateTime<Utc>,
     pub left_at: Option<DateTime<Utc>>,
+    /// Whether it was ended from outside: by an event that interrupts, an intervention, the end of
+    /// what is around it.
+    pub is_cancelled: bool,
     /// Who caused the step to be left, as events name actors.
     pub by: String,
     /// Why it stopped there; empty if it did not.
@@ -84,7 +86,7 @@ pub async fn trail(db: &Db, engine: &Engine, subject: &str) -> Result<Vec<Trail>
 pub async fn trail_of(db: &Db, engine: &Engine, id: InstanceId) -> Result<Trail> {
     let row = tables::get_instance(db.read(), id).await?;
     let process = engine.process(db.read(), &row.definition).await?;
-    let state = read_state(&row)?;
+    let state = engine.state(db.read(), &row).await?;
     let model = &process.model;
     let (steps, passed) = stays(model, tables::trail_of(db, &row.id).await?);
     let is_told = |id: &str| {
@@ -124,8 +126,9 @@ fn stays(model: &Model, lines: Vec<trail::Model>) -> (Vec<Stay>, Vec<String>) {
         let waiting = open.entry(line.element.clone()).or_default();
         let oldest = waiting.front().and_then(|&at| steps.get_mut(at));
         match (line.what.as_str(), oldest) {
-            ("left", Some(stay)) => {
+            (what @ ("left" | "cancelled"), Some(stay)) => {
                 stay.left_at = Some(from_micros(line.at));
+                stay.is_cancelled = what == "cancelled";
                 stay.by = line.by;
                 waiting.pop_front();
                 if !passed.contains(&line.element) {
@@ -142,6 +145,7 @@ fn stays(model: &Model, lines: Vec<trail::Model>) -> (Vec<Stay>, Vec<String>) {
                     element: line.element,
                     entered_at: from_micros(line.at),
                     left_at: None,
+                    is_cancelled: false,
                     by: line.by,
                     stopped: line.note,
                 });

@@ -394,7 +394,8 @@ async fn started(desk: &Desk, id: InstanceId, with_variables: bool) -> Result<Js
     let row = crate::store::get_instance(desk.db.read(), id).await?;
     let mut body = instance_body(&row.id, &row.definition, &row.subject, &row.status);
     if with_variables && let Some(object) = body.as_object_mut() {
-        let vars = crate::step::read_state(&row)?.variables();
+        let state = desk.engine.state(desk.db.read(), &row).await?;
+        let vars = state.variables();
         object.insert("variables".to_owned(), Value::Object(typed(&vars)));
     }
     Ok(Json(body))

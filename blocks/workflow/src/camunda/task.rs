@@ -405,6 +405,7 @@ async fn complete(
     }
     let task = engine_act::task(&desk.db, id).await?;
     let row = tables::get_instance(desk.db.read(), task.facts.instance).await?;
-    let vars = crate::step::read_state(&row)?.variables();
+    let state = desk.engine.state(desk.db.read(), &row).await?;
+    let vars = state.variables();
     Ok(Json(typed(&vars)).into_response())
 }

@@ -421,12 +421,12 @@ impl Run<'_> {
         let leaving = if let Err(text) = may_send {
             Err(text)
         } else if is_iteration {
-            self.iteration_output(held.frame, node)
-                .map(|output| (output, Map::new()))
+            self.iteration_result(held.frame, node)
+                .map(|result| (Some(result), Map::new()))
         } else {
             self.data_out(held.frame, node).map(|moved| (None, moved))
         };
-        let (output, moved) = match leaving {
+        let (result, moved) = match leaving {
             Ok(leaving) => leaving,
             Err(text) => return self.keep(token, Kept::Mapped, text),
         };
@@ -443,10 +443,9 @@ impl Run<'_> {
                 vars,
             });
         }
-        if is_iteration {
-            self.iteration_done(held.frame, node, output);
-        } else {
-            self.finish_activity(held.frame, node, held.back, moved);
+        match result {
+            Some(result) => self.iteration_done(held.frame, node, result),
+            None => self.finish_activity(held.frame, node, held.back, moved),
         }
     }
 

@@ -5,7 +5,7 @@
 //! after an activity, nothing begins any more. Without a condition one round is all.
 
 use super::{FrameKind, State, run::Run};
-use crate::model::{Id, Kind, NodeIx, ScopeIx, Source, Sub};
+use crate::model::{Id, Kind, Node, NodeIx, ScopeIx, Source, Sub};
 
 /// What a model says of an ad-hoc sub-process.
 struct AdHoc<'m> {
@@ -87,21 +87,32 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// After each activity of an ad-hoc sub-process: whether enough has been done.
-    pub(super) fn after_ad_hoc(&mut self, frame: u32) {
+    /// Whether enough has been done in an ad-hoc sub-process, now that something in it is left.
+    ///
+    /// # Errors
+    /// Says why nobody knows.
+    pub(super) fn is_ad_hoc_enough(&self, frame: u32, left: &Node) -> Result<bool, String> {
+        let Some(ad_hoc) = self.ad_hoc(frame).filter(|_| left.is_activity()) else {
+            return Ok(false);
+        };
+        // Once it was enough it stays enough, whatever becomes of the variables.
+        if self.is_enough_done(frame, ad_hoc.id) {
+            return Ok(true);
+        }
+        let until = ad_hoc.until;
+        until.map_or(Ok(false), |until| self.asked(until, frame, None))
+    }
+
+    /// Enough has been done in an ad-hoc sub-process.
+    pub(super) fn enough_done(&mut self, frame: u32) {
         let Some(ad_hoc) = self.ad_hoc(frame) else {
             return;
         };
-        // Once it was enough it stays enough, whatever becomes of the variables.
-        let is_enough = self.is_enough_done(frame, ad_hoc.id)
-            || ad_hoc.until.is_some_and(|until| self.holds(until, frame));
-        if is_enough {
-            self.end_ad_hoc(frame);
-            if ad_hoc.cancels_rest {
-                self.empty(frame, None);
-            } else {
-                self.begin_nothing_more(frame);
-            }
+        self.end_ad_hoc(frame);
+        if ad_hoc.cancels_rest {
+            self.empty(frame, None);
+        } else {
+            self.begin_nothing_more(frame);
         }
     }
 

@@ -185,7 +185,7 @@ impl Run<'_> {
             .map(|(id, _)| *id)
             .collect();
         for token in inside {
-            self.remove(token);
+            self.cancel(token);
             self.release(frame);
         }
         for (join, flow) in self.missing(frame, forward, &way, ends) {
@@ -271,7 +271,7 @@ impl Run<'_> {
         ends.extend(followed.back.last().and_then(|id| self.model.lookup(id)));
         self.add_live(frame);
         for token in own {
-            self.remove(token);
+            self.cancel(token);
             self.release(frame);
         }
         if followed.back.is_empty() {

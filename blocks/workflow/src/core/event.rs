@@ -249,7 +249,7 @@ impl Run<'_> {
                 let Some(held) = self.remove(token) else {
                     return;
                 };
-                self.left(&held.at, frame);
+                self.left_by(&held.at, frame, item.is_boundary());
                 self.entered(item, frame);
                 match received {
                     Ok(()) => self.leave(frame, event),
@@ -319,8 +319,7 @@ impl Run<'_> {
 
     /// A border event ends its activity and the token goes out through the event.
     pub(super) fn interrupt(&mut self, token: u32, event: NodeIx) {
-        if let Some(held) = self.remove(token) {
-            self.left(&held.at, held.frame);
+        if let Some(held) = self.cancel(token) {
             self.work.push_back(Work::Enter {
                 frame: held.frame,
                 node: event,

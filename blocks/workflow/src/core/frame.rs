@@ -191,7 +191,7 @@ impl Run<'_> {
             .map(|(id, _)| *id)
             .collect();
         for token in tokens {
-            self.remove(token);
+            self.cancel(token);
         }
         let is_inner = |id: u32, inner: &Frame| {
             inner.parent == Some(frame) && inner.kind == FrameKind::EventSub && Some(id) != keep
@@ -205,7 +205,11 @@ impl Run<'_> {
             .collect();
         for sub in subs {
             self.empty(sub, None);
+            let of = self.instance.frames.get(&sub).map(|inner| inner.of.clone());
             self.drop_frame(sub);
+            if let Some(of) = of {
+                self.left_by(&of, frame, true);
+            }
         }
         let enters = |work: &Work| matches!(work, Work::Enter { frame: at, .. } | Work::Jump { frame: at, .. } if *at == frame);
         self.work.retain(|work| !enters(work));

@@ -9,6 +9,8 @@ use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place, Source};
 
 /// What conditions at a complex gateway may ask: true when it fires, false when it is reset.
 const WAITING: &str = "waitingForStart";
+/// Tokens that wait, by the flow that brought them: 13.4.5 adds them up as `x1 + x2 + … >= 3`.
+const COUNTS: &str = "activationCounts";
 
 impl Run<'_> {
     /// A token leaves a gateway.
@@ -91,6 +93,7 @@ impl Run<'_> {
         for name in ["activationCount", "activatedCount"] {
             extra.insert(name.to_owned(), Value::from(first.len()));
         }
+        extra.insert(COUNTS.to_owned(), self.counts(frame, node));
         if self.holds_with(activation, frame, Some(&extra)) {
             let flows: Vec<Id> = first.iter().filter_map(|one| self.came_by(*one)).collect();
             if let Some(inner) = self.instance.frames.get_mut(&frame) {
@@ -99,6 +102,29 @@ impl Run<'_> {
             }
             self.pass(frame, node, &first);
         }
+    }
+
+    /// How many tokens rest at a join, by the flow that brought them.
+    fn counts(&mut self, frame: u32, node: NodeIx) -> Value {
+        let model = self.model;
+        let item = &model[node];
+        let flows = item.incoming.iter().map(|&flow| &model[flow].id);
+        let mut counts: BTreeMap<&Id, u32> = flows.map(|id| (id, 0)).collect();
+        for token in self.joining(frame) {
+            let held = self.instance.tokens.get(&token);
+            if let Some((State::Join(via), at)) = held.map(|held| (&held.state, &held.at))
+                && *at == item.id
+                && let Some(count) = counts.get_mut(via)
+            {
+                *count += 1;
+            }
+        }
+        let counts = counts.into_iter();
+        Value::Object(
+            counts
+                .map(|(id, count)| (id.to_string(), count.into()))
+                .collect(),
+        )
     }
 
     /// What a frame remembers: of complex gateways that fired, them and the flows that gave a token.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    FrameKind, Kept, Owner, State,
+    FrameKind, Kept, Owner, State, Timer,
     run::{Run, Work},
 };
 use crate::model::{Kind, NodeIx};
@@ -26,8 +26,8 @@ impl Run<'_> {
         let held = self.instance.tokens.remove(&token)?;
         let id = self.next();
         self.instance.tokens.insert(id, held);
-        let timers = self.instance.timers.values_mut();
-        for timer in timers.filter(|timer| timer.owner == Owner::Token(token)) {
+        let is_its = |timer: &Timer| timer.owner == Owner::Token(token);
+        for timer in self.instance.timers.pick_mut(is_its) {
             timer.owner = Owner::Token(id);
         }
         Some(id)
@@ -36,6 +36,7 @@ impl Run<'_> {
     /// A stopped activity does its work anew. Its task is a new one, its border events are not.
     fn begin_again(&mut self, token: u32, frame: u32, node: NodeIx) {
         if let Some(id) = self.renumber(token) {
+            self.left_by(&self.model[node].id, frame, true);
             self.entered(&self.model[node], frame);
             self.begin_work(id, frame, node);
         }

@@ -13,8 +13,10 @@ mod frame;
 mod gateway;
 mod import;
 mod kept;
+mod relocate;
 mod repeat;
 mod run;
+mod shelf;
 mod start;
 mod starved;
 mod throw;
@@ -25,6 +27,9 @@ mod vars;
 mod wait;
 
 pub use correlation::{Came, Fits, waiting_for_message};
+pub use shelf::Shelf;
+pub(crate) use start::{begins_by, start_by, waits_for_all};
+pub(crate) use wait::waits_in;
 pub use wait::{Heard, Wait, waits};
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -101,9 +106,9 @@ impl Process {
             status: Status::Created,
             reason: None,
             next: 1,
-            frames: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            timers: BTreeMap::new(),
+            frames: Shelf::default(),
+            tokens: Shelf::default(),
+            timers: Shelf::default(),
         }
     }
 }
@@ -118,11 +123,15 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     next: u32,
-    pub frames: BTreeMap<u32, Frame>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tokens: BTreeMap<u32, Token>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub timers: BTreeMap<u32, Timer>,
+    pub frames: Shelf<Frame>,
+    #[serde(default, skip_serializing_if = "is_bare")]
+    pub tokens: Shelf<Token>,
+    #[serde(default, skip_serializing_if = "is_bare")]
+    pub timers: Shelf<Timer>,
+}
+
+fn is_bare<T>(shelf: &Shelf<T>) -> bool {
+    shelf.is_empty()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -318,7 +327,9 @@ pub enum Owner {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// Begins, at the named start event or at the one that needs no trigger.
+    /// Begins, at the named start event or at the one that needs no trigger. One that takes several
+    /// things together is named with the number of the definition that came first, as `id#0`, and
+    /// waits for the others; named without, all have come.
     Start {
         at: Option<String>,
         vars: Map<String, Value>,
@@ -404,6 +415,8 @@ pub enum Effect {
     Left {
         element: Id,
         scope: Id,
+        /// Whether it was ended from outside, as what an event interrupts.
+        is_cancelled: bool,
     },
     /// A task waits to be carried out; `kind` is its name in the standard.
     Task {
@@ -523,6 +536,8 @@ pub enum Rejection {
     PlaceEnded(String),
     #[error("what followed `{0}` has moved on")]
     MovedOn(String),
+    #[error("something is on its way to the join `{0}`, which would wait for ever")]
+    StillComes(String),
 }
 
 /// Takes one step: an input, and everything that follows from it without waiting.
@@ -553,14 +568,22 @@ pub fn step(
     if instance.version > VERSION {
         return Err(Rejection::NewerVersion);
     }
+    // Whether a move fits shows when all that follows from it is done.
+    let before = matches!(input, Input::Move { .. }).then(|| instance.clone());
     let taken = std::mem::replace(instance, process.instance());
     let mut run = run::Run::new(process, taken, now);
-    let accepted = run.take(input);
+    let mut accepted = run.take(input);
     if accepted.is_ok() {
         run.settle();
+        if let Some(before) = &before {
+            accepted = run.leave_no_join_behind(before);
+        }
     }
     let (after, effects) = run.end();
-    *instance = after;
+    *instance = match before {
+        Some(before) if accepted.is_err() => before,
+        _ => after,
+    };
     accepted.map(|()| effects)
 }
 
@@ -584,6 +607,38 @@ pub(crate) fn arm(
 }
 
 impl Instance {
+    /// The instance without what it holds.
+    pub(crate) fn bare(&self) -> Self {
+        Self {
+            version: self.version,
+            process: self.process.clone(),
+            status: self.status,
+            reason: self.reason.clone(),
+            next: self.next,
+            frames: Shelf::default(),
+            tokens: Shelf::default(),
+            timers: Shelf::default(),
+        }
+    }
+
+    /// Numbers of everything that it holds.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        let frames = self.frames.keys().chain(self.tokens.keys());
+        frames.chain(self.timers.keys()).copied()
+    }
+
+    /// Numbers of what changed in it since it was read, or was last [settled](Self::settle).
+    pub(crate) fn touched(&self) -> impl Iterator<Item = u32> {
+        let frames = self.frames.touched().iter().chain(self.tokens.touched());
+        frames.chain(self.timers.touched()).copied()
+    }
+
+    pub(crate) fn settle(&mut self) {
+        self.frames.settle();
+        self.tokens.settle();
+        self.timers.settle();
+    }
+
     /// Variables of the process itself.
     pub fn variables(&self) -> Map<String, Value> {
         let root = self

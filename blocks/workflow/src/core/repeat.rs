@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     FrameKind, Multi, State,
     run::{Run, Work},
+    token::MAX_MOVES,
 };
 use crate::{
     expr::Lookup,
@@ -14,7 +15,15 @@ use crate::{
 };
 
 /// More instances than this are a mistake in the data.
-const MAX_INSTANCES: u64 = 100_000;
+const MAX_INSTANCES: u64 = 50_000;
+/// Several instances of what has several instances multiply.
+const MANY_RUNS: &str = "more than 100000 runs of activities begin in one step";
+
+/// What one of several instances leads to.
+pub(super) struct OneDone {
+    output: Option<Value>,
+    is_enough: bool,
+}
 
 impl Run<'_> {
     pub(super) fn begin_multi(
@@ -42,6 +51,9 @@ impl Run<'_> {
         let first = if multi.is_sequential { 1 } else { total };
         for _ in 0..first {
             self.iterate(token, frame, node);
+            if self.multi_mut(token).is_none() {
+                return;
+            }
         }
         if !multi.is_sequential
             && let Some(state) = self.multi_mut(token)
@@ -107,6 +119,10 @@ impl Run<'_> {
 
     /// Starts the next iteration.
     fn iterate(&mut self, token: u32, frame: u32, node: NodeIx) {
+        self.moves += 1;
+        if self.moves > MAX_MOVES {
+            return self.stop(token, MANY_RUNS.to_owned());
+        }
         let Some(state) = self.multi_mut(token) else {
             return;
         };
@@ -145,12 +161,19 @@ impl Run<'_> {
         self.run_body(one, inner, node, Some(index));
     }
 
+    /// What one instance leads to.
+    ///
+    /// # Errors
+    /// Says what has no value, or cannot be known.
+    pub(super) fn iteration_result(&self, inner: u32, node: NodeIx) -> Result<OneDone, String> {
+        Ok(OneDone {
+            output: self.iteration_output(inner, node)?,
+            is_enough: self.is_enough(inner, node)?,
+        })
+    }
+
     /// What one instance gives to the list of all.
-    pub(super) fn iteration_output(
-        &self,
-        inner: u32,
-        node: NodeIx,
-    ) -> Result<Option<Value>, String> {
+    fn iteration_output(&self, inner: u32, node: NodeIx) -> Result<Option<Value>, String> {
         let Some(Repeat::Multi(MultiInstance {
             output_item: Some(item),
             ..
@@ -163,7 +186,7 @@ impl Run<'_> {
         value.map(Some).map_err(wrong)
     }
 
-    pub(super) fn iteration_done(&mut self, inner: u32, node: NodeIx, output: Option<Value>) {
+    pub(super) fn iteration_done(&mut self, inner: u32, node: NodeIx, result: OneDone) {
         let Some(frame) = self.instance.frames.get(&inner) else {
             return;
         };
@@ -176,7 +199,6 @@ impl Run<'_> {
             .and_then(Value::as_u64)
             .and_then(|i| u32::try_from(i).ok());
         let model = self.model;
-        let is_enough = self.is_enough(token, inner, node);
         self.remember(inner, node);
         self.hand_undo_on(inner, outside);
         self.drop_frame(inner);
@@ -184,7 +206,7 @@ impl Run<'_> {
             return;
         };
         state.done += 1;
-        if let (Some(index), Some(value)) = (index, output) {
+        if let (Some(index), Some(value)) = (index, result.output) {
             state.outputs.insert(index, value);
         }
         let (started, done, total) = (state.started, state.done, state.total);
@@ -194,7 +216,7 @@ impl Run<'_> {
         }
         let total = total.unwrap_or(started);
         let goes_on = match &model[node].repeat {
-            Some(Repeat::Multi(_)) if is_enough || done >= total => {
+            Some(Repeat::Multi(_)) if result.is_enough || done >= total => {
                 if done < started {
                     self.remove_frames_of(token);
                 }
@@ -230,20 +252,19 @@ impl Run<'_> {
     }
 
     /// Whether enough instances are done with this one, whose variables the condition sees.
-    fn is_enough(&self, token: u32, inner: u32, node: NodeIx) -> bool {
-        let (Some(Repeat::Multi(multi)), Some(State::Multi(state))) = (
-            &self.model[node].repeat,
-            self.instance.tokens.get(&token).map(|held| &held.state),
-        ) else {
-            return false;
+    fn is_enough(&self, inner: u32, node: NodeIx) -> Result<bool, String> {
+        let owner = self.instance.frames.get(&inner).and_then(|one| one.owner);
+        let held = owner.and_then(|token| self.instance.tokens.get(&token));
+        let (Some(Repeat::Multi(multi)), Some(State::Multi(state))) =
+            (&self.model[node].repeat, held.map(|held| &held.state))
+        else {
+            return Ok(false);
         };
         let total = state.total.unwrap_or(state.started);
         let mut extra = counters(total, state.started, state.done + 1);
         extra.remove("loopCounter");
-        multi
-            .until
-            .as_ref()
-            .is_some_and(|until| self.holds_with(until, inner, Some(&extra)))
+        let until = multi.until.as_ref();
+        until.map_or(Ok(false), |until| self.asked(until, inner, Some(&extra)))
     }
 
     /// Throws what the model wants thrown when an instance is done; it may interrupt the rest.

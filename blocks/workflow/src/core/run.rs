@@ -367,34 +367,8 @@ impl<'a> Run<'a> {
             self.arm_again(token, frame, node);
             return Ok(());
         }
-        self.instance.tokens.remove(&token);
+        self.cancel(token);
         self.jump(frame, node, back);
-        Ok(())
-    }
-
-    fn relocate(&mut self, token: u32, to: &str) -> Result<(), Rejection> {
-        let frame = self
-            .instance
-            .tokens
-            .get(&token)
-            .ok_or(Rejection::NoSuchTask(token))?
-            .frame;
-        let scope = self.scope_of(frame);
-        let node = self
-            .model
-            .lookup(to)
-            .filter(|&ix| Some(self.model[ix].scope) == scope);
-        let node = node.ok_or_else(|| Rejection::NoSuchPlace(to.to_owned()))?;
-        // An iteration belongs to one activity; the whole activity moves then.
-        let (token, frame) = self.outermost(token, frame);
-        if let Some(held) = self.remove(token) {
-            self.left(&held.at, frame);
-        }
-        self.work.push_back(Work::Enter {
-            frame,
-            node,
-            via: None,
-        });
         Ok(())
     }
 

@@ -2,8 +2,37 @@
 
 use serde_json::{Map, Value};
 
-use super::{FrameKind, Kept, Rejection, Status, run::Run};
-use crate::model::{Gateway, Kind, NodeIx, ScopeIx};
+use super::{FrameKind, Heard, Kept, Owner, Rejection, State, Status, run::Run, wait::mark};
+use crate::model::{Definition, Gateway, Kind, Node, NodeIx, ScopeIx, Task};
+
+/// How [`Input::Start`](super::Input::Start) names a start event by one of its definitions.
+pub(crate) fn start_by(node: &Node, nth: usize) -> String {
+    if waits_for_all(node) {
+        mark(node, nth).to_string()
+    } else {
+        node.id.to_string()
+    }
+}
+
+/// Whether a start event takes several things together, in any order.
+pub(crate) fn waits_for_all(node: &Node) -> bool {
+    let event = node.event().filter(|event| event.is_parallel_multiple);
+    event.is_some() && node.is_start() && node.definitions().len() > 1
+}
+
+/// The number of the definition by which the element begins, if it does by what is heard.
+pub(crate) fn begins_by(node: &Node, heard: Heard, name: &str) -> Option<usize> {
+    if let Kind::Task(Task::Receive { message, .. }) = &node.kind {
+        let is_it = heard == Heard::Message && message.as_deref() == Some(name);
+        return is_it.then_some(0);
+    }
+    let mut definitions = node.definitions().iter();
+    definitions.position(|definition| match definition {
+        Definition::Message { name: own, .. } => heard == Heard::Message && own == name,
+        Definition::Signal { name: own } => heard == Heard::Signal && own == name,
+        _ => false,
+    })
+}
 
 impl Run<'_> {
     pub(super) fn start(
@@ -20,6 +49,10 @@ impl Run<'_> {
             .process(id)
             .ok_or_else(|| Rejection::UnknownProcess(id.to_string()))?;
         let scope = head.root;
+        let (at, came) = match at.and_then(|at| at.split_once('#')) {
+            Some((id, nth)) => (Some(id), nth.parse().ok()),
+            None => (at, None),
+        };
         let nodes = match at {
             Some(at) => vec![self.start_named(at, scope)?],
             None => self.default_starts(scope)?,
@@ -44,11 +77,27 @@ impl Run<'_> {
                     self.entered(&self.model[node], root);
                     self.leave(root, node);
                 }
+                Ok(()) if let Some(came) = came => self.wait_for_others(root, node, came),
                 Ok(()) => self.send(root, node, None),
                 Err(text) => self.stop_at_event(root, node, Kept::Given(vars.clone()), text),
             }
         }
         Ok(())
+    }
+
+    /// One of the things that a start event takes together has come; the instance waits for the
+    /// others (BPMN 2.0.2, 10.5.2).
+    fn wait_for_others(&mut self, root: u32, node: NodeIx, came: usize) {
+        let item = &self.model[node];
+        self.add_live(root);
+        self.entered(item, root);
+        let token = self.rest(root, node, State::Catch);
+        if let Some(held) = self.instance.tokens.get_mut(&token) {
+            held.holding.push(mark(item, came));
+        }
+        if let Err(text) = self.arm_but(Owner::Token(token), root, node, Some(came)) {
+            self.stop_silently(token, text);
+        }
     }
 
     /// A receive task or an event after a gateway that begins the process.

@@ -148,10 +148,11 @@ impl Run<'_> {
                 self.release(frame);
                 self.fire(owner, event, 0, vars);
             }
-            None => self.finish(
-                Status::Failed,
-                Some(format!("the error `{code}` is not caught anywhere")),
-            ),
+            None => {
+                self.left(&item.id, frame);
+                let reason = format!("the error `{code}` is not caught anywhere");
+                self.finish(Status::Failed, Some(reason));
+            }
         }
     }
 

@@ -3,17 +3,40 @@
 use std::collections::HashMap;
 
 use super::{
-    Effect, Kept, Owner, State, Token,
+    Effect, FrameKind, Instance, Kept, Owner, State, Token,
     run::{Run, Work},
+    undo::waits_for_undoing,
 };
-use crate::model::{FlowIx, Gateway, Id, Kind, Node, NodeIx, Place};
+use crate::model::{FlowIx, Gateway, Id, Kind, Model, Node, NodeIx, Place};
 
 /// Moves of one step. A model that needs more between two waits runs in a circle.
-const MAX_MOVES: u32 = 100_000;
+pub(super) const MAX_MOVES: u32 = 100_000;
 /// Why a token does not get on; [`crate::reason`] knows the sentence.
 pub(super) const NO_WAY: &str = "no condition of an outgoing flow is true, and none is the default";
 /// Tokens in one scope: each step looks through them, and more come of a circle that splits.
 const MAX_TOKENS: u32 = 2_000;
+
+impl Instance {
+    /// Whether the token has entered the element at which it is, and not left it.
+    pub(crate) fn has_entered(&self, model: &Model, held: &Token) -> bool {
+        match &held.state {
+            State::Join(_) => false,
+            // What need not wait for the undoing has gone on.
+            State::Undoing(steps) if !steps.is_empty() => {
+                let node = model.lookup(&held.at);
+                node.is_some_and(|node| waits_for_undoing(&model[node]))
+            }
+            // The activity as a whole was entered, not each run of it.
+            _ => !self.is_run_of(held.frame, &held.at),
+        }
+    }
+
+    /// Whether the frame is one run of an activity that repeats.
+    pub(super) fn is_run_of(&self, frame: u32, activity: &Id) -> bool {
+        let inner = self.frames.get(&frame);
+        inner.is_some_and(|inner| inner.kind == FrameKind::Iteration && inner.of == *activity)
+    }
+}
 
 impl Run<'_> {
     /// Puts a token under way to a node.
@@ -64,7 +87,19 @@ impl Run<'_> {
         id
     }
 
-    /// Takes a token away with all that runs below it, as cancelling does.
+    /// Takes a token away with all that runs below it, and its stay at the element ends by that.
+    pub(super) fn cancel(&mut self, token: u32) -> Option<Token> {
+        let held = self.instance.tokens.get(&token)?;
+        let has_entered = self.instance.has_entered(self.model, held);
+        let held = self.remove(token)?;
+        if has_entered {
+            self.left_by(&held.at, held.frame, true);
+        }
+        Some(held)
+    }
+
+    /// Takes a token away with all that runs below it. Whoever does so says what becomes of its
+    /// stay at the element.
     pub(super) fn remove(&mut self, token: u32) -> Option<Token> {
         let held = self.instance.tokens.remove(&token)?;
         self.drop_timers(Owner::Token(token));
@@ -115,10 +150,15 @@ impl Run<'_> {
     }
 
     pub(super) fn left(&mut self, element: &Id, frame: u32) {
+        self.left_by(element, frame, false);
+    }
+
+    pub(super) fn left_by(&mut self, element: &Id, frame: u32, is_cancelled: bool) {
         let scope = self.scope_name(frame);
         self.effects.push(Effect::Left {
             element: element.clone(),
             scope,
+            is_cancelled,
         });
     }
 
@@ -136,6 +176,7 @@ impl Run<'_> {
             .get(&frame)
             .is_some_and(|inner| inner.live > MAX_TOKENS);
         if self.moves > MAX_MOVES || is_full {
+            self.entered(&self.model[node], frame);
             let token = self.rest(frame, node, State::Task);
             let text = if is_full {
                 "more than 2000 tokens are under way in one scope"
@@ -161,7 +202,9 @@ impl Run<'_> {
                 if item.quantity.0 > 1 && !self.enough(frame, node, via) {
                     return;
                 }
-                self.entered(item, frame);
+                if !self.instance.is_run_of(frame, &item.id) {
+                    self.entered(item, frame);
+                }
                 self.begin(frame, node);
             }
         }
@@ -221,8 +264,11 @@ impl Run<'_> {
     pub(super) fn leave(&mut self, frame: u32, node: NodeIx) {
         let model = self.model;
         let item = &model[node];
-        let ways = match self.ways_out(frame, item) {
-            Ok(ways) => ways,
+        let known = self
+            .ways_out(frame, item)
+            .and_then(|ways| Ok((ways, self.is_ad_hoc_enough(frame, item)?)));
+        let (ways, is_enough) = match known {
+            Ok(known) => known,
             Err(reason) => {
                 let token = self.rest(frame, node, State::Task);
                 if let Some(held) = self.instance.tokens.get_mut(&token) {
@@ -237,8 +283,8 @@ impl Run<'_> {
                 self.send(frame, model[way].to, Some(way));
             }
         }
-        if item.is_activity() {
-            self.after_ad_hoc(frame);
+        if is_enough {
+            self.enough_done(frame);
         }
         self.release(frame);
         // What goes on after it may end the scope, and must find it counted out.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Effect, FrameKind, State, Token, Undo, run::Run};
+use super::{Effect, FrameKind, Owner, State, Token, Undo, run::Run};
 use crate::model::{Definition, Id, Kind, Node, NodeIx, Place, Sub};
 
 impl Run<'_> {
@@ -45,9 +45,14 @@ impl Run<'_> {
         }
     }
 
-    /// The event sub-process inside of a sub-process that undoes it.
+    /// The event sub-process inside of a sub-process or called process that undoes it.
     fn undoing_event_sub(&self, node: NodeIx) -> Option<NodeIx> {
-        let body = self.model[node].body?;
+        let body = match &self.model[node].kind {
+            Kind::Call {
+                called: Some(called),
+            } => self.model.process(called)?.root,
+            _ => self.model[node].body?,
+        };
         let mut subs = self.model[body].event_subs.iter().copied();
         subs.find(|&sub| self.starts_by_compensation(sub))
     }
@@ -99,7 +104,7 @@ impl Run<'_> {
         }
         let mut steps = Vec::new();
         flatten(held, &Map::new(), &mut steps);
-        if !waits(item) {
+        if !waits_for_undoing(item) {
             self.add_live(frame);
             self.leave(frame, node);
         }
@@ -238,7 +243,7 @@ impl Run<'_> {
         let cancel = |d: &Definition| matches!(d, Definition::Cancel);
         if item.place() == Some(Place::End) && item.definitions().iter().any(cancel) {
             self.cancelled(frame, node);
-        } else if waits(item) {
+        } else if waits_for_undoing(item) {
             self.end_throw(frame, node);
         } else {
             self.release(frame);
@@ -258,11 +263,33 @@ impl Run<'_> {
         }
         undo.append(&mut self.completed_in(frame, frame));
         self.empty(frame, None);
+        self.drop_timers(Owner::Frame(frame));
+        if let Some(host) = self.host_of(frame) {
+            self.drop_timers(Owner::Token(host));
+        }
         if let Some(inner) = self.instance.frames.get_mut(&frame) {
             inner.undo = undo;
             inner.live = 1;
         }
         self.compensate(frame, node);
+    }
+
+    /// Frames of transactions that are being cancelled: nothing interrupts them any more.
+    pub(super) fn cancelling(&self) -> Vec<u32> {
+        let tokens = self.instance.tokens.values();
+        let undoing = tokens.filter(|held| matches!(held.state, State::Undoing(_)));
+        let cancels = undoing.filter(|held| {
+            let node = self.node_of(held);
+            node.is_some_and(|node| self.model[node].throws(|d| matches!(d, Definition::Cancel)))
+        });
+        cancels.map(|held| held.frame).collect()
+    }
+
+    /// The token of the activity that runs in a frame, as a whole.
+    pub(super) fn host_of(&self, frame: u32) -> Option<u32> {
+        let token = self.instance.frames.get(&frame)?.owner?;
+        let held = self.instance.tokens.get(&token)?;
+        Some(self.outermost(token, held.frame).0)
     }
 
     /// The other instances that are open of an activity of which the frame is one instance's, each
@@ -346,14 +373,7 @@ impl Run<'_> {
     fn cancelled(&mut self, frame: u32, node: NodeIx) {
         let id = self.model[node].id.clone();
         self.left(&id, frame);
-        let inner = self.instance.frames.get(&frame);
-        let owner = inner.and_then(|inner| {
-            let token = inner.owner?;
-            Some(
-                self.outermost(token, self.instance.tokens.get(&token)?.frame)
-                    .0,
-            )
-        });
+        let owner = self.host_of(frame);
         let host = owner.and_then(|token| self.node_of(self.instance.tokens.get(&token)?));
         let event = host.and_then(|host| {
             let is_cancel = |&ix: &NodeIx| {
@@ -366,8 +386,7 @@ impl Run<'_> {
             (Some(token), Some(event)) => self.interrupt(token, event),
             // Nobody says how a cancelled transaction goes on; the normal way is for success.
             (Some(token), None) => {
-                if let Some(held) = self.remove(token) {
-                    self.left(&held.at, held.frame);
+                if let Some(held) = self.cancel(token) {
                     self.release(held.frame);
                     if let Some(host) = host {
                         self.after_last(held.frame, host);
@@ -398,7 +417,7 @@ fn undoes(definition: &Definition, activity: &Id) -> bool {
 
 /// Whether a throwing event goes on only when all is undone: by its own word, or because what it
 /// throws then ends the scope in which handlers run.
-fn waits(item: &Node) -> bool {
+pub(super) fn waits_for_undoing(item: &Node) -> bool {
     item.throws(|definition| {
         matches!(
             definition,

@@ -124,38 +124,56 @@ pub fn waits(process: &Process, instance: &Instance) -> BTreeSet<Wait> {
     if process.heard.is_empty() || instance.is_over() {
         return BTreeSet::new();
     }
-    let run = Run::new(process, instance.clone(), DateTime::UNIX_EPOCH);
-    let mut found = BTreeSet::new();
-    for (heard, name) in &process.heard {
-        let wanted = match heard {
-            Heard::Message => Wanted::Message(name),
-            Heard::Signal => Wanted::Signal(name),
-        };
-        for waiting in run.subscriptions(&wanted) {
-            let wait = Wait {
-                heard: *heard,
-                name: name.clone(),
-                element: process.model[waiting.event].id.clone(),
-                key: run.key_of(waiting.owner, waiting.event),
-                recipe: String::new(),
+    waits_in(process, &mut instance.clone())
+}
+
+/// As [`waits`], of an instance that need not be copied; it stays as it is.
+pub(crate) fn waits_in(process: &Process, instance: &mut Instance) -> BTreeSet<Wait> {
+    if process.heard.is_empty() || instance.is_over() {
+        return BTreeSet::new();
+    }
+    let taken = std::mem::replace(instance, process.instance());
+    let run = Run::new(process, taken, DateTime::UNIX_EPOCH);
+    let found = run.waits();
+    (*instance, _) = run.end();
+    found
+}
+
+impl Run<'_> {
+    fn waits(&self) -> BTreeSet<Wait> {
+        let (process, run) = (self.process, self);
+        let mut found = BTreeSet::new();
+        for (heard, name) in &process.heard {
+            let wanted = match heard {
+                Heard::Message => Wanted::Message(name),
+                Heard::Signal => Wanted::Signal(name),
             };
-            let expected = run.expected(&waiting);
-            if expected.is_empty() {
-                found.insert(wait);
-                continue;
-            }
-            for (recipe, key) in expected.iter().map(Expected::told) {
-                let key = Some(key);
-                let wait = wait.clone();
-                found.insert(Wait {
-                    key,
-                    recipe,
-                    ..wait
-                });
+            for waiting in run.subscriptions(&wanted) {
+                let wait = Wait {
+                    heard: *heard,
+                    name: name.clone(),
+                    element: process.model[waiting.event].id.clone(),
+                    key: run.key_of(waiting.owner, waiting.event),
+                    recipe: String::new(),
+                };
+                let expected = run.expected(&waiting);
+                if expected.is_empty() {
+                    found.insert(wait);
+                    continue;
+                }
+                for (recipe, key) in expected.iter().map(Expected::told) {
+                    let key = Some(key);
+                    let wait = wait.clone();
+                    found.insert(Wait {
+                        key,
+                        recipe,
+                        ..wait
+                    });
+                }
             }
         }
+        found
     }
-    found
 }
 
 /// What is remembered of a parallel multiple event: that this definition came.
@@ -201,6 +219,7 @@ impl Run<'_> {
             if let Err(text) = self.arm_start(frame, start) {
                 // A token of its own keeps what failed in sight, and the scope open for a retry.
                 self.add_live(frame);
+                self.entered(&self.model[start], frame);
                 let token = self.rest(frame, start, State::Catch);
                 self.stop_silently(token, text);
             }
@@ -223,6 +242,7 @@ impl Run<'_> {
         match self.arm_start(frame, start) {
             Ok(()) => {
                 self.instance.tokens.remove(&token);
+                self.left(&self.model[start].id, frame);
                 self.release(frame);
             }
             Err(text) => self.stop_silently(token, text),
@@ -240,8 +260,20 @@ impl Run<'_> {
 
     /// Starts the timers of one event.
     pub(super) fn arm(&mut self, owner: Owner, frame: u32, event: NodeIx) -> Result<(), String> {
+        self.arm_but(owner, frame, event, None)
+    }
+
+    /// As [`Self::arm`], of which one definition has come already.
+    pub(super) fn arm_but(
+        &mut self,
+        owner: Owner,
+        frame: u32,
+        event: NodeIx,
+        came: Option<usize>,
+    ) -> Result<(), String> {
         let model = self.model;
-        for (nth, definition) in model[event].definitions().iter().enumerate() {
+        let definitions = model[event].definitions().iter().enumerate();
+        for (nth, definition) in definitions.filter(|(nth, _)| Some(*nth) != came) {
             match definition {
                 Definition::Timer(source) => {
                     let nth = u32::try_from(nth).unwrap_or(u32::MAX);
@@ -360,6 +392,11 @@ impl Run<'_> {
     pub(super) fn subscriptions(&self, wanted: &Wanted<'_>) -> Vec<Waiting> {
         let model = self.model;
         let mut found = Vec::new();
+        let cancelling = self.cancelling();
+        let hosts: Vec<u32> = cancelling
+            .iter()
+            .filter_map(|&frame| self.host_of(frame))
+            .collect();
         for (id, token) in &self.instance.tokens {
             let Some(node) = self.node_of(token) else {
                 continue;
@@ -376,7 +413,7 @@ impl Run<'_> {
                 State::Choice => item.outgoing.iter().for_each(|&flow| add(model[flow].to)),
                 _ => {}
             }
-            if !item.boundary.is_empty() && self.is_begun(token) {
+            if !item.boundary.is_empty() && self.is_begun(token) && !hosts.contains(id) {
                 item.boundary.iter().for_each(|&event| add(event));
             }
         }
@@ -388,7 +425,7 @@ impl Run<'_> {
             let Some(scope) = scope.filter(|&scope| !model[scope].event_subs.is_empty()) else {
                 continue;
             };
-            if self.is_interrupted(*id) {
+            if self.is_interrupted(*id) || cancelling.contains(id) {
                 continue;
             }
             let owner = Owner::Frame(*id);
@@ -408,8 +445,7 @@ impl Run<'_> {
     }
 
     pub(super) fn is_iteration(&self, token: &super::Token) -> bool {
-        let frame = self.instance.frames.get(&token.frame);
-        frame.is_some_and(|frame| frame.kind == FrameKind::Iteration && frame.of == token.at)
+        self.instance.is_run_of(token.frame, &token.at)
     }
 
     /// Whether an interrupting event sub-process has taken the frame over.

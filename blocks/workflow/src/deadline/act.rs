@@ -22,7 +22,7 @@ use crate::{
     event,
     model::Definition,
     schema::{clock::Model as Clock, task},
-    step, store as rows,
+    state, step, store as rows,
 };
 
 /// The escalation that a step throws to its border when it is late.
@@ -202,8 +202,8 @@ async fn clocks_of(tx: &Tx, of: Of) -> Result<Vec<Clock>> {
     match of {
         Of::Task(id) => {
             let task = rows::get_task(&**tx, id).await?;
-            let instance =
-                step::read_state(&rows::get_instance(&**tx, parse(&task.instance)?).await?)?;
+            let row = rows::get_instance(&**tx, parse(&task.instance)?).await?;
+            let instance = state::read(&**tx, &row).await?;
             let owner = u32::try_from(task.token).map(Owner::Token);
             let timers = instance.timers.iter();
             let on_border = timers

@@ -21,7 +21,7 @@ use crate::{
     engine::Engine,
     event::{self, ExternalFacts},
     schema::external::{ActiveModel, Model},
-    step::{self, read_state},
+    step,
 };
 
 /// Locks free tasks of the topics for the worker and answers them with the variables wanted.
@@ -115,7 +115,7 @@ async fn with_variables(
     let inputs: Map<String, Value> = serde_json::from_str(&row.inputs).unwrap_or_default();
     let mut variables = inputs;
     if topic.is_none_or(|topic| !topic.is_local_only) {
-        let state = read_state(&instance)?;
+        let state = engine.state(db.read(), &instance).await?;
         let token = u32::try_from(row.token).unwrap_or_default();
         let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
         for (name, value) in state.visible(frame) {

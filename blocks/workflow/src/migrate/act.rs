@@ -15,7 +15,8 @@ use crate::{
     event, post,
     react::FireTimer,
     schema::{instance, trail},
-    step::{filled, read_state, step},
+    state,
+    step::{filled, step},
     store as rows,
 };
 
@@ -72,13 +73,8 @@ pub async fn check(db: &Db, engine: &Engine, wanted: &Wanted) -> Result<Report> 
     let mut instances = Vec::new();
     for row in found {
         let (old, new) = processes(db.read(), engine, &row, &wanted.to).await?;
-        let moved = migrate(
-            &old,
-            &new,
-            &read_state(&row)?,
-            &wanted.plan,
-            db.clock().now(),
-        );
+        let state = engine.state(db.read(), &row).await?;
+        let moved = migrate(&old, &new, &state, &wanted.plan, db.clock().now());
         instances.push(one_of(&row, moved.err().unwrap_or_default())?);
     }
     Ok(Report {
@@ -217,19 +213,20 @@ async fn move_one(
         return Ok(Vec::new());
     }
     let (old, new) = processes(&**tx, engine, &row, to).await?;
-    let before = read_state(&row)?;
-    let (moved, effects) = match migrate(&old, &new, &before, plan, tx.now()) {
+    let (before, was_in_parts) = state::read_from(&**tx, &row).await?;
+    let (mut moved, effects) = match migrate(&old, &new, &before, plan, tx.now()) {
         Ok(moved) => moved,
         Err(problems) => return Ok(problems),
     };
     let from = std::mem::replace(&mut row.definition, to.to_owned());
     row.process = new.id.to_string();
-    row.state = serde_json::to_string(&moved)
-        .map_err(|e| kernel::Fault::caused_by("write an instance", e))?;
+    let mut writing = state::changes(&mut moved, was_in_parts, true)?;
+    row.state = std::mem::take(&mut writing.head);
     let version = row.version;
     row.version += 1;
     let trail = rename(tx, &new, &mut row, &before, &moved, by).await?;
     tables::update_instance(tx, &row, version).await?;
+    writing.write_parts(tx, &row.id).await?;
     post::keep_waits(tx, &row.id, &waits(&new, &moved)).await?;
     rows::insert_trail(tx, trail);
     tables::update_tasks(tx, &row.id, to).await?;
@@ -289,7 +286,9 @@ async fn rename(
         };
         let name = new.model.lookup(&held.at).map(|ix| new.model[ix].title());
         tables::rename(tx, &row.id, *token, &held.at, name.unwrap_or_default()).await?;
-        for (element, what) in [(&old.at, "left"), (&held.at, "entered")] {
+        let is_told = moved.has_entered(&new.model, held);
+        let told = [(&old.at, "left"), (&held.at, "entered")].into_iter();
+        for (element, what) in told.filter(|_| is_told) {
             row.trail_length += 1;
             lines.push(trail::ActiveModel {
                 instance: Set(row.id.clone()),

@@ -134,10 +134,10 @@ pub fn migrate(
     }
     let mut moved = instance.clone();
     moved.process = new.id.clone();
-    for (id, frame) in &mut moved.frames {
+    for (id, frame) in moved.frames.all_mut() {
         fit.frame(*id, frame);
     }
-    for token in moved.tokens.values_mut() {
+    for token in moved.tokens.all_mut().values_mut() {
         fit.token(token);
     }
     let effects = fit.timers(instance, &mut moved);
@@ -445,7 +445,7 @@ impl<'a> Fit<'a> {
     fn timers(&mut self, before: &Instance, moved: &mut Instance) -> Vec<Effect> {
         let mut gone = Vec::new();
         let mut lost = Vec::new();
-        moved.timers.retain(|id, timer| {
+        moved.timers.all_mut().retain(|id, timer| {
             let old_at = timer.at.clone();
             match self.place(&old_at) {
                 Place::Node(node) if self.belongs(before, timer.owner, node) => {

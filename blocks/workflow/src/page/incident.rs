@@ -13,7 +13,7 @@ use serde::Deserialize;
 use web::{App, Html, Page, WebError, component::Fields};
 
 use super::{can, instance::carry_out, key_of, may, store, version_of};
-use crate::{InstanceId, Intervention, engine::Engine, reason, step::read_state, verb::said};
+use crate::{InstanceId, Intervention, engine::Engine, reason, verb::said};
 
 /// Stopped instances looked at; an operator who has more retries these first.
 const MOST_STOPPED: u64 = 500;
@@ -129,7 +129,8 @@ async fn groups(app: &App) -> Result<(Vec<Group>, bool)> {
             continue;
         };
         let process = engine.process(app.db().read(), &row.definition).await?;
-        for (_, token, reason) in read_state(&row)?.incidents() {
+        let state = engine.state(app.db().read(), &row).await?;
+        for (_, token, reason) in state.incidents() {
             let element = token.at.to_string();
             let at = stops.get(&(row.id.clone(), element.clone()));
             let node = process.model.lookup(&element);

@@ -26,9 +26,7 @@ use crate::{
     core::{Instance, State as Standing},
     deadline::{self, DeadlineFold},
     engine::Engine,
-    event, intervene,
-    step::read_state,
-    store as tables,
+    event, intervene, store as tables,
     trail::{Stay, Trail, trail_of},
     verb::said,
 };
@@ -267,7 +265,7 @@ fn parse(id: &str) -> Result<InstanceId> {
 async fn view(app: &App, p: Page, actor: &Actor, id: InstanceId) -> Result<InstancePage> {
     let engine = app.part::<Engine>()?;
     let row = tables::get_instance(app.db().read(), id).await?;
-    let state = read_state(&row)?;
+    let state = engine.state(app.db().read(), &row).await?;
     let process = engine.process(app.db().read(), &row.definition).await?;
     let trail = trail_of(app.db(), &engine, id).await?;
     let names = Names::of(app, &p, trail.steps.iter().map(|stay| stay.by.as_str())).await;
@@ -607,8 +605,9 @@ pub(super) async fn unmasked(
             async move { tx.emit(subject, by, &shown) }
         })
         .await?;
+    let state = app.part::<Engine>()?.state(app.db().read(), &row).await?;
     let page = InstancePage {
-        variables: variables(&read_state(&row)?, true),
+        variables: variables(&state, true),
         is_unmasked: true,
         ..view(&app, p, &actor, id).await?
     };

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     InstanceId,
-    core::{Came, Heard, Input, waiting_for_message},
+    core::{Came, Heard, Input, begins_by, waiting_for_message},
     engine::Engine,
     event, rest,
     schema::{mail, wait},
@@ -196,7 +196,8 @@ async fn in_conversation(
             key: None,
             vars,
         };
-        if waiting_for_message(&process, &step::read_state(&row)?, &came).exact > 0 {
+        let state = engine.state(&**tx, &row).await?;
+        if waiting_for_message(&process, &state, &came).exact > 0 {
             found.push(place);
         }
     }
@@ -215,12 +216,10 @@ async fn starts_of(tx: &Tx, engine: &Engine, letter: &mail::Model) -> Result<Vec
     let process = engine.process(&**tx, &letter.definition).await?;
     let head = process.model.lookup(&letter.target);
     let head = head.and_then(|ix| process.model.process_of(ix));
-    let begins =
-        head.filter(|head| begins_at(&process, head).any(|node| *node.id == *letter.target));
-    let start = begins.map(|head| Start {
-        definition: letter.definition.clone(),
-        process: head.id.to_string(),
-        element: letter.target.clone(),
+    let start = head.and_then(|head| {
+        let node = begins_at(&process, head).find(|node| *node.id == *letter.target)?;
+        let nth = begins_by(node, Heard::Message, &letter.name).unwrap_or_default();
+        Some(Start::new(&letter.definition, head, node, nth))
     });
     Ok(start.into_iter().collect())
 }
@@ -319,6 +318,8 @@ async fn hear(
 ) -> Result<(usize, usize)> {
     let (name, vars, by) = (&signal.name, &signal.vars, &signal.by);
     let (mut heard, mut begun) = (0, 0);
+    let starts = starts(&**tx, engine, Heard::Signal, name).await?;
+    let starts = not_awaited(tx, name, starts).await?;
     for id in hearers(tx, name, signal.thrown_by).await? {
         let who = Deaf::Hearer(id);
         if deaf.contains(&who) {
@@ -329,7 +330,7 @@ async fn hear(
         done.inspect_err(|_| drop(refused.set(who)))?;
         heard += 1;
     }
-    for start in starts(&**tx, engine, Heard::Signal, name).await? {
+    for start in starts {
         let who = Deaf::Start(start.definition.clone(), start.element.clone());
         if deaf.contains(&who) {
             continue;
@@ -341,6 +342,24 @@ async fn hear(
         begun += 1;
     }
     Ok((heard, begun))
+}
+
+/// An instance that has begun by something else and waits for this at its start is what it begins.
+async fn not_awaited(tx: &Tx, name: &str, starts: Vec<Start>) -> Result<Vec<Start>> {
+    let mut left = Vec::new();
+    for start in starts {
+        let awaited = Places {
+            heard: heard_name(Heard::Signal),
+            name: name.to_owned(),
+            element: start.element.clone(),
+            definition_key: key_of(&start.definition).to_owned(),
+            ..Places::default()
+        };
+        if !start.waits_for_all || tables::places(&**tx, &awaited, 1).await?.is_empty() {
+            left.push(start);
+        }
+    }
+    Ok(left)
 }
 
 async fn hearers(tx: &Tx, name: &str, but: Option<InstanceId>) -> Result<Vec<InstanceId>> {

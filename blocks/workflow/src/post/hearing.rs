@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 use super::store::{self as tables, Places, heard_name};
 use crate::{
     InstanceId,
-    core::{Came, Fits, Heard, Input, Process, waiting_for_message, waits},
+    core::{
+        Came, Fits, Heard, Input, Process, begins_by, start_by, waiting_for_message, waits,
+        waits_for_all,
+    },
     engine::Engine,
-    model::{Definition, Kind, Node, ProcessHead, Task},
+    model::{Kind, Node, ProcessHead, Task},
     rest,
     schema::instance,
-    step::{self, read_state},
+    step,
 };
 
 /// Instances looked at together.
@@ -84,7 +87,7 @@ async fn search(
         };
         after.clone_from(&last.id);
         for row in &rows {
-            let state = read_state(row)?;
+            let state = engine.state(db.read(), row).await?;
             let vars = state.variables();
             let fits =
                 |having: &Map<String, Value>| having.iter().all(|(k, v)| vars.get(k) == Some(v));
@@ -123,7 +126,8 @@ pub(crate) async fn settle(db: &Db, engine: &Engine) -> Result<()> {
                 crate::store::get_instance(db.read(), rest::parse(&id, "process instance")?);
             let row = found.await?;
             let process = process_of(db.read(), engine, &row).await?;
-            known.push((row.clone(), waits(&process, &read_state(&row)?)));
+            let state = engine.state(db.read(), &row).await?;
+            known.push((row.clone(), waits(&process, &state)));
         }
         db.write(move |tx| {
             let known = known.clone();
@@ -149,9 +153,23 @@ pub(crate) struct Start {
     pub definition: String,
     pub process: String,
     pub element: String,
+    /// The element as [`Input::Start`] names it.
+    pub at: String,
+    /// Whether it waits for other things besides.
+    pub waits_for_all: bool,
 }
 
 impl Start {
+    pub fn new(definition: &str, head: &ProcessHead, node: &Node, nth: usize) -> Self {
+        Self {
+            definition: definition.to_owned(),
+            process: head.id.to_string(),
+            element: node.id.to_string(),
+            at: start_by(node, nth),
+            waits_for_all: waits_for_all(node),
+        }
+    }
+
     /// Begins it.
     pub async fn begin(
         &self,
@@ -193,7 +211,7 @@ impl Start {
     }
 
     fn input(&self, vars: Map<String, Value>) -> Input {
-        let at = Some(self.element.clone());
+        let at = Some(self.at.clone());
         Input::Start { at, vars }
     }
 }
@@ -218,12 +236,15 @@ pub(crate) async fn starts<C: ConnectionTrait>(
             head.is_executable != Some(false) && own.iter().any(|id| *id == *head.id)
         }) {
             let begins = begins_at(&process, head);
-            let nodes = begins.filter(|node| begins_by(node, heard, name));
-            found.extend(nodes.map(|node| Start {
-                definition: row.id.clone(),
-                process: head.id.to_string(),
-                element: node.id.to_string(),
-            }));
+            let starts = begins.filter_map(|node| {
+                Some(Start::new(
+                    &row.id,
+                    head,
+                    node,
+                    begins_by(node, heard, name)?,
+                ))
+            });
+            found.extend(starts);
         }
     }
     Ok(found)
@@ -250,17 +271,4 @@ pub(super) fn begins_at<'a>(
         );
         is_receive || node.is_start() || after_gateway()
     })
-}
-
-fn begins_by(node: &Node, heard: Heard, name: &str) -> bool {
-    if let Kind::Task(Task::Receive { message, .. }) = &node.kind {
-        return heard == Heard::Message && message.as_deref() == Some(name);
-    }
-    node.definitions()
-        .iter()
-        .any(|definition| match definition {
-            Definition::Message { name: own, .. } => heard == Heard::Message && own == name,
-            Definition::Signal { name: own } => heard == Heard::Signal && own == name,
-            _ => false,
-        })
 }

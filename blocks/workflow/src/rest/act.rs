@@ -18,7 +18,7 @@ use crate::{
     external::store as external,
     intervene,
     model::Node,
-    step::{self, read_state},
+    step,
 };
 
 pub(crate) const READ_DEFINITIONS: &str = "workflow.process.view";
@@ -75,7 +75,7 @@ pub(crate) async fn statistics(
         let Some(last) = rows.last() else { break };
         after.clone_from(&last.id);
         for row in &rows {
-            for token in read_state(row)?.tokens.values() {
+            for token in desk.engine.state(db, row).await?.tokens.values() {
                 let standing = found.entry(token.at.to_string()).or_default();
                 standing.live += 1;
                 standing.incidents += i64::from(matches!(token.state, State::Incident(_)));
@@ -153,7 +153,8 @@ pub(crate) async fn variables(
     desk.check(actor, READ)?;
     let row = crate::store::get_instance(desk.db.read(), id).await?;
     check_free(&row.subject)?;
-    Ok(read_state(&row)?.variables())
+    let state = desk.engine.state(desk.db.read(), &row).await?;
+    Ok(state.variables())
 }
 
 /// Changes the course of an instance by hand, saying why.
@@ -199,7 +200,7 @@ pub(crate) async fn set_for_task(
             let vars = vars.clone();
             async move {
                 let instance = free_task(&tx, id).await?.facts.instance;
-                check_outer(&tx, id, instance, &vars).await?;
+                check_outer(&tx, &engine, id, instance, &vars).await?;
                 let set = Intervention::Set(vars);
                 intervene(&tx, &engine, instance, set, &officer, &reason).await
             }
@@ -210,12 +211,14 @@ pub(crate) async fn set_for_task(
 /// Whether what an open task sees under these names is the process's, or would be.
 async fn check_outer(
     tx: &Tx,
+    engine: &crate::Engine,
     id: TaskId,
     instance: InstanceId,
     vars: &Map<String, Value>,
 ) -> Result<()> {
     let task = crate::store::get_task(&**tx, id).await?;
-    let state = read_state(&crate::store::get_instance(&**tx, instance).await?)?;
+    let row = crate::store::get_instance(&**tx, instance).await?;
+    let state = engine.state(&**tx, &row).await?;
     let token = u32::try_from(task.token).unwrap_or_default();
     let held = state.tokens.get(&token);
     let held = held.filter(|held| *held.at == *task.element);
@@ -292,7 +295,8 @@ pub(crate) async fn incidents(
     let mut found = Vec::new();
     for row in &rows.items {
         let id: InstanceId = super::parse(&row.id, "process instance")?;
-        let state = read_state(&crate::store::get_instance(db, id).await?)?;
+        let whole = crate::store::get_instance(db, id).await?;
+        let state = desk.engine.state(db, &whole).await?;
         let process = desk.engine.process(db, &row.definition).await?;
         let since = tables::stopped_at(db, &row.id).await?;
         for (token, held, text) in state.incidents() {

@@ -236,7 +236,7 @@ pub(crate) async fn passed<C: ConnectionTrait>(
         .select_only()
         .column(trail::Column::Element)
         .column_as(trail::Column::Seq.count(), "number")
-        .filter(trail::Column::What.eq("left"))
+        .filter(trail::Column::What.is_in(["left", "cancelled"]))
         .filter(trail::Column::Instance.in_subquery(of))
         .group_by(trail::Column::Element)
         .into_tuple()
@@ -254,7 +254,7 @@ pub(crate) async fn seen_by(
     super::check_free(&task.facts.subject)?;
     let row = crate::store::get_task(db.read(), task.facts.task).await?;
     let instance = crate::store::get_instance(db.read(), task.facts.instance).await?;
-    let state = crate::step::read_state(&instance)?;
+    let state = crate::state::read(db.read(), &instance).await?;
     let token = u32::try_from(row.token).unwrap_or_default();
     let frame = state.tokens.get(&token).map(|held| held.frame);
     Ok(frame.map_or_else(|| state.variables(), |frame| state.visible(frame)))

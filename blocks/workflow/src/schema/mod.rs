@@ -12,8 +12,10 @@ mod m20261125_14_workflow_signal;
 mod m20261126_31_workflow_shared_clock;
 mod m20261126_41_workflow_recipe;
 mod m20261126_42_workflow_imports;
+mod m20261126_51_workflow_state;
 mod migration;
 pub mod post;
+pub mod state;
 mod verb;
 mod verb_migration;
 
@@ -211,7 +213,7 @@ pub mod trail {
         pub seq: i64,
         pub subject: String,
         pub element: String,
-        /// `entered`, `left` or `stopped`.
+        /// `entered`, `left`, `cancelled` (ended from outside) or `stopped`.
         pub what: String,
         pub at: i64,
         pub by: String,

@@ -12,8 +12,11 @@ use serde_json::{Map, Value, json};
 use super::{DONE, FAILED, Options, Step};
 use crate::{
     aside::Budget,
-    core::{self, Came, Due, Effect, Input, Instance, Process, Rejection, State, Status, timer},
-    model::{Definition, FlowIx, Kind, Model, Named, Node, NodeIx, Task},
+    core::{
+        self, Came, Due, Effect, Heard, Input, Instance, Process, Rejection, State, Status, Wait,
+        timer,
+    },
+    model::{FlowIx, Kind, Model, Named, Node, NodeIx, Task},
 };
 
 /// Inputs to take at the most when nothing else is said.
@@ -171,9 +174,9 @@ impl World<'_> {
             .as_deref()
             .map(|name| called(&self.model.signals, name));
         let by_message =
-            message.is_some_and(|name| self.start_for(process, Some(&name), None).is_some());
+            message.is_some_and(|name| self.start_for(process, Heard::Message, &name).is_some());
         let by_signal =
-            signal.is_some_and(|name| self.start_for(process, None, Some(&name)).is_some());
+            signal.is_some_and(|name| self.start_for(process, Heard::Signal, &name).is_some());
         let by_trigger = step
             .trigger
             .as_deref()
@@ -203,30 +206,28 @@ impl World<'_> {
         ) || node.incoming.iter().any(after)
     }
 
-    /// The start event of a process that a message or signal triggers.
-    fn start_for(
-        &self,
-        process: usize,
-        message: Option<&str>,
-        signal: Option<&str>,
-    ) -> Option<String> {
+    /// Where a message or signal begins a process, as [`Input::Start`] names it.
+    fn start_for(&self, process: usize, heard: Heard, name: &str) -> Option<String> {
         let head = self.model.process(&self.processes.get(process)?.id)?;
-        let fits = |ix: &&NodeIx| {
-            let node = &self.model[**ix];
-            let receives = matches!(&node.kind, Kind::Task(Task::Receive { instantiate: true, message: Some(name) }) if Some(name.as_str()) == message);
-            receives
-                || (node.is_start() || self.is_instantiating(node))
-                    && node
-                        .definitions()
-                        .iter()
-                        .any(|definition| match definition {
-                            Definition::Message { name, .. } => Some(name.as_str()) == message,
-                            Definition::Signal { name } => Some(name.as_str()) == signal,
-                            _ => false,
-                        })
+        let begins = |ix: &NodeIx| {
+            let node = &self.model[*ix];
+            let nth = core::begins_by(node, heard, name)?;
+            let is_start = node.is_start() || self.is_instantiating(node);
+            let is_awaited = core::waits_for_all(node) && self.is_awaited(node, heard, name);
+            (is_start && !is_awaited).then(|| core::start_by(node, nth))
         };
-        let found = self.model[head.root].nodes.iter().find(fits)?;
-        Some(self.model[*found].id.to_string())
+        self.model[head.root].nodes.iter().find_map(begins)
+    }
+
+    /// Whether an instance waits for it at its start, having begun by something else.
+    fn is_awaited(&self, start: &Node, heard: Heard, name: &str) -> bool {
+        self.runs.iter().any(|run| {
+            let process = self.processes.get(run.process);
+            let waits = process.map(|process| core::waits(process, &run.instance));
+            let is_it =
+                |wait: &Wait| wait.element == start.id && wait.heard == heard && wait.name == name;
+            waits.is_some_and(|waits| waits.iter().any(is_it))
+        })
     }
 
     fn start(
@@ -280,7 +281,9 @@ impl World<'_> {
             Effect::Entered { element, scope } => {
                 self.line(run, "enter", &element, "", Some(&scope))
             }
-            Effect::Left { element, scope } => self.line(run, "leave", &element, "", Some(&scope)),
+            Effect::Left { element, scope, .. } => {
+                self.line(run, "leave", &element, "", Some(&scope))
+            }
             Effect::Task { element, kind, .. } => self.line(run, "task", &element, kind, None),
             Effect::Script { element, text } => self.line(run, "script", &element, &text, None),
             Effect::Message {
@@ -381,7 +384,7 @@ impl World<'_> {
         vars: &Map<String, Value>,
     ) -> io::Result<()> {
         for process in 0..self.processes.len() {
-            if let Some(at) = self.start_for(process, None, Some(name))
+            if let Some(at) = self.start_for(process, Heard::Signal, name)
                 && let Err(reason) = self.start(process, Some(at), vars.clone())?
             {
                 note_failure(self.out, &reason)?;
@@ -453,7 +456,7 @@ impl World<'_> {
             return Ok(Ok(()));
         };
         for process in 0..self.processes.len() {
-            if let Some(at) = self.start_for(process, Some(came.name), None) {
+            if let Some(at) = self.start_for(process, Heard::Message, came.name) {
                 return self.start(process, Some(at), came.vars.clone());
             }
         }

@@ -99,12 +99,10 @@ pub async fn figures(db: &Db, engine: &Engine, definition: &str) -> Result<Figur
     let open = store::open_tasks(db, definition, micros(now)).await?;
     let ended = store::ended_tasks(db, definition, micros(since), MOST_ENDED).await?;
     let (running, stopped) = store::count_running(db, definition).await?;
-    let states = store::running_states(db, definition, MOST_RUNNING).await?;
-    let instances = states
-        .iter()
-        .filter_map(|state| serde_json::from_str(state).ok());
     let mut steps = drawn(&process);
-    stand(&mut steps, instances);
+    for row in store::running(db, definition, MOST_RUNNING).await? {
+        stand(&mut steps, &*engine.state(db.read(), &row).await?);
+    }
     let is_running_cut = running > MOST_RUNNING;
     count_open(&mut steps, open, is_running_cut);
     let is_ended_cut = u64::try_from(ended.len()) == Ok(MOST_ENDED);
@@ -160,13 +158,11 @@ fn drawn(process: &Process) -> Steps {
     steps
 }
 
-fn stand(steps: &mut Steps, instances: impl Iterator<Item = Instance>) {
-    for instance in instances {
-        for token in instance.tokens.values() {
-            let step = steps.entry(token.at.to_string()).or_default();
-            step.standing += 1;
-            step.stopped += u64::from(matches!(token.state, State::Incident(_)));
-        }
+fn stand(steps: &mut Steps, instance: &Instance) {
+    for token in instance.tokens.values() {
+        let step = steps.entry(token.at.to_string()).or_default();
+        step.standing += 1;
+        step.stopped += u64::from(matches!(token.state, State::Incident(_)));
     }
 }
 

@@ -109,17 +109,14 @@ pub(crate) async fn count_running(db: &Db, definition: &str) -> Result<(u64, u64
     Ok((whole(running), whole(stopped)))
 }
 
-/// States of the newest running instances of a version.
-pub(crate) async fn running_states(db: &Db, definition: &str, most: u64) -> Result<Vec<String>> {
+/// The newest running instances of a version.
+pub(crate) async fn running(db: &Db, definition: &str, most: u64) -> Result<Vec<instance::Model>> {
     let query = instance::Entity::find()
-        .select_only()
-        .column(instance::Column::State)
         .filter(instance::Column::Definition.eq(definition))
         .filter(instance::Column::Status.eq("running"))
         .order_by_desc(instance::Column::Id)
         .limit(most);
     Ok(query
-        .into_tuple()
         .all(db.read())
         .await
         .map_err(|e| fault("read running instances", e))?)

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use kernel::{Error, Fault, Result, Text, clock::micros};
+use kernel::{Error, Result, Text, clock::micros};
 use sea_orm::ActiveValue::Set;
 use serde_json::{Map, Value};
 use store::Tx;
@@ -25,7 +25,7 @@ use crate::{
     aside::Budget,
     core::{
         Due, Effect, FrameKind, Input, Instance, Process, Rejection, State, Status, Wait, advance,
-        waits,
+        waits_in,
     },
     deadline::{self, Limit, Terms},
     engine::Engine,
@@ -33,7 +33,7 @@ use crate::{
     post::{self, Sent},
     react::FireTimer,
     schema::{clock, external as external_task, instance, part, task as task_row, trail},
-    store as tables,
+    state, store as tables,
     verb::{self, Cause},
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Step<'a> {
     gone: Vec<i64>,
     follow_ups: VecDeque<Input>,
     is_new: bool,
+    /// How the instance was kept before the step: see [`crate::state`].
+    is_in_parts: bool,
     /// What the instance waited for before the step.
     waited: BTreeSet<Wait>,
     /// Messages thrown by the step.
@@ -102,17 +104,44 @@ pub(crate) async fn step_for(
     let process = engine
         .process_of(&**tx, &row.definition, &row.process)
         .await?;
-    let instance = read_state(&row)?;
+    let (instance, is_in_parts) = match engine.memory().take(&row) {
+        Some(instance) => (instance, true),
+        None => state::read_from(&**tx, &row).await?,
+    };
     let retried = match &input {
         Input::Retry { token } | Input::Move { token, .. } => Some(*token),
         _ => None,
     };
-    let step = Step::new(tx, engine, row, id, process, instance, cause, false);
+    let mut step = Step::new(tx, engine, row, id, process, instance, cause, false);
+    step.is_in_parts = is_in_parts;
     step.run(input).await?;
     match retried {
         Some(token) => external::store::close_failed(tx, &id.to_string(), Some(token)).await,
         None => Ok(()),
     }
+}
+
+/// Everything that stopped in an instance tries again.
+pub(crate) async fn retry_all(
+    tx: &Tx,
+    engine: &Engine,
+    id: InstanceId,
+    cause: impl Fn() -> Cause,
+) -> Result<()> {
+    let row = tables::get_instance(&**tx, id).await?;
+    let state = engine.state(&**tx, &row).await?;
+    let stopped: Vec<u32> = state.incidents().map(|(token, ..)| token).collect();
+    if stopped.is_empty() {
+        return Err(Error::refused("workflow-no-incident"));
+    }
+    for token in stopped {
+        match step_for(tx, engine, id, Input::Retry { token }, cause()).await {
+            // What went on before it has ended it.
+            Err(Error::Refused(text)) if GONE.contains(&text.key) => {}
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// As [`step`], where nobody waits for the answer.
@@ -216,11 +245,6 @@ pub(crate) async fn begin_as(
     Ok(id)
 }
 
-pub(crate) fn read_state(row: &instance::Model) -> Result<Instance> {
-    let read = serde_json::from_str(&row.state);
-    Ok(read.map_err(|e| Fault::caused_by(format!("read the state of instance {}", row.id), e))?)
-}
-
 /// Another step of the instance came first.
 pub(crate) const COLLISION: &str = "workflow-changed-meanwhile";
 /// Several places of one instance wait for a message alike.
@@ -230,10 +254,15 @@ pub(crate) const NOBODY_WAITS: &str = "workflow-rejected-nobody-waits";
 /// Nothing in an instance waits at an element.
 pub(crate) const NOT_WAITING: &str = "workflow-rejected-not-waiting";
 
+const NOT_RUNNING: &str = "workflow-not-running";
+const NOT_STOPPED: &str = "workflow-rejected-not-stopped";
+/// Why what stopped a moment ago cannot try again.
+const GONE: [&str; 2] = [NOT_RUNNING, NOT_STOPPED];
+
 fn refusal(rejection: &Rejection) -> Error {
     let at = |key, place: &String| Text::new(key).with("place", place);
     Error::Refused(match rejection {
-        Rejection::NotRunning => Text::new("workflow-not-running"),
+        Rejection::NotRunning => Text::new(NOT_RUNNING),
         Rejection::NoSuchTask(_) => Text::new("workflow-task-already-done"),
         Rejection::UnknownProcess(id) => at("workflow-rejected-unknown-part", id),
         Rejection::NewerVersion => Text::new("workflow-rejected-newer"),
@@ -253,10 +282,11 @@ fn refusal(rejection: &Rejection) -> Error {
             Text::new(AMBIGUOUS).with("name", name).with("count", count)
         }
         Rejection::NoSuchPlace(id) => at("workflow-rejected-other-scope", id),
-        Rejection::NotStopped(_) => Text::new("workflow-rejected-not-stopped"),
+        Rejection::NotStopped(_) => Text::new(NOT_STOPPED),
         Rejection::NotBefore(id) => at("workflow-rejected-not-before", id),
         Rejection::PlaceEnded(id) => at("workflow-rejected-place-ended", id),
         Rejection::MovedOn(id) => at("workflow-rejected-moved-on", id),
+        Rejection::StillComes(join) => at("workflow-rejected-still-comes", join),
     })
 }
 
@@ -298,7 +328,7 @@ impl<'a> Step<'a> {
         row: instance::Model,
         id: InstanceId,
         process: Arc<Process>,
-        instance: Instance,
+        mut instance: Instance,
         cause: Cause,
         is_new: bool,
     ) -> Self {
@@ -315,7 +345,7 @@ impl<'a> Step<'a> {
         let waited = if is_new {
             BTreeSet::new()
         } else {
-            waits(&process, &instance)
+            waits_in(&process, &mut instance)
         };
         Self {
             tx,
@@ -337,6 +367,7 @@ impl<'a> Step<'a> {
             gone: Vec::new(),
             follow_ups: VecDeque::new(),
             is_new,
+            is_in_parts: false,
             budget: budget_of(tx),
             rounds: Rounds::default(),
         }
@@ -444,7 +475,14 @@ impl<'a> Step<'a> {
     async fn take(&mut self, effect: Effect) -> Result<()> {
         match effect {
             Effect::Entered { element, .. } => self.trace(&element, "entered", ""),
-            Effect::Left { element, .. } => self.trace(&element, "left", ""),
+            Effect::Left {
+                element,
+                is_cancelled,
+                ..
+            } => {
+                let what = if is_cancelled { "cancelled" } else { "left" };
+                self.trace(&element, what, "");
+            }
             Effect::Task {
                 token,
                 element,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kernel::{Error, Fault, Result, Text};
+use kernel::{Error, Result, Text};
 use serde_json::Value;
 
 use super::{
@@ -10,15 +10,12 @@ use super::{
     task::{filled, groups},
 };
 use crate::{
-    core::{State, waits},
+    core::{State, waits_in},
     deadline::{self, Terms},
     event, external, post,
     schema::task,
-    store as tables, verb,
+    state, store as tables, verb,
 };
-
-/// Each step reads and writes the whole of it. In bytes; ten thousand open tasks take two.
-const LARGEST_STATE: usize = 16 << 20;
 
 impl Step<'_> {
     async fn save_external(&mut self) -> Result<()> {
@@ -90,7 +87,7 @@ impl Step<'_> {
 
     /// What the instance waits for is what others find it by.
     async fn save_post(&mut self) -> Result<()> {
-        let waits = waits(&self.process, &self.instance);
+        let waits = waits_in(&self.process, &mut self.instance);
         if waits != self.waited {
             post::keep_waits(self.tx, &self.row.id, &waits).await?;
         }
@@ -104,17 +101,15 @@ impl Step<'_> {
         self.row.version += 1;
         status_name(self.instance.status).clone_into(&mut self.row.status);
         self.row.incidents = i64::try_from(self.instance.incidents().count()).unwrap_or(i64::MAX);
-        self.row.state = serde_json::to_string(&self.instance)
-            .map_err(|e| Fault::caused_by("write an instance", e))?;
-        if self.row.state.len() > LARGEST_STATE {
-            let text = Text::new("workflow-state-large").with("most", LARGEST_STATE >> 20);
-            return Err(Error::Refused(text));
-        }
+        let mut writing = state::changes(&mut self.instance, self.is_in_parts, false)?;
+        self.row.state = std::mem::take(&mut writing.head);
         if self.is_new {
             tables::insert_instance(self.tx, self.row.clone()).await?;
         } else {
             tables::update_instance(self.tx, &self.row, before).await?;
         }
+        let is_in_parts = writing.is_in_parts;
+        writing.write_parts(self.tx, &self.row.id).await?;
         tables::insert_trail(self.tx, std::mem::take(&mut self.trail));
         self.save_post().await?;
         self.save_gone().await?;
@@ -141,6 +136,13 @@ impl Step<'_> {
             }
             self.tx
                 .emit(&self.row.subject, &self.by, &event::TaskCreated { task })?;
+        }
+        if is_in_parts {
+            let memory = self.engine.memory().clone();
+            let (id, version) = (self.row.id, self.row.version);
+            let instance = self.instance;
+            self.tx
+                .when_written(move || memory.keep(id, version, instance));
         }
         Ok(())
     }

@@ -57,7 +57,7 @@ pub async fn earlier_steps(tx: &Tx, engine: &Engine, id: TaskId) -> Result<Vec<E
 async fn earlier_of(tx: &Tx, engine: &Engine, row: &task::Model) -> Result<Vec<Earlier>> {
     let instance = tables::get_instance(&**tx, instance_of(row)?).await?;
     let process = engine.process(&**tx, &instance.definition).await?;
-    let state = step::read_state(&instance)?;
+    let state = engine.state(&**tx, &instance).await?;
     let model = &process.model;
     let token = token_of(row);
     let allowed: HashSet<String> = core::earlier(&process, &state, token)

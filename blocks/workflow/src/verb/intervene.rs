@@ -64,9 +64,10 @@ pub async fn intervene(
     }
     let row = tables::get_instance(&**tx, instance).await?;
     let (verb, other) = (what.verb(), what.other());
-    for input in inputs(&row, what, reason)? {
-        let cause = Cause::by(&officer.trace);
-        step::step_for(tx, engine, instance, input, cause).await?;
+    let cause = || Cause::by(&officer.trace);
+    match input(what, reason) {
+        Some(input) => step::step_for(tx, engine, instance, input, cause()).await?,
+        None => step::retry_all(tx, engine, instance, cause).await?,
     }
     let told = event::InstanceIntervened {
         instance,
@@ -81,29 +82,15 @@ pub async fn intervene(
     store::insert_deed(tx, (&row.id, ""), verb, &acting, &other, reason).await
 }
 
-fn inputs(
-    row: &crate::schema::instance::Model,
-    what: Intervention,
-    reason: &str,
-) -> Result<Vec<Input>> {
-    let one = match what {
+/// What happens to the instance; none where all that stopped tries again.
+fn input(what: Intervention, reason: &str) -> Option<Input> {
+    Some(match what {
         Intervention::Move { token, to } => Input::Move { token, to },
         Intervention::Cancel => Input::Cancel {
             reason: reason.to_owned(),
         },
         Intervention::Set(vars) => Input::Set { vars },
         Intervention::Retry(Some(token)) => Input::Retry { token },
-        Intervention::Retry(None) => {
-            let state = step::read_state(row)?;
-            let all: Vec<Input> = state
-                .incidents()
-                .map(|(token, ..)| Input::Retry { token })
-                .collect();
-            if all.is_empty() {
-                return Err(Error::refused("workflow-no-incident"));
-            }
-            return Ok(all);
-        }
-    };
-    Ok(vec![one])
+        Intervention::Retry(None) => return None,
+    })
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Access, Earlier, back, store, who, work};
-use crate::{Engine, Officer, Task, TaskId, act::instance_of, step, store as tables};
+use crate::{Engine, Officer, Task, TaskId, act::instance_of, store as tables};
 
 /// A signer of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -57,7 +57,7 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
     let row = tables::get_task(&**tx, id).await?;
     let acting = who::acting(tx, &row, officer, "workflow.task.read").await?;
     let instance = tables::get_instance(&**tx, instance_of(&row)?).await?;
-    let state = step::read_state(&instance)?;
+    let state = engine.state(&**tx, &instance).await?;
     let token = u32::try_from(row.token).unwrap_or_default();
     let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
     let fields = work::fields(&row);

@@ -1,10 +1,13 @@
 //! What workers outside get first, and how often they may try.
 
+use std::sync::Arc;
+
+use kernel::calendar::{Calendar, Year};
 use serde_json::{Value, json};
 use store::Db;
 
 use crate::{
-    house::{House, Program, migrations},
+    house::{House, ORG, Program, migrations},
     model::{file, flows},
 };
 
@@ -101,4 +104,55 @@ async fn new_tries_after_an_incident_are_the_new_tasks(db: Db) {
     assert_eq!(left["retries"], 2);
     let incidents = program.sees("/engine-rest/incident").await;
     assert_eq!(incidents, json!([]));
+}
+
+/// Its task stays locked for it, and nothing has changed.
+#[store::db_test(migrations = migrations)]
+async fn a_worker_whose_next_step_is_refused_completes_later(db: Db) {
+    let house = House::open(db).await;
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true"><startEvent id="s"/>
+        <serviceTask id="pa" camunda:type="external" camunda:topic="pa"/>
+        <userTask id="t" tongban:candidates="clerk@{ORG}" tongban:days="3"/><endEvent id="e"/>{}</process>"#,
+        flows("s>pa>t>e")
+    ));
+    let deployed = house.program("administrator").await.deploys(&xml).await;
+    assert_eq!(deployed.status, 200, "{}", deployed.text);
+    let program = house.program("integrator").await;
+    start(&program, [0, 0, 0]).await;
+    let task = fetch(&program, 1, &["pa"]).await.remove(0);
+    let path = format!(
+        "/engine-rest/external-task/{}/complete",
+        task["id"].as_str().unwrap()
+    );
+    let done = json!({"workerId": "w", "variables": {"paid": {"value": true}}});
+    let refused = program.call("POST", &path, done.clone()).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(fetch(&program, 1, &["pa"]).await.is_empty());
+    let variables = format!(
+        "/engine-rest/process-instance/{}/variables",
+        task["processInstanceId"].as_str().unwrap()
+    );
+    assert_eq!(program.sees(&variables).await.get("paid"), None);
+
+    let mut calendar = Calendar::default();
+    for year in 2025..=2035 {
+        let (off, work) = (Vec::new(), Vec::new());
+        let provisional = false;
+        let year = Year {
+            year,
+            provisional,
+            off,
+            work,
+        };
+        calendar.insert(&year).unwrap();
+    }
+    let calendar = Arc::new(calendar);
+    let known = move |_: &str| Ok(calendar.clone());
+    house.engine.use_calendars(Arc::new(known));
+    let taken = program.call("POST", &path, done).await;
+    assert_eq!(taken.status, 204, "{}", taken.text);
+    let listed = house.program("clerk").await;
+    let listed = listed.sees("/api/workflow/tasks").await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
 }

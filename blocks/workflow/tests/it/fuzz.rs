@@ -1,13 +1,14 @@
 //! What the targets in `fuzz/` do, seeded and bounded: mutated files, and random inputs on a model
 //! that uses most elements. `TONGBAN_FUZZ_ROUNDS` makes it longer.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
 use workflow::{
     check::read_and_check,
-    core::{Effect, Input, Instance, Process, step},
+    core::{Effect, FrameKind, Input, Instance, Process, State, Token, step},
+    model::Definition,
     simulate::{self, Options},
 };
 
@@ -117,6 +118,60 @@ fn random_input(seed: &mut Seed, instance: &Instance) -> Input {
     }
 }
 
+/// How often each element was entered and not left.
+#[derive(Default)]
+struct Stays(BTreeMap<String, i64>);
+
+impl Stays {
+    fn follow(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let (element, change) = match effect {
+                Effect::Entered { element, .. } => (element, 1),
+                Effect::Left { element, .. } => (element, -1),
+                _ => continue,
+            };
+            let stays = self.0.entry(element.to_string()).or_default();
+            *stays += change;
+            assert!(
+                *stays >= 0,
+                "`{element}` was left before it was entered: {effects:#?}"
+            );
+        }
+        self.0.retain(|_, stays| *stays != 0);
+    }
+
+    /// What was entered and not left is what tokens and event sub-processes stand at.
+    fn agree_with(&self, process: &Process, instance: &Instance, input: &Input) {
+        let mut standing: BTreeMap<String, i64> = BTreeMap::new();
+        let frames = &instance.frames;
+        for held in instance.tokens.values().filter(|held| {
+            let frame = &frames[&held.frame];
+            let is_run = frame.kind == FrameKind::Iteration && frame.of == held.at;
+            !is_run && !matches!(held.state, State::Join(_)) && !goes_on_meanwhile(process, held)
+        }) {
+            *standing.entry(held.at.to_string()).or_default() += 1;
+        }
+        for sub in frames.values().filter(|f| f.kind == FrameKind::EventSub) {
+            *standing.entry(sub.of.to_string()).or_default() += 1;
+        }
+        assert_eq!(self.0, standing, "{input:?}\n{instance:#?}");
+    }
+}
+
+/// Compensation that nobody waits for goes on when its event has been left.
+fn goes_on_meanwhile(process: &Process, held: &Token) -> bool {
+    let node = process.model.lookup(&held.at).map(|ix| &process.model[ix]);
+    let waits = |definition: &Definition| match definition {
+        Definition::Compensation { waits, .. } => *waits,
+        _ => matches!(
+            definition,
+            Definition::Cancel | Definition::Terminate | Definition::Error { .. }
+        ),
+    };
+    matches!(&held.state, State::Undoing(steps) if !steps.is_empty())
+        && !node.is_some_and(|node| node.definitions().iter().any(waits))
+}
+
 #[test]
 fn random_inputs_keep_the_balance_and_survive_saving() {
     let (model, findings) = read_and_check(MODEL.as_bytes());
@@ -127,6 +182,7 @@ fn random_inputs_keep_the_balance_and_survive_saving() {
     let mut ended = 0;
     for _ in 0..rounds(400) {
         let (mut kept, mut saved) = (process.instance(), process.instance());
+        let mut stays = Stays::default();
         let mut input = Input::Start {
             at: None,
             vars: Map::new(),
@@ -134,6 +190,8 @@ fn random_inputs_keep_the_balance_and_survive_saving() {
         for _ in 0..60 {
             let before = kept.clone();
             let done = step(&process, &mut kept, input.clone(), now);
+            stays.follow(done.as_deref().unwrap_or_default());
+            stays.agree_with(&process, &kept, &input);
             let again = step(&process, &mut saved, input.clone(), now);
             assert_eq!(done, again, "{input:?}");
             if done.is_err() {

@@ -124,3 +124,30 @@ async fn a_circle_of_sends_is_an_incident(db: Db) {
         assert!(incidents > 0, "{key}");
     }
 }
+
+/// Whether enough is done is not known: the rest is neither given up nor begun.
+async fn not_known_to_be_enough(db: Db, body: &str, way: &str) {
+    let slow = "count(for i in 1..n, j in 1..n, k in 1..n return i) = 1";
+    let until = format!("<completionCondition>{slow}</completionCondition>");
+    let body = body.replace("{until}", &until);
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true"><startEvent id="s"/>{body}<endEvent id="e"/>{}</process>"#,
+        flows(way)
+    ));
+    let (element, text) = stopped_at(db, xml, json!({"n": 9_000})).await;
+    assert_eq!(element, "w");
+    assert!(text.contains("takes longer than two seconds"), "{text}");
+}
+
+#[store::db_test(migrations = migrations)]
+async fn whether_enough_instances_are_done_may_be_unknown(db: Db) {
+    let body = r#"<task id="w"><multiInstanceLoopCharacteristics isSequential="true">
+        <loopCardinality>2</loopCardinality>{until}</multiInstanceLoopCharacteristics></task>"#;
+    not_known_to_be_enough(db, body, "s>w; w>e").await;
+}
+
+#[store::db_test(migrations = migrations)]
+async fn whether_enough_is_done_ad_hoc_may_be_unknown(db: Db) {
+    let body = r#"<adHocSubProcess id="a"><task id="w"/>{until}</adHocSubProcess>"#;
+    not_known_to_be_enough(db, body, "s>a; a>e").await;
+}

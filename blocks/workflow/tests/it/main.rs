@@ -61,6 +61,8 @@ mod held;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod migrate;
@@ -86,6 +88,8 @@ mod prune;
 mod queries;
 #[cfg(test)]
 mod recipe;
+#[cfg(test)]
+mod relocate;
 #[cfg(test)]
 mod required;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What an operator does to others' tasks, by the rules that hold for everybody.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use store::Db;
 
@@ -84,4 +84,38 @@ async fn an_operator_signs_for_nobody(db: Db) {
     let path = format!("/api/process/tasks/{signed}/complete");
     let reply = clerk.call("POST", &path, own).await;
     assert!(reply.status.is_success(), "{}", reply.text);
+}
+
+/// The answer of whoever prepares it goes to the delegator, also when an operator gives it.
+#[store::db_test(migrations = migrations)]
+async fn an_operator_answers_the_delegator(db: Db) {
+    let house = House::open(db).await;
+    let operator = house.program("administrator").await;
+    let task = task_with(&house, "").await;
+    let clerk = house.program("clerk").await;
+    let path = |verb: &str| format!("/api/workflow/tasks/{task}/{verb}");
+    let claimed = clerk.call("POST", &path("claim"), json!({})).await;
+    assert!(claimed.status.is_success(), "{}", claimed.text);
+    let asked = Statement::from_string(
+        house.db.read().get_database_backend(),
+        "SELECT id FROM identity_user WHERE login = 'integrator'",
+    );
+    let other = house.db.read().query_one_raw(asked).await.unwrap().unwrap();
+    let other: String = other.try_get("", "id").unwrap();
+    let hand = json!({"to": other, "reason": "away"});
+    let delegated = clerk.call("POST", &path("delegate"), hand).await;
+    assert!(delegated.status.is_success(), "{}", delegated.text);
+    let answer = json!({"variables": {"note": "x"}});
+    let complete = format!("/api/process/tasks/{task}/complete");
+    let mine = async || {
+        let listed = clerk.sees("/api/workflow/tasks").await;
+        listed["items"].as_array().unwrap().len()
+    };
+    assert_eq!(mine().await, 0, "the other one prepares it");
+    let prepared = operator.call("POST", &complete, answer.clone()).await;
+    assert!(prepared.status.is_success(), "{}", prepared.text);
+    assert_eq!(mine().await, 1, "it came back");
+    let done = operator.call("POST", &complete, answer).await;
+    assert!(done.status.is_success(), "{}", done.text);
+    assert_eq!(mine().await, 0);
 }

@@ -306,6 +306,39 @@ async fn a_thrown_signal_reaches_every_other_instance(db: Db) {
     assert_eq!(standing(&db).await, all);
 }
 
+/// What comes second goes to the instance that the first began, and begins none of its own.
+#[store::db_test(migrations = workflow::migrations)]
+async fn a_parallel_multiple_start_begins_one_instance(db: Db) {
+    let engine = Arc::new(Engine::default());
+    let declared = |model: String| {
+        let events = r#"<signal id="g" name="storm"/><signal id="h" name="flood"/><process"#;
+        model.replace("<process", events)
+    };
+    let throws = |key: &str, signal: &str| {
+        let id = format!(r#"process id="{key}""#);
+        declared(process(&format!(
+            r#"<startEvent id="s"/><intermediateThrowEvent id="warn"><signalEventDefinition signalRef="{signal}"/></intermediateThrowEvent><endEvent id="e"/>{}"#,
+            flows("s>warn>e")
+        )))
+        .replace(r#"process id="p""#, &id)
+    };
+    let begins = process(&format!(
+        r#"<startEvent id="s" parallelMultiple="true"><signalEventDefinition signalRef="g"/><signalEventDefinition signalRef="h"/></startEvent><endEvent id="e"/>{}"#,
+        flows("s>e")
+    ))
+    .replace(r#"process id="p""#, r#"process id="begins""#);
+    deploy(&db, "a", throws("a", "g")).await;
+    deploy(&db, "b", throws("b", "h")).await;
+    deploy(&db, "begins", declared(begins)).await;
+    engine_start(&db, &engine, "b", "", json!({})).await;
+    work(&db, &engine).await;
+    assert_eq!(standing(&db).await, ["b completed", "begins running"]);
+    engine_start(&db, &engine, "a", "", json!({})).await;
+    work(&db, &engine).await;
+    let all = ["a completed", "b completed", "begins completed"];
+    assert_eq!(standing(&db).await, all);
+}
+
 /// The server stops between what a thrown signal does and the note that it was done.
 #[store::db_test(migrations = workflow::migrations)]
 async fn a_signal_is_heard_once_though_the_server_is_killed(db: Db, clock: Arc<ManualClock>) {

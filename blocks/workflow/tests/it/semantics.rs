@@ -234,6 +234,52 @@ fn an_error_inside_may_undo_before_it_goes_on() {
     assert_eq!(scripts(auto(&xml, json!({}))), ["a", "ua", "post", "z"]);
 }
 
+/// A called process has its own way to be undone (BPMN 2.0.2, 10.7.1).
+#[test]
+fn a_called_process_is_undone_by_its_event_sub_process() {
+    let undoes = format!(
+        r#"<subProcess id="es" triggeredByEvent="true"><startEvent id="es1"><compensateEventDefinition/></startEvent>{}<endEvent id="ese"/>{}</subProcess>"#,
+        script("uq"),
+        flows("es1>uq>ese")
+    );
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true">{ENDS}<callActivity id="c" calledElement="q"/>{THROW}{}</process>
+        <process id="q" isExecutable="true"><startEvent id="qs"/>{}<endEvent id="qe"/>{undoes}{}</process>"#,
+        flows("s>c>w>e"),
+        script("a"),
+        flows("qs>a>qe")
+    ));
+    assert_eq!(scripts(auto(&xml, json!({}))), ["a", "uq"]);
+}
+
+/// What is being cancelled is interrupted by nothing more: all of it is undone, then it is left by
+/// its cancel event (BPMN 2.0.2, 10.3.6).
+#[test]
+fn a_transaction_is_cancelled_to_its_end() {
+    let inside = format!(
+        r#"<startEvent id="t1"/>{}<boundaryEvent id="ca" attachedToRef="a"><compensateEventDefinition/></boundaryEvent>
+        <userTask id="ua" isForCompensation="true"/><association id="as1" sourceRef="ca" targetRef="ua"/>
+        <endEvent id="x"><cancelEventDefinition/></endEvent>{}
+        <subProcess id="es" triggeredByEvent="true"><startEvent id="es1"><signalEventDefinition signalRef="sg"/></startEvent>{}<endEvent id="ese"/>{}</subProcess>"#,
+        script("a"),
+        flows("t1>a>x"),
+        script("by-signal"),
+        flows("es1>by-signal>ese")
+    );
+    let middle = format!(
+        r#"<transaction id="t">{inside}</transaction>
+        <boundaryEvent id="bc" attachedToRef="t"><cancelEventDefinition/></boundaryEvent>{}
+        <boundaryEvent id="bs" attachedToRef="t"><signalEventDefinition signalRef="sg"/></boundaryEvent>
+        <boundaryEvent id="bt" attachedToRef="t"><timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition></boundaryEvent>{}{}"#,
+        script("cancelled"),
+        script("signalled"),
+        script("late"),
+    );
+    let xml = declared(&middle, "s>t>e; bc>cancelled>e; bs>signalled>e; bt>late>e");
+    let steps = r#"[{"signal":"storm"},{"advance":"PT2H"},{"complete":"ua"}]"#;
+    assert_eq!(scripts(run(&xml, json!({}), steps)), ["a", "cancelled"]);
+}
+
 // Events
 
 #[test]
@@ -265,6 +311,45 @@ fn a_parallel_multiple_border_event_collects_anew_each_time() {
     let xml = declared(&format!("{border}{}", script("z")), "s>u>e; b>z>e2");
     let steps = r#"[{"message":"two"},{"message":"one"},{"message":"one"},{"message":"two"},{"message":"one"},{"complete":"u"}]"#;
     assert_eq!(scripts(run(&xml, json!({}), steps)), ["z", "z"]);
+}
+
+/// The first that comes begins the instance, which waits for the others (BPMN 2.0.2, 10.5.2).
+#[test]
+fn a_parallel_multiple_start_event_takes_all_its_triggers() {
+    let xml = file(&format!(
+        r#"<message id="m1" name="one"/><signal id="sg" name="storm"/><process id="p" isExecutable="true">
+        <startEvent id="s" parallelMultiple="true"><messageEventDefinition messageRef="m1"/><signalEventDefinition signalRef="sg"/></startEvent>
+        {}<endEvent id="e"/>{}</process>"#,
+        script("z"),
+        flows("s>z>e")
+    ));
+    let waiting = run(&xml, json!({}), r#"[{"message":"one"}]"#).ends("waiting");
+    assert_eq!(waiting.last["waiting"], json!(["s"]));
+    assert_eq!(waiting.of("script"), [""; 0]);
+    for steps in [
+        r#"[{"message":"one","vars":{"a":1}},{"signal":"storm","vars":{"b":2}}]"#,
+        r#"[{"signal":"storm","vars":{"b":2}},{"message":"one","vars":{"a":1}}]"#,
+    ] {
+        let ran = run(&xml, json!({}), steps).ends("completed");
+        assert_eq!((ran.var("a"), ran.var("b")), (&json!(1), &json!(2)));
+        assert_eq!(scripts(ran), ["z"]);
+    }
+    // Begun by hand, all of it has come.
+    run(&xml, json!({}), r#"[{"start":"s"}]"#).ends("completed");
+}
+
+/// Several instances of what has several instances multiply; one step does not do them all.
+#[test]
+fn runs_inside_of_runs_are_bounded() {
+    let many = "<multiInstanceLoopCharacteristics><loopCardinality>400</loopCardinality></multiInstanceLoopCharacteristics>";
+    let middle = format!(
+        r#"<subProcess id="o">{many}<startEvent id="is"/><task id="i">{many}</task><endEvent id="ie"/>{}</subProcess>"#,
+        flows("is>i>ie")
+    );
+    let ran = auto(&simple(&middle, "s>o>e"), json!({})).ends("failed");
+    let stopped = |e: &&serde_json::Value| e["event"] == "incident";
+    let text = ran.events.iter().find(stopped).unwrap()["text"].to_string();
+    assert!(text.contains("100000 runs"), "{text}");
 }
 
 #[test]
@@ -357,6 +442,34 @@ fn data_goes_along_the_associations() {
         (ran.var("the result"), ran.var("twice")),
         (&json!(21), &json!(42))
     );
+}
+
+/// An assignment to a part of something leaves the other parts as they are (BPMN 2.0.2, 10.4.2).
+#[test]
+fn an_assignment_reaches_a_part() {
+    let middle = r#"<userTask id="t"><ioSpecification><dataInput id="in" name="given"/><inputSet><dataInputRefs>in</dataInputRefs></inputSet><outputSet/></ioSpecification>
+        <dataInputAssociation><targetRef>in</targetRef><assignment><from>5</from><to>given.of</to></assignment></dataInputAssociation>
+        <dataOutputAssociation><assignment><from>price * 2</from><to>order.sum.total</to></assignment></dataOutputAssociation></userTask>"#;
+    let ran = run(
+        &simple(middle, "s>t>e"),
+        json!({"order": {"sum": {"tax": 1}, "number": 7}, "price": 4}),
+        r#"[{"complete":"t"}]"#,
+    )
+    .ends("completed");
+    let order = json!({"sum": {"tax": 1, "total": 8}, "number": 7});
+    assert_eq!(ran.var("order"), &order);
+}
+
+#[test]
+fn a_complex_gateway_counts_the_tokens_of_each_flow() {
+    let middle = r#"<parallelGateway id="g"/><userTask id="a"/><userTask id="b"/><userTask id="c"/><userTask id="d"/>
+        <complexGateway id="j"><activationCondition>activationCounts.fa + activationCounts.fb &gt;= 1</activationCondition></complexGateway>"#;
+    let to_join = r#"<sequenceFlow id="fa" sourceRef="a" targetRef="j"/><sequenceFlow id="fb" sourceRef="b" targetRef="j"/><sequenceFlow id="fc" sourceRef="c" targetRef="j"/>"#;
+    let xml = simple(&format!("{middle}{to_join}"), "s>g; g>a; g>b; g>c; j>d>e");
+    let ran = run(&xml, json!({}), r#"[{"complete":"c"}]"#).ends("waiting");
+    assert_eq!(ran.waiting(), ["a", "b", "j"]);
+    let ran = run(&xml, json!({}), r#"[{"complete":"c"},{"complete":"b"}]"#).ends("waiting");
+    assert_eq!(ran.waiting(), ["a", "d"]);
 }
 
 #[test]

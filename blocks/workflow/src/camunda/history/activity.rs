@@ -224,7 +224,7 @@ fn body(id: InstanceId, definition: &str, (n, stay): &Nth) -> Value {
         "startTime": written(stay.entered_at),
         "endTime": stay.left_at.map(written),
         "durationInMillis": span(stay),
-        "canceled": false,
+        "canceled": stay.is_cancelled,
         "tenantId": null,
     })
 }

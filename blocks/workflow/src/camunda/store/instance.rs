@@ -11,7 +11,6 @@ use crate::{
     camunda::{history::HistoryQuery, instance::InstanceQuery, search::Paging},
     rest::store::{InstanceRow, short},
     schema::instance::{Column, Entity, Model},
-    step::read_state,
 };
 
 /// Running instances, the newest first unless another order is asked for.
@@ -118,7 +117,9 @@ async fn standing(
     order: &Orders<Column>,
     mut see: impl FnMut(Model) -> ControlFlow<()>,
 ) -> Result<()> {
-    let mut places = Condition::any();
+    // What holds much tells it elsewhere, and has no frames in its row.
+    let elsewhere = dialect::contains(db.engine(), Column::State, "\"frames\":{}");
+    let mut places = Condition::any().add(elsewhere);
     for element in elements {
         // A first sieve: where the state names the element at all.
         let words = serde_json::Value::from(element.as_str()).to_string();
@@ -138,7 +139,7 @@ async fn standing(
         let is_end = rows.len() < BATCH as usize;
         seen = seen.saturating_add(BATCH);
         for row in rows {
-            let state = read_state(&row)?;
+            let state = crate::state::read(db.read(), &row).await?;
             let is_there = state.tokens.values().any(|token| stands(&token.at));
             if is_there && see(row).is_break() {
                 return Ok(());
