@@ -5,7 +5,7 @@
 export const NAMES = [
   "candidates", "org", "assignee", "officers", "form", "days", "hours", "outcomes", "suspends",
   "sign", "signers", "veto", "skip", "choose", "fields", "remind", "escalate",
-  "call", "topic", "retries", "decision", "result", "workingDays", "correlation",
+  "call", "topic", "retries", "decision", "result", "initiator", "workingDays", "correlation",
   "collection", "elementVariable", "outputCollection", "outputElement",
 ];
 

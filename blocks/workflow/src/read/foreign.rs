@@ -187,6 +187,7 @@ pub(crate) const OURS: &[&str] = &[
     "form",
     "grounds",
     "hours",
+    "initiator",
     "lane",
     "officers",
     "org",
@@ -276,6 +277,7 @@ fn attributes(
             "delegateExpression" => "call",
             "priority" | "taskPriority" => "priority",
             "asyncBefore" | "async" if is_called(element) => "async",
+            "initiator" if element.name == "startEvent" => "initiator",
             // Says no more than the topic does.
             "type" if attribute.value.starts_with("external") => continue,
             // Jobs of one instance never run beside one another here; the others are taken over

@@ -145,6 +145,7 @@ struct WantedTopic {
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessWanted)]
 struct Wanted {
     /// Name of the worker; its locks are held under it.
@@ -188,6 +189,7 @@ async fn fetch(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessCompleted)]
 struct Completed {
     #[serde(default)]
@@ -224,6 +226,7 @@ async fn complete(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessFailed)]
 struct Failed {
     #[serde(default)]
@@ -267,6 +270,7 @@ async fn failure(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessThrown)]
 struct Thrown {
     #[serde(default)]
@@ -305,6 +309,7 @@ async fn error(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessExtended)]
 struct Extended {
     #[serde(default)]
@@ -348,6 +353,7 @@ async fn unlock(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessRetries)]
 struct Retries {
     #[serde(default)]

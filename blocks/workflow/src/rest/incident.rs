@@ -63,6 +63,7 @@ async fn list(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessRetry)]
 struct Retry {
     /// Instances whose stopped places try again.

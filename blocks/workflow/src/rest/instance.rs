@@ -134,6 +134,7 @@ async fn list(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessStart)]
 struct Start {
     /// The newest version of this key …
@@ -227,6 +228,7 @@ async fn variables(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessSetVariables)]
 struct SetVariables {
     #[serde(default)]
@@ -255,6 +257,7 @@ async fn set_variables(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessCancel)]
 struct Cancel {
     #[serde(default)]

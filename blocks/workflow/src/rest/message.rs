@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessMessage)]
 struct Message {
     /// Name of the message in the model.
@@ -103,6 +104,7 @@ async fn places(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = MessageDelivery)]
 struct Delivery {
     /// Who takes it.
@@ -138,6 +140,7 @@ async fn deliver(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = MessageDiscarding)]
 struct Discarding {
     #[serde(default)]
@@ -189,6 +192,7 @@ async fn correlate(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessSignal)]
 struct Signal {
     /// Name of the signal in the model.

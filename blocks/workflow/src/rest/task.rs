@@ -124,6 +124,7 @@ async fn list(
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ProcessComplete)]
 struct Complete {
     #[serde(default)]

@@ -121,6 +121,22 @@ pub(crate) async fn step_for(
     }
 }
 
+/// Start events may name the variable that gets whoever started the process (`initiator` of the
+/// engines that came of Activiti).
+fn tell_initiator(process: &Process, input: &mut Input, by: &str) {
+    let (Input::Start { vars, .. }, Some(user)) = (input, by.strip_prefix("user:")) else {
+        return;
+    };
+    let model = &process.model;
+    let Some(head) = model.process(&process.id) else {
+        return;
+    };
+    let nodes = model[head.root].nodes.iter().map(|&ix| &model[ix]);
+    for name in nodes.filter_map(|node| node.attribute("initiator")) {
+        vars.insert(name.to_owned(), Value::from(user));
+    }
+}
+
 /// Everything that stopped in an instance tries again.
 pub(crate) async fn retry_all(
     tx: &Tx,
@@ -207,6 +223,8 @@ pub(crate) async fn begin_as(
         Some(process) => engine.process_of(&**tx, definition, process).await?,
         None => engine.process(&**tx, definition).await?,
     };
+    let mut input = input;
+    tell_initiator(&process, &mut input, by);
     let own = format!("instance:{id}");
     let subject = if subject.is_empty() {
         own.as_str()

@@ -119,3 +119,24 @@ async fn an_operator_answers_the_delegator(db: Db) {
     assert!(done.status.is_success(), "{}", done.text);
     assert_eq!(mine().await, 0);
 }
+
+/// Models that other engines run give the first task to whoever started the process.
+#[store::db_test(migrations = migrations)]
+async fn the_initiator_is_known_by_the_name_that_the_model_gives(db: Db) {
+    let house = House::open(db).await;
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="true"><startEvent id="s" camunda:initiator="starter"/>
+        <userTask id="t" camunda:assignee="${{starter}}"/><endEvent id="e"/>{}</process>"#,
+        flows("s>t>e")
+    ));
+    let deployed = house.program("administrator").await.deploys(&xml).await;
+    assert!(deployed.status.is_success(), "{}", deployed.text);
+    let clerk = house.program("integrator").await;
+    let start = "/engine-rest/process-definition/key/p/start";
+    let started = clerk
+        .does(start, json!({"withVariablesInReturn": true}))
+        .await;
+    assert!(started["variables"]["starter"]["value"].is_string());
+    let tasks = clerk.sees("/engine-rest/task").await;
+    assert_eq!(tasks[0]["assignee"], json!("integrator"));
+}
