@@ -414,6 +414,8 @@ pub struct Absent {
 pub struct Task {
     #[serde(flatten)]
     pub facts: TaskFacts,
+    /// Its number in the instance, by which an intervention moves it.
+    pub token: i64,
     pub state: String,
     pub version: i64,
     pub created_at: chrono::DateTime<chrono::Utc>,
@@ -427,6 +429,7 @@ impl Task {
     pub(crate) fn of(row: &task::Model) -> Result<Self> {
         Ok(Self {
             facts: facts(row)?,
+            token: row.token,
             state: row.state.clone(),
             version: row.version,
             created_at: from_micros(row.created_at),

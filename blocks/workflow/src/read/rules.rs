@@ -147,6 +147,8 @@ const CHOREOGRAPHY: &[&str] = &["choreographyTask", "subChoreography", "callChor
 
 pub(super) struct Walk<'a> {
     ids: HashMap<&'a str, &'a Element>,
+    /// Ids of what lies around the place where the walk stands, as far as pictures show it.
+    drawn: Vec<&'a str>,
     /// The process in which an element is, by the id of the element.
     owners: HashMap<&'a str, &'a Element>,
     /// Data that is handed to a process from outside.
@@ -164,6 +166,13 @@ pub(super) struct Place<'a> {
     pub is_executable: bool,
 }
 
+/// The id by which people find an element in the picture: what says when an event happens is inside
+/// of one.
+fn drawn_id(element: &Element) -> Option<&str> {
+    let is_drawn = element.name != "definitions" && !element.name.ends_with("EventDefinition");
+    element.get("id").filter(|_| is_drawn)
+}
+
 impl<'a> Place<'a> {
     /// The element, or the one around it where it has no id by which people could find it.
     pub fn owner(&self, element: &'a Element) -> &'a Element {
@@ -176,6 +185,7 @@ impl Reader<'_> {
     pub(super) fn rules(&mut self, root: &Element, imported: &[(Element, Model)], is_open: bool) {
         let mut walk = Walk {
             ids: HashMap::new(),
+            drawn: Vec::new(),
             owners: HashMap::new(),
             process_inputs: HashSet::new(),
             is_open,
@@ -243,9 +253,11 @@ impl<'a> Walk<'a> {
         text: &str,
         remedy: &'static str,
     ) {
+        let around = || self.drawn.last().copied().or(element.get("id"));
+        let shown = drawn_id(element).or_else(around);
         self.problems.push(Problem {
             rule,
-            element: element.get("id").unwrap_or_default().to_owned(),
+            element: shown.unwrap_or_default().to_owned(),
             line,
             text: text.to_owned(),
             remedy,
@@ -265,6 +277,8 @@ impl<'a> Walk<'a> {
             },
             _ => place,
         };
+        let depth = self.drawn.len();
+        self.drawn.extend(drawn_id(element));
         self.schema(element, place);
         self.required(element, place);
         self.references(element, place);
@@ -285,6 +299,7 @@ impl<'a> Walk<'a> {
         for child in &element.children {
             self.visit(child, inside);
         }
+        self.drawn.truncate(depth);
     }
 
     pub(super) fn find(&self, reference: &str) -> Option<&'a Element> {

@@ -40,6 +40,9 @@ struct TaskView {
     element: String,
     #[schema(example = "审查")]
     name: String,
+    /// By this an intervention names it.
+    #[schema(example = 3)]
+    token: i64,
     state: String,
     candidates: Vec<String>,
     assignee: Option<String>,
@@ -63,6 +66,7 @@ impl From<Task> for TaskView {
             subject: facts.subject,
             element: facts.element,
             name: facts.name,
+            token: task.token,
             state: task.state,
             candidates: facts.candidates,
             assignee: facts.assignee,

@@ -184,7 +184,7 @@ pub fn events() -> Vec<Case> {
         ),
         case(
             "timer-unreadable",
-            "d",
+            "x",
             &between(&two("intermediateCatchEvent", &timed("PT5X")), on_way),
             &between(&two("intermediateCatchEvent", &timed("PT5M")), on_way),
         ),
@@ -196,7 +196,7 @@ pub fn events() -> Vec<Case> {
         ),
         case(
             "timer-with-two-times",
-            "d",
+            "x",
             &between(
                 &two(
                     "intermediateCatchEvent",
