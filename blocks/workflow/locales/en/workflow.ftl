@@ -1,6 +1,7 @@
 workflow-model-finding = Line { $line } of the process model, element “{ $element }”, breaks the rule { $rule }: { $reason }. What to do: { $remedy }.
 workflow-unknown-process = No process is deployed under the key “{ $key }”. Deploy it first, or correct the key.
 workflow-no-calendar = There is no calendar of working days, so no deadline can be counted. Import this year's holiday notice first.
+workflow-only-drawn = This process is only drawn: its file says isExecutable="false". Say "true", correct what the check then finds, and deploy it again.
 workflow-not-running = The process has ended, so nothing more can be done in it. Reload the page to see the result.
 workflow-rejected = The process cannot take this step now: { $reason }. Reload the page and try again.
 workflow-changed-meanwhile = Somebody else has just moved the process on. Reload the page and act on its present state.

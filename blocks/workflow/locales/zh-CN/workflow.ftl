@@ -1,6 +1,7 @@
 workflow-model-finding = 流程模型第 { $line } 行，元素“{ $element }”违反规则 { $rule }：{ $reason }。处理办法：{ $remedy }。
 workflow-unknown-process = 没有部署名为“{ $key }”的流程。请先部署该流程，或检查流程标识。
 workflow-no-calendar = 没有可用的工作日历，无法计算工作日。请先导入当年的节假日安排。
+workflow-only-drawn = 该流程仅供绘图：文件写明 isExecutable="false"。请改为 "true"，改正检查指出的问题，然后重新部署。
 workflow-not-running = 该流程已经结束，不能再办理。请刷新页面查看结果。
 workflow-rejected = 流程现在不能执行这一步：{ $reason }。请刷新页面后重试。
 workflow-changed-meanwhile = 流程刚刚被他人推进。请刷新页面，按最新状态办理。

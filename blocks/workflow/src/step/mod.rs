@@ -223,6 +223,10 @@ pub(crate) async fn begin_as(
         Some(process) => engine.process_of(&**tx, definition, process).await?,
         None => engine.process(&**tx, definition).await?,
     };
+    let head = process.model.process(&process.id);
+    if head.is_some_and(|head| head.is_executable == Some(false)) {
+        return Err(Error::refused("workflow-only-drawn"));
+    }
     let mut input = input;
     tell_initiator(&process, &mut input, by);
     let own = format!("instance:{id}");

@@ -140,3 +140,20 @@ async fn the_initiator_is_known_by_the_name_that_the_model_gives(db: Db) {
     let tasks = clerk.sees("/engine-rest/task").await;
     assert_eq!(tasks[0]["assignee"], json!("integrator"));
 }
+
+/// What is only drawn was not checked as what runs is, and would go wrong ways silently.
+#[store::db_test(migrations = migrations)]
+async fn what_is_only_drawn_does_not_begin(db: Db) {
+    let house = House::open(db).await;
+    let xml = file(&format!(
+        r#"<process id="p" isExecutable="false"><startEvent id="s"/><endEvent id="e"/>{}</process>"#,
+        flows("s>e")
+    ));
+    let deployed = house.program("administrator").await.deploys(&xml).await;
+    assert!(deployed.status.is_success(), "{}", deployed.text);
+    let program = house.program("integrator").await;
+    let start = json!({"key": "p"});
+    let refused = program.call("POST", "/api/process/instances", start).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert!(refused.text.contains("isExecutable"), "{}", refused.text);
+}
