@@ -229,7 +229,8 @@ async fn many(url: &str, tasks: usize) -> Result<Value, Failed> {
         }
     }
     let mean = |some: &[Duration]| {
-        some.iter().sum::<Duration>().as_secs_f64() * 1000.0 / some.len().max(1) as f64
+        let count = u32::try_from(some.len()).unwrap_or(u32::MAX).max(1);
+        (some.iter().sum::<Duration>() / count).as_secs_f64() * 1000.0
     };
     let (first, last) = (times.iter().take(SAMPLE), times.iter().rev().take(SAMPLE));
     Ok(json!({

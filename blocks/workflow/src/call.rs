@@ -128,7 +128,7 @@ async fn carry_out(tx: &Tx, engine: &Engine, id: CallId) -> Result<()> {
 }
 
 /// How often the model has the call tried. An expression is asked after each failure, as in other
-/// engines; the inner error says why it has no answer, and then nobody knows that there is to be
+/// engines; the error says why it has no answer, and then nobody knows that there is to be
 /// another try. A text of which nothing can be made was let through when older files were
 /// deployed, and stands for the usual tries as it did then.
 fn retries(
@@ -136,21 +136,21 @@ fn retries(
     state: &Instance,
     row: &call::Model,
     now: DateTime<Utc>,
-) -> Result<Result<Retries, String>> {
+) -> std::result::Result<Retries, String> {
     let Some(text) = node.attribute("retries") else {
-        return Ok(Ok(Retries::default()));
+        return Ok(Retries::default());
     };
     if !is_expression(text) {
-        return Ok(Ok(Retries::parse(text).unwrap_or_default()));
+        return Ok(Retries::parse(text).unwrap_or_default());
     }
     let token = u32::try_from(row.token).unwrap_or_default();
     let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
     let one = BTreeMap::from([("retries".to_owned(), text.to_owned())]);
     let filled = seen(node, &state.visible(frame)).and_then(|vars| step::filled(&one, &vars, now));
-    Ok(filled.and_then(|filled| {
+    filled.and_then(|filled| {
         let text = filled.get("retries").map_or("", String::as_str);
         Retries::parse(text)
-    }))
+    })
 }
 
 async fn failed(tx: &Tx, engine: &Engine, body: &RunCall, reason: &str) -> Result<()> {
@@ -167,7 +167,7 @@ async fn failed(tx: &Tx, engine: &Engine, body: &RunCall, reason: &str) -> Resul
     let node = process.model.lookup(&row.element);
     let state = engine.state(&**tx, &about).await?;
     let retries = match node.map(|ix| &process.model[ix]) {
-        Some(node) => retries(node, &state, &row, tx.now())?,
+        Some(node) => retries(node, &state, &row, tx.now()),
         None => Ok(Retries::default()),
     };
     // The step is to find it in nobody's hands.

@@ -115,14 +115,14 @@ pub(crate) fn changes(
         Ok((number, text))
     });
     let parts = parts.collect::<Result<_>>()?;
-    let head = if is_in_parts {
+    let text = if is_in_parts {
         text_of(&instance.bare())?
     } else {
         text_of(instance)?
     };
     instance.settle();
     Ok(Writing {
-        head,
+        head: text,
         clears: was_in_parts && (is_all_new || !is_in_parts),
         parts,
         is_in_parts,
@@ -200,10 +200,12 @@ impl Writing {
 
 /// The large instances that were committed last, by id and version.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<VecDeque<(String, i64, Arc<Instance>)>>>);
+pub(crate) struct Memory(Arc<Mutex<Committed>>);
+
+type Committed = VecDeque<(String, i64, Arc<Instance>)>;
 
 impl Memory {
-    fn all(&self) -> MutexGuard<'_, VecDeque<(String, i64, Arc<Instance>)>> {
+    fn all(&self) -> MutexGuard<'_, Committed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

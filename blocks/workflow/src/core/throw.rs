@@ -141,19 +141,14 @@ impl Run<'_> {
             element: item.id.clone(),
             code: code.to_owned(),
         });
-        match self.catcher(frame, None, Thrown::Error(code)) {
-            Some((owner, event)) => {
-                let vars = Map::from_iter([("errorCode".to_owned(), Value::from(code))]);
-                self.left(&item.id, frame);
-                self.release(frame);
-                self.fire(owner, event, 0, vars);
-            }
-            None => {
-                self.left(&item.id, frame);
-                let reason = format!("the error `{code}` is not caught anywhere");
-                self.finish(Status::Failed, Some(reason));
-            }
-        }
+        self.left(&item.id, frame);
+        let Some((owner, event)) = self.catcher(frame, None, Thrown::Error(code)) else {
+            let reason = format!("the error `{code}` is not caught anywhere");
+            return self.finish(Status::Failed, Some(reason));
+        };
+        let vars = Map::from_iter([("errorCode".to_owned(), Value::from(code))]);
+        self.release(frame);
+        self.fire(owner, event, 0, vars);
     }
 
     pub(super) fn terminate(&mut self, frame: u32, item: &Node) {

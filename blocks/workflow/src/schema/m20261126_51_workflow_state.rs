@@ -1,6 +1,9 @@
 //! Large instances are kept in parts.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, string, text},
+};
 
 pub(super) struct Migration;
 

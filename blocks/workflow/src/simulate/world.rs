@@ -208,7 +208,8 @@ impl World<'_> {
 
     /// Where a message or signal begins a process, as [`Input::Start`] names it.
     fn start_for(&self, process: usize, heard: Heard, name: &str) -> Option<String> {
-        let head = self.model.process(&self.processes.get(process)?.id)?;
+        let id = &self.processes.get(process)?.id;
+        let root = self.model.process(id)?.root;
         let begins = |ix: &NodeIx| {
             let node = &self.model[*ix];
             let nth = core::begins_by(node, heard, name)?;
@@ -216,7 +217,7 @@ impl World<'_> {
             let is_awaited = core::waits_for_all(node) && self.is_awaited(node, heard, name);
             (is_start && !is_awaited).then(|| core::start_by(node, nth))
         };
-        self.model[head.root].nodes.iter().find_map(begins)
+        self.model[root].nodes.iter().find_map(begins)
     }
 
     /// Whether an instance waits for it at its start, having begun by something else.

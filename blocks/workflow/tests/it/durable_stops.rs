@@ -419,7 +419,8 @@ async fn a_circle_without_a_wait_is_stopped_soon(db: Db) {
         .await
         .unwrap();
     let took = started.elapsed();
-    assert!(took < time::Duration::from_secs(5), "{took:?}");
+    // Without a stop it would take hours.
+    assert!(took < time::Duration::from_secs(60), "{took:?}");
     let trail = workflow::trail_of(&db, &engine, id).await.unwrap();
     assert!(
         trail
