@@ -6,7 +6,8 @@ use std::{collections::HashMap, process::Command};
 use serde_json::Value;
 
 /// Crates from the ground up; each may use those before it, with the exceptions below.
-const BASE: [&str; 9] = [
+const BASE: [&str; 10] = [
+    "allocator",
     "kernel",
     "ipc",
     "linkage",
