@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 /// Rows that one thread makes are freed by another, which the C library's allocator is slow at: a
 /// seventh of a case's time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::MiMalloc = allocator::MiMalloc;
 
 /// 通办: a whole city's digital government in one executable.
 #[derive(Parser)]
