@@ -8,7 +8,7 @@ mod config;
 mod keys;
 mod out;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -80,9 +80,16 @@ enum Command {
 /// How the executable is started again for expressions that may not come to an end.
 const ASIDE: &str = "evaluate-aside";
 
+/// How long memory that is free stays with the process.
+const KEPT: Duration = Duration::from_millis(10);
+
+fn main() -> ExitCode {
+    allocator::give_back_after(KEPT);
+    start(Cli::parse())
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
+async fn start(cli: Cli) -> ExitCode {
     match run(cli).await {
         Ok(code) => code,
         Err(error) => {
