@@ -27,6 +27,7 @@ use deltalake::{
     kernel::{Transaction, engine::arrow_conversion::TryIntoKernel, transaction::CommitProperties},
     logstore::ObjectStoreRef,
     operations::{create::CreateBuilder, write::SchemaMode},
+    parquet::{basic::Compression, file::properties::WriterProperties},
     protocol::SaveMode,
 };
 use kernel::{Clock, Fault};
@@ -55,6 +56,14 @@ const FILE: NonZeroU64 = match NonZeroU64::new(64 << 20) {
     Some(size) => size,
     None => NonZeroU64::MIN,
 };
+
+/// Bytes of a row group, encoded, roughly. It stays in memory until it is whole, is copied to be
+/// written, and is written by as many threads as it has parts of 5 MB.
+const ROW_GROUP: usize = 8 << 20;
+/// Bytes of a column's different values in a row group, beyond which they are written as they come.
+/// The format's usual megabyte is more than most columns have in a row group of that size, so that
+/// each value would be looked for in vain among those before.
+const DICTIONARY: usize = 64 << 10;
 
 pub(crate) fn failed(what: &'static str) -> impl FnOnce(DeltaTableError) -> Fault {
     move |e| Fault::caused_by(what, e)
@@ -308,6 +317,15 @@ fn start(
     tokio_util::task::AbortOnDropHandle::new(tokio::spawn(run))
 }
 
+/// How rows that arrive lie in a file.
+fn layout() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_bytes(Some(ROW_GROUP))
+        .set_dictionary_page_size_limit(DICTIONARY)
+        .build()
+}
+
 /// Starts to add rows, or to put them in place of all that are there.
 pub(crate) fn write(
     table: DeltaTable,
@@ -328,6 +346,7 @@ pub(crate) fn write(
         .with_schema_mode(SchemaMode::Merge)
         .with_session_state(Arc::new(session()))
         .with_target_file_size(Some(FILE))
+        .with_writer_properties(layout())
         .with_commit_properties(properties(batch));
     Ok((rows, start(write.into_future())))
 }
@@ -374,6 +393,7 @@ pub(crate) fn merge(
         .with_streaming(true)
         .with_merge_schema(true)
         .with_session_state(Arc::new(context.state()))
+        .with_writer_properties(layout())
         .with_commit_properties(properties(batch))
         .when_matched_delete(|delete| delete.predicate(gone().eq(lit(true))))
         .and_then(|merge| {
