@@ -11,7 +11,7 @@ use kernel::{Fault, Result};
 use store::Db;
 use tokio::{runtime::Runtime, sync::Semaphore};
 
-use crate::{Settings, Table, declaration::Sharing, delta::Place};
+use crate::{Settings, Table, declaration::Sharing, delta::Place, quality::seen::Seen};
 
 /// Who may read what of the lake beside its own department, as blocks above know it.
 #[async_trait]
@@ -103,6 +103,11 @@ impl Lake {
     pub(crate) fn runtime(&self) -> Result<&tokio::runtime::Handle, Fault> {
         let runtime = self.0.runtime.as_ref().map(Runtime::handle);
         runtime.ok_or_else(|| Fault::new("the threads for questions are gone"))
+    }
+
+    /// Values for a rule to remember, none yet.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen::new(&self.0.temporary, self.0.settings.values_in_memory)
     }
 
     /// The lock under which a table is written.

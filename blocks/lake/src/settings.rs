@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::quality::seen::IN_MEMORY;
+
 /// Section `[lake]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub query_rows: u64,
     /// Questions that run at one time.
     pub queries_at_once: usize,
+    /// Values that a rule about uniqueness or a reference keeps in memory; more of them go to files.
+    pub values_in_memory: usize,
 }
 
 impl Default for Settings {
@@ -45,6 +49,7 @@ impl Default for Settings {
             query_disk_mb: 4096,
             query_rows: 1_000_000,
             queries_at_once: 4,
+            values_in_memory: IN_MEMORY,
         }
     }
 }
@@ -96,6 +101,7 @@ impl Settings {
             ("query_rows", self.query_rows),
             ("partitions", self.partitions as u64),
             ("queries_at_once", self.queries_at_once as u64),
+            ("values_in_memory", self.values_in_memory as u64),
         ];
         for (key, _) in numbers.into_iter().filter(|(_, number)| *number == 0) {
             problems.push(format!("{key}: must be at least 1"));

@@ -70,8 +70,13 @@ fn texts() -> Texts {
 }
 
 impl House {
-    /// Tests' time stands still at the real moment, because TLS looks at the real clock.
     pub async fn open(db: Db, clock: &Arc<ManualClock>) -> Self {
+        Self::open_with(db, clock, lake::Settings::default()).await
+    }
+
+    /// Tests' time stands still at the real moment, because TLS looks at the real clock. The lake's
+    /// files without a name are in the folder `nameless`, apart from its tables.
+    pub async fn open_with(db: Db, clock: &Arc<ManualClock>, lake: lake::Settings) -> Self {
         clock.set(Utc::now());
         let dir = tempfile::tempdir().unwrap();
         let app = App::new(db.clone(), web::Settings::default(), texts());
@@ -82,8 +87,13 @@ impl House {
             keys: dir.path().join("keys"),
             demo: true,
         });
-        let lake = lake::Lake::open(db.clone(), lake::Settings::default(), dir.path()).unwrap();
-        app.put(lake);
+        let lake = lake::Settings {
+            place: dir.path().join("lake").to_string_lossy().into_owned(),
+            ..lake
+        };
+        let nameless = dir.path().join("nameless");
+        std::fs::create_dir(&nameless).unwrap();
+        app.put(lake::Lake::open(db.clone(), lake, &nameless).unwrap());
         let modules = vec![
             identity::module(&app).unwrap(),
             forms::module(&app).unwrap(),

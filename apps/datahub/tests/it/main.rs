@@ -7,4 +7,5 @@ mod deadlines;
 mod granting;
 mod house;
 mod reading;
+mod remembering;
 mod stuck;

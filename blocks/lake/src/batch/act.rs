@@ -424,8 +424,7 @@ async fn gather(
                 known.values.insert(rule.id.clone(), values);
             }
             Check::Unique { .. } => {
-                let none = Seen::new(&lake.0.temporary);
-                known.values.insert(rule.id.clone(), none);
+                known.values.insert(rule.id.clone(), lake.seen());
             }
             _ => {}
         }
@@ -439,7 +438,7 @@ async fn values(
     columns: &[String],
     version: Option<u64>,
 ) -> Result<Seen, Fault> {
-    let none = Seen::new(&lake.0.temporary);
+    let none = lake.seen();
     let Some(open) = lake.0.place.open(TABLES, &table.id, version).await? else {
         return Ok(none);
     };

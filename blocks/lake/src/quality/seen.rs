@@ -18,8 +18,9 @@ use kernel::Fault;
 
 use super::filter::Filter;
 
-/// Hashes in memory before they are written: what fits into the half million places of a set.
-const IN_MEMORY: usize = (1 << 19) / 8 * 7;
+/// Hashes in memory before they are written, where nothing is said: what fits into the half million
+/// places of a set.
+pub(crate) const IN_MEMORY: usize = (1 << 19) / 8 * 7;
 /// Hashes of a block: a page of the disk.
 const BLOCK: usize = 512;
 const BUFFER_BYTES: usize = 64 << 10;
@@ -34,12 +35,9 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Its files lie in that folder without a name, and are gone with it, even after a crash.
-    pub(crate) fn new(folder: &Path) -> Self {
-        Self::with(folder, IN_MEMORY)
-    }
-
-    fn with(folder: &Path, in_memory: usize) -> Self {
+    /// As many hashes as are said are in memory at the most. Its files lie in that folder without a
+    /// name, and are gone with it, even after a crash.
+    pub(crate) fn new(folder: &Path, in_memory: usize) -> Self {
         Self {
             folder: folder.to_owned(),
             in_memory,
@@ -236,7 +234,7 @@ mod tests {
 
     fn same_as_a_set(in_memory: usize, hashes: impl Iterator<Item = u64>) {
         let folder = tempfile::tempdir().unwrap();
-        let mut seen = Seen::with(folder.path(), in_memory);
+        let mut seen = Seen::new(folder.path(), in_memory);
         let mut set = HashSet::new();
         for hash in hashes {
             assert_eq!(seen.contains(hash).unwrap(), set.contains(&hash), "{hash}");
@@ -275,7 +273,7 @@ mod tests {
     #[test]
     fn runs_are_few_and_shrink() {
         let folder = tempfile::tempdir().unwrap();
-        let mut seen = Seen::with(folder.path(), 100);
+        let mut seen = Seen::new(folder.path(), 100);
         for hash in 0..100 * 0b1011 {
             seen.insert(spread(hash)).unwrap();
         }
@@ -292,7 +290,7 @@ mod tests {
             10_000_000
         };
         let folder = tempfile::tempdir().unwrap();
-        let mut seen = Seen::new(folder.path());
+        let mut seen = Seen::new(folder.path(), IN_MEMORY);
         let (begun, mut most) = (Instant::now(), 0);
         for number in 0..ROWS {
             assert!(seen.insert(spread(number)).unwrap(), "{number}");
@@ -326,7 +324,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("gone");
-        let mut seen = Seen::with(&gone, 2);
+        let mut seen = Seen::new(&gone, 2);
         assert!(seen.insert(1).unwrap());
         let fault = seen.insert(2).unwrap_err();
         assert!(fault.is_transient);
