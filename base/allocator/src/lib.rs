@@ -63,9 +63,6 @@ mod tests {
         let fill = || drop(std::hint::black_box(vec![1_u8; 64 << 20]));
         let before = resident();
         fill();
-        work();
-        let kept = resident() - before;
-        assert!(kept > 50, "{kept}");
         give_back_after(Duration::from_millis(10));
         // What is to go later by the delay of before is gone then.
         std::thread::sleep(Duration::from_millis(1100));
