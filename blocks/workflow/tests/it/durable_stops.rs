@@ -420,7 +420,7 @@ async fn a_circle_without_a_wait_is_stopped_soon(db: Db) {
         .unwrap();
     let took = started.elapsed();
     // Without a stop it would take hours.
-    assert!(took < time::Duration::from_secs(60), "{took:?}");
+    assert!(took < time::Duration::from_mins(1), "{took:?}");
     let trail = workflow::trail_of(&db, &engine, id).await.unwrap();
     assert!(
         trail
