@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use kernel::{Fault, Finding, Text, crypto::Sm3};
 use object_store::{
-    MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem,
+    GetResult, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem,
     memory::InMemory, path::Path,
 };
 use sea_orm::{
@@ -217,12 +217,7 @@ impl Blobs {
 
     /// Kept content, as a stream. Who may see it is the caller's question.
     pub async fn get(&self, db: &Db, digest: &str) -> kernel::Result<Blob> {
-        let row = table::Entity::find_by_id(digest)
-            .one(db.read())
-            .await
-            .map_err(|e| fault("read a file's row", e))?
-            .ok_or(kernel::Error::NotFound { what: "file" })?;
-        let found = self.store.get(&place_of(digest)).await.map_err(storing)?;
+        let (row, found) = self.find(db, digest).await?;
         let content = found
             .into_stream()
             .map(|part| part.map_err(storing))
@@ -234,14 +229,21 @@ impl Blobs {
         })
     }
 
-    /// Kept content in memory, for what is known to be small.
+    /// Kept content in memory, for what is known to be small. It is read at once: a stream brings
+    /// 8 KB at a time, each from another thread.
     pub async fn get_bytes(&self, db: &Db, digest: &str) -> kernel::Result<Bytes> {
-        let mut content = self.get(db, digest).await?.content;
-        let mut bytes = Vec::new();
-        while let Some(part) = content.next().await {
-            bytes.extend_from_slice(&part?);
-        }
-        Ok(bytes.into())
+        let (_, found) = self.find(db, digest).await?;
+        Ok(found.bytes().await.map_err(storing)?)
+    }
+
+    async fn find(&self, db: &Db, digest: &str) -> kernel::Result<(table::Model, GetResult)> {
+        let row = table::Entity::find_by_id(digest)
+            .one(db.read())
+            .await
+            .map_err(|e| fault("read a file's row", e))?
+            .ok_or(kernel::Error::NotFound { what: "file" })?;
+        let found = self.store.get(&place_of(digest)).await.map_err(storing)?;
+        Ok((row, found))
     }
 }
 
