@@ -4,6 +4,7 @@
 //! [`keep`]s it, in the same write as the rows that speak of it. Content that nobody keeps within
 //! a day of its upload is garbage, whatever crashed, and [`Blobs::reconcile`] removes it.
 
+mod hashed;
 mod kind;
 mod name;
 mod reconcile;
@@ -22,6 +23,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use hashed::Hashed;
 pub use kind::Kind;
 pub use name::clean_name;
 pub use reconcile::{Reconciled, reconcile_until};
@@ -125,13 +127,58 @@ impl Blobs {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let refused = |text: Text| kernel::Error::Invalid(vec![Finding::new(field, text)]);
-        let name = clean_name(name).ok_or_else(|| refused(Text::new("store-upload-name-empty")))?;
-        let place = Path::from(format!("{INCOMING}/{}", uuid::Uuid::new_v4().simple()));
+        let name = named(field, name)?;
+        let place = incoming();
         let arrived = self.receive(&place, rules.largest, content).await?;
+        self.settle(field, name, rules, &place, arrived).await
+    }
+
+    /// Takes in bytes that this program made itself, as a certificate.
+    pub async fn put_bytes(&self, name: &str, kind: Kind, bytes: Bytes) -> kernel::Result<Upload> {
+        self.put_hashed(name, kind, Hashed::of(bytes)).await
+    }
+
+    /// Takes in bytes whose digest the program has computed already.
+    pub async fn put_hashed(
+        &self,
+        name: &str,
+        kind: Kind,
+        content: Hashed,
+    ) -> kernel::Result<Upload> {
+        let field = "file";
+        let name = named(field, name)?;
+        let bytes = content.bytes();
+        let rules = Rules {
+            largest: bytes.len() as u64,
+            kinds: vec![kind],
+        };
+        if bytes.is_empty() {
+            return Err(refused(field, Text::new("store-upload-empty")));
+        }
+        let place = incoming();
+        let stored = self.store.put(&place, bytes.clone().into()).await;
+        stored.map_err(storing)?;
+        let arrived = Arrived {
+            digest: content.digest().to_owned(),
+            size: bytes.len() as u64,
+            start: bytes.iter().take(START).copied().collect(),
+        };
+        self.settle(field, name, &rules, &place, Ok(arrived)).await
+    }
+
+    /// Content that has arrived goes where its digest says, if it is of a kind that may be there;
+    /// nothing is left of it otherwise.
+    async fn settle(
+        &self,
+        field: &str,
+        name: String,
+        rules: &Rules,
+        place: &Path,
+        arrived: Result<Arrived, Text>,
+    ) -> kernel::Result<Upload> {
         let checked = match arrived {
             Ok(arrived) => {
-                let kind = kind::check(&*self.store, &place, &arrived, &name, rules).await?;
+                let kind = kind::check(&*self.store, place, &arrived, &name, rules).await?;
                 kind.map(|kind| (arrived, kind))
             }
             Err(text) => Err(text),
@@ -139,7 +186,7 @@ impl Blobs {
         match checked {
             Ok((arrived, kind)) => {
                 let kept = place_of(&arrived.digest);
-                self.store.rename(&place, &kept).await.map_err(storing)?;
+                self.store.rename(place, &kept).await.map_err(storing)?;
                 self.sync(&kept).await?;
                 let media_type = kind.media_type().to_owned();
                 let size = i64::try_from(arrived.size).unwrap_or(i64::MAX);
@@ -152,20 +199,10 @@ impl Blobs {
             }
             Err(text) => {
                 // There is nothing to delete if the upload was given up early.
-                drop(self.store.delete(&place).await);
-                Err(refused(text))
+                drop(self.store.delete(place).await);
+                Err(refused(field, text))
             }
         }
-    }
-
-    /// Takes in bytes that this program made itself, as a certificate.
-    pub async fn put_bytes(&self, name: &str, kind: Kind, bytes: Bytes) -> kernel::Result<Upload> {
-        let rules = Rules {
-            largest: bytes.len() as u64,
-            kinds: vec![kind],
-        };
-        let content = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
-        self.put("file", name, &rules, content).await
     }
 
     /// Streams content to the store; the inner error is the sender's.
@@ -307,6 +344,20 @@ pub(crate) struct Arrived {
 }
 
 const START: usize = 4096;
+
+fn refused(field: &str, text: Text) -> kernel::Error {
+    kernel::Error::Invalid(vec![Finding::new(field, text)])
+}
+
+/// What the content is to be called.
+fn named(field: &str, name: &str) -> kernel::Result<String> {
+    clean_name(name).ok_or_else(|| refused(field, Text::new("store-upload-name-empty")))
+}
+
+/// Where content is until it has arrived whole.
+fn incoming() -> Path {
+    Path::from(format!("{INCOMING}/{}", uuid::Uuid::new_v4().simple()))
+}
 
 async fn stream_to<E>(
     upload: &mut dyn MultipartUpload,

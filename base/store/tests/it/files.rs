@@ -6,7 +6,7 @@ use futures::stream;
 use kernel::Error;
 use store::{
     Blobs, Db,
-    blob::{self, Kind, Rules, Upload},
+    blob::{self, Hashed, Kind, Rules, Upload},
 };
 
 const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n";
@@ -149,6 +149,45 @@ async fn a_large_upload_is_streamed_in_parts() {
         .await
         .unwrap();
     assert_eq!(upload.size, (16 << 20) + i64::try_from(PDF.len()).unwrap());
+}
+
+#[store::db_test]
+async fn hashed_content_is_kept_under_its_digest_and_read_whole(db: Db) {
+    let (folder, on_disk) = blobs();
+    // More than a piece of a stream.
+    let mark = std::iter::repeat_n(0xff, 4);
+    let rows: Bytes = mark.chain((0..=u8::MAX).cycle()).take(100_000).collect();
+    for blobs in [&on_disk, &Blobs::in_memory()] {
+        let put = async |name: &str, bytes: &Bytes| {
+            let content = Hashed::of(bytes.clone());
+            blobs.put_hashed(name, Kind::Arrow, content).await
+        };
+        for (name, bytes, key) in [
+            ("a.arrows", PDF, "store-upload-wrong-content"),
+            ("a.arrows", b"", "store-upload-empty"),
+            ("a.pdf", PDF, "store-upload-kind-not-allowed"),
+            ("../..", &rows, "store-upload-name-empty"),
+        ] {
+            match put(name, &Bytes::copy_from_slice(bytes)).await {
+                Err(Error::Invalid(findings)) => assert_eq!(findings[0].text.key, key),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let upload = put("a.arrows", &rows).await.unwrap();
+        assert_eq!(upload.digest, hex::encode(kernel::crypto::sm3(&rows)));
+        assert_eq!(upload.size, 100_000);
+        assert_eq!(upload.media_type, Kind::Arrow.media_type());
+        let kept = upload.clone();
+        db.write(move |tx| {
+            let kept = kept.clone();
+            async move { blob::keep(&tx, &kept, "exchange_batch:1").await }
+        })
+        .await
+        .unwrap();
+        assert_eq!(blobs.get_bytes(&db, &upload.digest).await.unwrap(), rows);
+    }
+    // What was refused left nothing.
+    assert_eq!(count_files(folder.path()), 1);
 }
 
 #[store::db_test]

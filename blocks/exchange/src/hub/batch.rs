@@ -2,6 +2,7 @@
 
 use ::store::{
     Tx,
+    blob::Hashed,
     page::{PageOf, PageRequest},
 };
 use bytes::Bytes;
@@ -224,12 +225,12 @@ pub async fn receive(hub: &Hub, peer: &Peer, place: &Place, bytes: Bytes) -> Res
         return Ok(());
     };
     let shape = shape_of(hub.db.read(), &row.publication).await?;
-    let (mark, body) = (wanted.clone(), bytes.clone());
-    let checked = tokio::task::spawn_blocking(move || check(&mark, &shape, &body));
-    let checksum = checked
+    let mark = wanted.clone();
+    let checked = tokio::task::spawn_blocking(move || check(&mark, &shape, bytes));
+    let (chunk, checksum) = checked
         .await
         .map_err(|e| Fault::caused_by("check a chunk", e))??;
-    let upload = hub.landing.put(bytes).await?;
+    let upload = hub.landing.put(chunk).await?;
     let (landing, peer, place) = (hub.landing.clone(), peer.clone(), place.clone());
     let arrived = chunk_table::Model {
         checksum: Some(checksum.to_string()),
@@ -281,8 +282,13 @@ fn tampered(wanted: &chunk_table::Model) -> Error {
     Error::Refused(Text::new("exchange-chunk-digest").with("place", wanted.place))
 }
 
-fn check(known: &chunk_table::Model, shape: &Shape, bytes: &[u8]) -> Result<Checksum> {
-    if bytes.len() > LARGEST || chunk::digest(bytes) != known.digest {
+/// The chunk with the digest that it was found to have, and the checksum of its rows.
+fn check(known: &chunk_table::Model, shape: &Shape, bytes: Bytes) -> Result<(Hashed, Checksum)> {
+    if bytes.len() > LARGEST {
+        return Err(tampered(known));
+    }
+    let found = Hashed::of(bytes);
+    if found.digest() != known.digest {
         return Err(tampered(known));
     }
     let schema = match kind(known) {
@@ -291,7 +297,7 @@ fn check(known: &chunk_table::Model, shape: &Shape, bytes: &[u8]) -> Result<Chec
     };
     let unreadable =
         |_| Error::Refused(Text::new("exchange-chunk-unreadable").with("place", known.place));
-    let batches = chunk::read(bytes, &schema).map_err(unreadable)?;
+    let batches = chunk::read(found.bytes(), &schema).map_err(unreadable)?;
     let mut checksum = Checksum::default();
     for batch in &batches {
         checksum.add(batch)?;
@@ -301,7 +307,7 @@ fn check(known: &chunk_table::Model, shape: &Shape, bytes: &[u8]) -> Result<Chec
         .map(arrow::array::RecordBatch::num_rows)
         .sum();
     if number(rows as u64) == known.row_count {
-        Ok(checksum)
+        Ok((found, checksum))
     } else {
         Err(tampered(known))
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use kernel::Result;
 use store::{
     Blobs, Db, Tx,
-    blob::{self, Kind, Upload},
+    blob::{self, Hashed, Kind, Upload},
 };
 
 /// Keeps chunks under their digest. A lake may stand beside it: it hears
@@ -13,7 +13,7 @@ use store::{
 #[async_trait]
 pub trait Landing: Send + Sync + 'static {
     /// Stores a chunk; it stays if it is kept.
-    async fn put(&self, bytes: Bytes) -> Result<Upload>;
+    async fn put(&self, chunk: Hashed) -> Result<Upload>;
     /// Keeps a stored chunk, in the write that speaks of it.
     async fn keep(&self, tx: &Tx, batch: &str, chunk: &Upload) -> Result<()>;
     async fn get(&self, db: &Db, digest: &str) -> Result<Bytes>;
@@ -30,8 +30,8 @@ pub(super) fn holder(batch: &str) -> String {
 
 #[async_trait]
 impl Landing for Spool {
-    async fn put(&self, bytes: Bytes) -> Result<Upload> {
-        self.0.put_bytes("chunk.arrows", Kind::Arrow, bytes).await
+    async fn put(&self, chunk: Hashed) -> Result<Upload> {
+        self.0.put_hashed("chunk.arrows", Kind::Arrow, chunk).await
     }
 
     async fn keep(&self, tx: &Tx, batch: &str, chunk: &Upload) -> Result<()> {
