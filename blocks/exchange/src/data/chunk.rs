@@ -1,16 +1,17 @@
 //! Chunks: rows as one Arrow IPC stream with zstd, small enough to be sent again.
 
-use std::io::Cursor;
-
 use arrow::{
     array::RecordBatch,
+    buffer::Buffer,
     datatypes::SchemaRef,
+    error::ArrowError,
     ipc::{
         CompressionType,
-        reader::StreamReader,
+        reader::StreamDecoder,
         writer::{IpcWriteOptions, StreamWriter},
     },
 };
+use bytes::Bytes;
 use kernel::{Fault, crypto::sm3};
 use serde::{Deserialize, Serialize};
 
@@ -74,21 +75,114 @@ pub fn must_fit(bytes: &[u8]) -> Result<(), Fault> {
     ipc::check(bytes, LARGEST_UNPACKED).map_err(|e| Fault::caused_by("read a chunk", e))
 }
 
-/// The rows of a chunk in the columns that it has itself, whatever its publication has become.
-pub fn read_own(bytes: &[u8]) -> Result<Vec<RecordBatch>, Fault> {
-    must_fit(bytes)?;
-    let failed = |e| Fault::caused_by("read a chunk", e);
-    let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(failed)?;
-    reader.collect::<Result<_, _>>().map_err(failed)
+/// The rows of a chunk, a batch at a time, so that whoever looks at them once never has them all in
+/// memory.
+pub struct Rows {
+    decoder: StreamDecoder,
+    rest: Buffer,
+    /// Decoded together with the schema.
+    first: Option<RecordBatch>,
+    schema: SchemaRef,
 }
 
-/// The rows of a chunk; fails unless they have that schema.
-pub fn read(bytes: &[u8], schema: &SchemaRef) -> Result<Vec<RecordBatch>, Fault> {
-    must_fit(bytes)?;
-    let failed = |e| Fault::caused_by("read a chunk", e);
-    let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(failed)?;
-    if reader.schema() != *schema {
-        return Err(Fault::new("a chunk has other columns than its publication"));
+impl Rows {
+    /// In the columns that the chunk has itself, whatever its publication has become.
+    pub fn own(bytes: Bytes) -> Result<Self, Fault> {
+        must_fit(&bytes)?;
+        let (mut decoder, mut rest) = (StreamDecoder::new(), Buffer::from(bytes));
+        let first = decoder.decode(&mut rest).map_err(unreadable)?;
+        let schema = decoder.schema();
+        Ok(Self {
+            schema: schema.ok_or_else(|| Fault::new("a chunk tells no columns"))?,
+            decoder,
+            rest,
+            first,
+        })
     }
-    reader.collect::<Result<_, _>>().map_err(failed)
+
+    /// Fails unless they have that schema.
+    pub fn of(bytes: Bytes, schema: &SchemaRef) -> Result<Self, Fault> {
+        let rows = Self::own(bytes)?;
+        if rows.schema == *schema {
+            Ok(rows)
+        } else {
+            Err(Fault::new("a chunk has other columns than its publication"))
+        }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, Fault> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let next = self.decoder.decode(&mut self.rest).map_err(unreadable)?;
+        if next.is_none() {
+            self.decoder.finish().map_err(unreadable)?;
+        }
+        Ok(next)
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
+    }
+}
+
+fn unreadable(error: ArrowError) -> Fault {
+    Fault::caused_by("read a chunk", error)
+}
+
+/// The rows of a chunk, all of them; fails unless they have that schema.
+pub fn read(bytes: Bytes, schema: &SchemaRef) -> Result<Vec<RecordBatch>, Fault> {
+    Rows::of(bytes, schema)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::{
+        array::Int64Array,
+        datatypes::{DataType, Field, Schema},
+    };
+
+    use super::*;
+
+    fn batch(numbers: std::ops::Range<i64>) -> RecordBatch {
+        let field = Field::new("n", DataType::Int64, false);
+        let numbers: Int64Array = numbers.map(Some).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(numbers)]).unwrap()
+    }
+
+    #[test]
+    fn rows_come_back_a_batch_at_a_time() {
+        let batches = [batch(0..1000), batch(1000..1001)];
+        let schema = batches[0].schema();
+        for batches in [&batches[..0], &batches[..1], &batches[..]] {
+            let bytes = Bytes::from(write(&schema, batches).unwrap());
+            let rows = Rows::of(bytes.clone(), &schema).unwrap();
+            let read: Vec<_> = rows.map(Result::unwrap).collect();
+            assert_eq!(read, batches);
+            assert_eq!(Rows::own(bytes).unwrap().schema, schema);
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_is_cut_off_or_of_other_columns_is_refused() {
+        let batches = [batch(0..1000), batch(1000..3000)];
+        let schema = batches[0].schema();
+        let bytes = Bytes::from(write(&schema, &batches).unwrap());
+        for length in [0, 1, 4, 100, bytes.len() / 2, bytes.len() - 100] {
+            let cut = Rows::own(bytes.slice(..length));
+            let is_refused = cut.is_err() || cut.is_ok_and(|mut rows| rows.any(|b| b.is_err()));
+            assert!(is_refused, "{length} of {}", bytes.len());
+        }
+        let longer = Bytes::from([&bytes[..], b"more"].concat());
+        assert!(Rows::own(longer).unwrap().any(|batch| batch.is_err()));
+        let other = Schema::new(vec![Field::new("m", DataType::Int64, false)]);
+        let fault = Rows::of(bytes, &Arc::new(other)).err().unwrap();
+        assert!(fault.chain().contains("other columns"), "{fault:?}");
+    }
 }

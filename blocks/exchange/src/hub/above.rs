@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ::store::{Tx, fault};
 use arrow::array::RecordBatch;
+use futures::{StreamExt, stream::BoxStream};
 use kernel::{Fault, Result, crypto::PublicKey};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QueryOrder,
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     data::{
         Shape,
-        chunk::{self, Kind},
+        chunk::{self, Kind, Rows},
         filter,
     },
     schema::{
@@ -181,11 +182,26 @@ pub async fn parts(db: &impl ConnectionTrait, id: &str) -> Result<Vec<Part>> {
     Ok(parts.collect())
 }
 
-/// The rows of a part, in the columns that its batch had.
-pub async fn rows(hub: &Hub, part: &Part) -> Result<Vec<RecordBatch>> {
+/// The rows of a part, in the columns that its batch had. Each batch is decoded when it is asked
+/// for.
+pub async fn rows(hub: &Hub, part: &Part) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let bytes = hub.landing.get(&hub.db, &part.digest).await?;
-    let read = tokio::task::spawn_blocking(move || chunk::read_own(&bytes)).await;
-    Ok(read.map_err(|e| Fault::caused_by("read a chunk", e))??)
+    let opening = tokio::task::spawn_blocking(move || Rows::own(bytes));
+    let rows = opening.await.map_err(broken)??;
+    Ok(futures::stream::try_unfold(rows, decode).boxed())
+}
+
+/// The next batch, and what comes after it.
+async fn decode(mut rows: Rows) -> Result<Option<(RecordBatch, Rows)>> {
+    let decoding = tokio::task::spawn_blocking(move || {
+        let batch = rows.next().transpose()?;
+        Ok::<_, Fault>(batch.map(|batch| (batch, rows)))
+    });
+    Ok(decoding.await.map_err(broken)??)
+}
+
+fn broken(error: tokio::task::JoinError) -> Fault {
+    Fault::caused_by("read a chunk", error)
 }
 
 /// Whether what is kept of a batch still bears the signatures of its node and of this hub.

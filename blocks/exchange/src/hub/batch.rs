@@ -16,7 +16,7 @@ use crate::{
     data::{
         Shape,
         checksum::Checksum,
-        chunk::{self, Kind, LARGEST, Mark},
+        chunk::{self, Kind, LARGEST, Mark, Rows},
         is_name,
     },
     event,
@@ -297,15 +297,12 @@ fn check(known: &chunk_table::Model, shape: &Shape, bytes: Bytes) -> Result<(Has
     };
     let unreadable =
         |_| Error::Refused(Text::new("exchange-chunk-unreadable").with("place", known.place));
-    let batches = chunk::read(found.bytes(), &schema).map_err(unreadable)?;
-    let mut checksum = Checksum::default();
-    for batch in &batches {
-        checksum.add(batch)?;
+    let (mut checksum, mut rows) = (Checksum::default(), 0);
+    for batch in Rows::of(found.bytes().clone(), &schema).map_err(unreadable)? {
+        let batch = batch.map_err(unreadable)?;
+        checksum.add(&batch)?;
+        rows += batch.num_rows();
     }
-    let rows: usize = batches
-        .iter()
-        .map(arrow::array::RecordBatch::num_rows)
-        .sum();
     if number(rows as u64) == known.row_count {
         Ok((found, checksum))
     } else {

@@ -17,7 +17,7 @@ use crate::{
     data::{
         Shape,
         checksum::Checksum,
-        chunk::{self, Kind, Mark},
+        chunk::{self, Kind, Mark, Rows},
         filter,
     },
     event,
@@ -190,7 +190,7 @@ impl Sending {
         let whole = batch::shape_of(self.hub.db.read(), &self.row.publication).await?;
         let (kind, shape) = (batch::kind(chunk), self.scope.shape.clone());
         let filter = self.scope.filter.clone();
-        let cutting = move || cut(kind, &whole, &shape, &filter, &bytes);
+        let cutting = move || cut(kind, &whole, &shape, &filter, bytes);
         tokio::task::spawn_blocking(cutting)
             .await
             .map_err(|e| Fault::caused_by("cut a chunk", e))?
@@ -254,15 +254,15 @@ fn cut(
     whole: &Shape,
     shape: &Shape,
     conditions: &[filter::Condition],
-    bytes: &[u8],
+    bytes: Bytes,
 ) -> Result<(Mark, Bytes, Checksum)> {
     let (from, to): (SchemaRef, SchemaRef) = match kind {
         Kind::Rows => (whole.schema(), shape.schema()),
         Kind::Deletes => (whole.key_schema(), shape.key_schema()),
     };
     let (mut kept, mut rows, mut sum) = (Vec::new(), 0, Checksum::default());
-    for batch in chunk::read(bytes, &from)? {
-        let batch = filter::apply(conditions, &batch)?;
+    for batch in Rows::of(bytes, &from)? {
+        let batch = filter::apply(conditions, &batch?)?;
         let places: std::result::Result<Vec<usize>, _> = to
             .fields()
             .iter()

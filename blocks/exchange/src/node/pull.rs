@@ -4,6 +4,7 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 use kernel::{Fault, clock::micros};
 use tokio::task::JoinHandle;
@@ -290,7 +291,7 @@ async fn one(
 
 fn keep(
     path: &Path,
-    bytes: &[u8],
+    bytes: &Bytes,
     mark: &Mark,
     shape: &Shape,
     order: Option<&Order>,
@@ -304,7 +305,7 @@ fn keep(
     Ok((known, ready.transpose()?))
 }
 
-fn look_at(bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<(Known, Vec<RecordBatch>), Fault> {
+fn look_at(bytes: &Bytes, mark: &Mark, shape: &Shape) -> Result<(Known, Vec<RecordBatch>), Fault> {
     let digest = chunk::digest(bytes);
     let mut sum = Checksum::default();
     if digest != mark.digest {
@@ -314,7 +315,7 @@ fn look_at(bytes: &[u8], mark: &Mark, shape: &Shape) -> Result<(Known, Vec<Recor
         Kind::Rows => shape.schema(),
         Kind::Deletes => shape.key_schema(),
     };
-    let batches = chunk::read(bytes, &schema)?;
+    let batches = chunk::read(bytes.clone(), &schema)?;
     for batch in &batches {
         sum.add(batch)?;
     }
@@ -338,7 +339,7 @@ fn check(
             let path = chunk_file(folder, place);
             let bytes = std::fs::read(&path)
                 .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e))?;
-            read = look_at(&bytes, mark, shape)?.0;
+            read = look_at(&bytes.into(), mark, shape)?.0;
             &read
         };
         if known.digest != mark.digest {

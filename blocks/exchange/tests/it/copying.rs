@@ -156,7 +156,7 @@ fn told(folder: &Path, publication: &Publication) -> Vec<String> {
     let mut all = Vec::new();
     for place in 0..ready.manifest.chunks.len() {
         let bytes = std::fs::read(chunk_file(folder, place)).unwrap();
-        for batch in chunk::read(&bytes, &publication.shape().schema()).unwrap() {
+        for batch in chunk::read(bytes.into(), &publication.shape().schema()).unwrap() {
             let columns = batch.columns().iter();
             let columns: Vec<_> = columns.map(|c| cast(c, &DataType::Utf8).unwrap()).collect();
             for row in 0..batch.num_rows() {

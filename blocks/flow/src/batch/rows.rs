@@ -1,4 +1,4 @@
-//! A batch's rows as the lake takes them, one chunk in memory at a time.
+//! A batch's rows as the lake takes them, one batch of a chunk in memory at a time.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -12,7 +12,7 @@ use exchange::{
     data::chunk::Kind,
     hub::above::{self, Part},
 };
-use futures::stream::BoxStream;
+use futures::{StreamExt, stream::BoxStream};
 use kernel::{Fault, Result};
 
 /// Column by which a merge knows rows that the source has no more.
@@ -35,7 +35,8 @@ pub(super) fn schema(table: &lake::Table, is_merge: bool) -> SchemaRef {
 struct Reading {
     hub: Arc<Hub>,
     parts: VecDeque<Part>,
-    ready: VecDeque<RecordBatch>,
+    /// What is left of the part that is read, and whether its rows are gone.
+    open: Option<(BoxStream<'static, Result<RecordBatch>>, bool)>,
     is_merge: bool,
 }
 
@@ -48,7 +49,7 @@ pub(super) fn stream(
     let reading = Reading {
         hub,
         parts: parts.into(),
-        ready: VecDeque::new(),
+        open: None,
         is_merge,
     };
     Box::pin(futures::stream::try_unfold(reading, next))
@@ -56,17 +57,17 @@ pub(super) fn stream(
 
 async fn next(mut reading: Reading) -> Result<Option<(RecordBatch, Reading)>> {
     loop {
-        if let Some(batch) = reading.ready.pop_front() {
-            return Ok(Some((batch, reading)));
+        if let Some((rows, is_gone)) = &mut reading.open
+            && let Some(batch) = rows.next().await
+        {
+            let mark = reading.is_merge.then_some(*is_gone);
+            return Ok(Some((formed(&batch?, mark)?, reading)));
         }
         let Some(part) = reading.parts.pop_front() else {
             return Ok(None);
         };
-        let is_gone = part.kind == Kind::Deletes;
-        for batch in above::rows(&reading.hub, &part).await? {
-            let mark = reading.is_merge.then_some(is_gone);
-            reading.ready.push_back(formed(&batch, mark)?);
-        }
+        let rows = above::rows(&reading.hub, &part).await?;
+        reading.open = Some((rows, part.kind == Kind::Deletes));
     }
 }
 

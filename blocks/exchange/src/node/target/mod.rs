@@ -150,7 +150,7 @@ impl Order {
         let path = chunk_file(&self.folder, place);
         let bytes = std::fs::read(&path)
             .map_err(|e| Fault::caused_by(format!("read {}", path.display()), e).transient())?;
-        chunk::read(&bytes, &self.schema(mark.kind))
+        chunk::read(bytes.into(), &self.schema(mark.kind))
     }
 
     /// The key's columns of rows.
