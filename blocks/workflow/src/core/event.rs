@@ -293,8 +293,11 @@ impl Run<'_> {
     ) -> Result<(), String> {
         let model = self.model;
         let mut moved = Map::new();
+        // Of several that came together, only the names tell which is meant.
+        let takes_all = |event: &Event| event.is_parallel_multiple && event.definitions.len() > 1;
+        let is_alone = vars.len() == 1 && !model[event].event().is_some_and(takes_all);
         for mapping in &model[event].data_out {
-            let only = vars.values().next().filter(|_| vars.len() == 1);
+            let only = vars.values().next().filter(|_| is_alone);
             let value = match vars.get(&mapping.source.text).or(only) {
                 Some(value) => value.clone(),
                 None => self.mapped_out(mapping, frame, &moved)?,

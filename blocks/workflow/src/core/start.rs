@@ -66,6 +66,10 @@ impl Run<'_> {
         self.arm_frame(root, scope);
         for node in nodes {
             self.learn_at_start(root, node, vars);
+            if let Some(came) = came {
+                self.wait_for_others(root, node, came);
+                continue;
+            }
             let received = self.receive(root, node, vars);
             let is_triggered = at.is_some() && self.is_triggered_start(node);
             if is_triggered {
@@ -77,7 +81,6 @@ impl Run<'_> {
                     self.entered(&self.model[node], root);
                     self.leave(root, node);
                 }
-                Ok(()) if let Some(came) = came => self.wait_for_others(root, node, came),
                 Ok(()) => self.send(root, node, None),
                 Err(text) => self.stop_at_event(root, node, Kept::Given(vars.clone()), text),
             }
@@ -86,7 +89,8 @@ impl Run<'_> {
     }
 
     /// One of the things that a start event takes together has come; the instance waits for the
-    /// others (BPMN 2.0.2, 10.5.2).
+    /// others (BPMN 2.0.2, 10.5.2). What they bring is mapped when the last is there, for a mapping
+    /// may want all of it.
     fn wait_for_others(&mut self, root: u32, node: NodeIx, came: usize) {
         let item = &self.model[node];
         self.add_live(root);

@@ -185,6 +185,48 @@ fn what_a_message_brought_is_not_lost() {
         .ends("total", &json!(21));
 }
 
+/// What the first of several triggers brings may not be enough for the mapping: the others are
+/// waited for all the same, and nothing goes on without them.
+#[test]
+fn a_start_that_takes_several_things_waits_for_all_before_it_maps() {
+    let start = mapped(
+        "startEvent",
+        "s",
+        r#"<messageEventDefinition messageRef="m"/><messageEventDefinition messageRef="n"/>"#,
+        "given * price",
+    )
+    .replace(r#"id="s""#, r#"id="s" parallelMultiple="true""#);
+    let xml = process(&format!(
+        r#"{start}<userTask id="t"/><endEvent id="e"/>{}"#,
+        flows("s>t>e")
+    ))
+    .replace(
+        "<process",
+        r#"<message id="m" name="M"/><message id="n" name="N"/><process"#,
+    );
+    let process = compile(&xml);
+    let case = Case {
+        instance: process.instance(),
+        process,
+        effects: Vec::new(),
+    };
+    let case = case.takes(Input::Start {
+        at: Some("s#0".into()),
+        vars: vars(json!({"price": "dear"})),
+    });
+    assert_eq!(case.instance.incidents().count(), 0);
+    let case = case.takes(Input::Message {
+        name: "N".into(),
+        to: None,
+        key: None,
+        vars: vars(json!({"given": 3})),
+    });
+    let case = case.stands_at("s").sets(json!({"price": 7}));
+    let token = case.instance.incidents().next().unwrap().0;
+    let case = case.takes(Input::Retry { token });
+    case.completes(json!({})).ends("total", &json!(21));
+}
+
 #[test]
 fn a_border_event_keeps_what_it_brought() {
     let border = mapped(
