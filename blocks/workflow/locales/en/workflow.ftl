@@ -579,6 +579,7 @@ workflow-rejected-not-before = “{ $place }” does not come before this step. 
 workflow-rejected-place-ended = The part of the process with “{ $place }” is over or runs beside this one. Choose another step.
 workflow-rejected-moved-on = What followed “{ $place }” has been handled; it cannot be taken back.
 workflow-rejected-still-comes = Something is still on its way to the join “{ $place }”, which would wait for ever after this move. Complete or move that first, then move this.
+workflow-rejected-turn = “{ $place }” is under way, and one thing at a time is done here. Complete that first.
 workflow-rejected-timer-gone = The timer does not run any more. Reload the page to see where the process stands.
 workflow-rejected-started = The process runs already. Reload the page.
 workflow-rejected-newer = The instance was written by a newer version. Upgrade this server first.

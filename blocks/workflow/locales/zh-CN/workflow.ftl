@@ -579,6 +579,7 @@ workflow-rejected-not-before = “{ $place }”不在当前步骤之前。请选
 workflow-rejected-place-ended = “{ $place }”所在的部分已经结束，或与当前步骤并行。请选择其他步骤。
 workflow-rejected-moved-on = “{ $place }”之后的步骤已经有人办理，不能撤回。
 workflow-rejected-still-comes = 还有步骤正走向汇合点“{ $place }”，这样移动后它会永远等待。请先办完或移动那些步骤，再移动这一步。
+workflow-rejected-turn = “{ $place }”正在办理中，这里一次只办一件。请先办完它。
 workflow-rejected-timer-gone = 定时器已经不在运行。请刷新页面查看流程现状。
 workflow-rejected-started = 该流程已经启动。请刷新页面查看。
 workflow-rejected-newer = 该流程由更高版本的系统写入。请先升级系统。

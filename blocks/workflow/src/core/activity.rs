@@ -305,7 +305,7 @@ impl Run<'_> {
         };
         self.arm_frame(frame, scope);
         if matches!(model[node].kind, Kind::Sub(Sub::AdHoc { .. })) {
-            self.offer_all(frame, scope);
+            self.begin_round(frame, scope);
         } else {
             let mut starts = model.starts(scope);
             if starts.is_empty() {
@@ -403,6 +403,7 @@ impl Run<'_> {
         vars: Map<String, Value>,
     ) -> Result<(), Rejection> {
         let (frame, node) = self.waiting_task(token)?;
+        self.has_its_turn(token, frame)?;
         self.give(token, frame, node, vars);
         Ok(())
     }

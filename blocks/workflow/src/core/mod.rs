@@ -40,19 +40,24 @@ use serde_json::{Map, Value};
 
 pub use self::back::{Followed, Mode, earlier};
 pub(crate) use self::starved::{arrive, starved};
-use crate::model::{Definition, Gateway, Id, Kind, Model, NodeIx, TimerSource};
+use crate::model::{Definition, Gateway, Id, Kind, Model, Node, NodeIx, Sub, TimerSource};
 
 /// The form in which instances are written down today.
 pub const VERSION: u8 = 1;
 
 /// A process that can run: a model and which of its processes is meant.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what a model has, each asked for alone"
+)]
 pub struct Process {
     pub model: Arc<Model>,
     pub id: Id,
     /// What need not be looked for after every step when the model has none of it.
     has_conditions: bool,
     has_joins: bool,
+    has_ad_hoc: bool,
     /// Whether anything in it is counted by the calendar.
     pub(crate) has_clocks: bool,
     /// Messages and signals that something in it can wait for.
@@ -78,6 +83,8 @@ impl Process {
                 Kind::Gateway(Gateway::Inclusive | Gateway::Complex { .. })
             )
         });
+        let is_ad_hoc = |node: &Node| matches!(node.kind, Kind::Sub(Sub::AdHoc { .. }));
+        let has_ad_hoc = model.nodes.iter().any(is_ad_hoc);
         let counts = |attributes: &BTreeMap<String, String>| {
             attributes.contains_key("days") || attributes.contains_key("hours")
         };
@@ -94,6 +101,7 @@ impl Process {
             id,
             has_conditions,
             has_joins,
+            has_ad_hoc,
             has_clocks,
         })
     }
@@ -167,11 +175,12 @@ pub struct Frame {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Undo>,
     /// Conditional start events whose condition holds at present, definitions of parallel
-    /// multiple start events that came already, complex gateways that have gone on, and the ad-hoc
-    /// sub-process itself once enough has been done in it.
+    /// multiple start events that came already, complex gateways that have gone on, what people have
+    /// done in an ad-hoc sub-process, and that itself once enough has been done in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holding: Vec<Id>,
-    /// Activities of a sequential ad-hoc sub-process whose turn has not come.
+    /// Of an ad-hoc sub-process, what is still to come in its round: activities that people do and
+    /// have not done, and those that begin by themselves and whose turn has not come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<Id>,
     /// Correlation keys of the conversation that this frame leads, with the values that its
@@ -520,6 +529,8 @@ pub enum Rejection {
     NoSuchTask(u32),
     #[error("no timer {0} runs")]
     NoSuchTimer(u32),
+    #[error("`{0}` is under way, and one activity at a time is done here")]
+    NotItsTurn(String),
     #[error("nothing waits at `{0}`")]
     NotWaiting(String),
     #[error("nothing waits for the message `{0}`")]

@@ -50,6 +50,8 @@ pub(super) struct Run<'a> {
     pub conditions_armed: bool,
     /// What the next token to rest remembers: see [`Token::back`].
     pub back: Vec<Id>,
+    /// The token that enters has come before: it need not wait for others of its kind.
+    pub jumps: bool,
     pub moves: u32,
     pub recursions: u32,
 }
@@ -68,6 +70,7 @@ impl<'a> Run<'a> {
             changed: false,
             conditions_armed: false,
             back: Vec::new(),
+            jumps: false,
             moves: 0,
             recursions: 0,
         }
@@ -171,9 +174,10 @@ impl<'a> Run<'a> {
                 match work {
                     Work::Enter { frame, node, via } => self.enter(frame, node, via),
                     Work::Jump { frame, node, back } => {
-                        self.back = back;
+                        (self.back, self.jumps) = (back, true);
                         self.enter(frame, node, None);
                         self.back.clear();
+                        self.jumps = false;
                     }
                     Work::Iterate { token, frame, node } => self.go_on(token, frame, node),
                     Work::Check(frame) => self.check(frame),
@@ -184,7 +188,7 @@ impl<'a> Run<'a> {
             if changed && self.conditions() {
                 continue;
             }
-            if !self.joins() {
+            if !self.joins() && !self.ad_hocs() {
                 return;
             }
         }

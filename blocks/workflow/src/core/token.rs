@@ -154,6 +154,7 @@ impl Run<'_> {
     }
 
     pub(super) fn left_by(&mut self, element: &Id, frame: u32, is_cancelled: bool) {
+        self.over_in_round(frame, element);
         let scope = self.scope_name(frame);
         self.effects.push(Effect::Left {
             element: element.clone(),
@@ -199,7 +200,10 @@ impl Run<'_> {
                 }
             }
             Kind::Task(_) | Kind::Sub(_) | Kind::Call { .. } => {
-                if item.quantity.0 > 1 && !self.enough(frame, node, via) {
+                if item.quantity.0 > 1 && !self.jumps && !self.enough(frame, node, via) {
+                    return;
+                }
+                if self.waits_for_its_turn(frame, node) {
                     return;
                 }
                 if !self.instance.is_run_of(frame, &item.id) {
@@ -278,6 +282,7 @@ impl Run<'_> {
             }
         };
         self.left(&item.id, frame);
+        self.remember_done(frame, node);
         for &way in &ways {
             for _ in 0..item.quantity.1 {
                 self.send(frame, model[way].to, Some(way));

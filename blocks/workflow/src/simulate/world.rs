@@ -494,8 +494,24 @@ impl World<'_> {
         })
     }
 
-    /// Completes the first task that the rest of the script does not speak of.
+    /// Completes the first task that can be and of which the rest of the script does not speak.
     fn complete_one(&mut self) -> io::Result<bool> {
+        let mut refused = None;
+        // One may have to wait for another.
+        while !self.is_cut
+            && let Some((run, token)) = self.open_task(refused)
+        {
+            let vars = Map::new();
+            if self.input(run, Input::Complete { token, vars })?.is_ok() {
+                return Ok(true);
+            }
+            refused = Some((run, token));
+        }
+        Ok(false)
+    }
+
+    /// The first task after another of which the rest of the script does not speak.
+    fn open_task(&self, after: Option<(usize, u32)>) -> Option<(usize, u32)> {
         let rest = self
             .options
             .script
@@ -518,27 +534,17 @@ impl World<'_> {
             };
             rest.iter().any(names) || waits_for_script(id)
         };
-        for run in 0..self.runs.len() {
-            let Some(playing) = self.runs.get(run) else {
-                continue;
-            };
-            let mut waiting = playing.instance.waiting();
-            let task =
-                waiting.find(|(_, token)| token.state == State::Task && !is_scripted(&token.at));
-            let task = task.map(|(token, _)| token);
-            drop(waiting);
-            if let Some(token) = task {
-                let done = self.input(
-                    run,
-                    Input::Complete {
-                        token,
-                        vars: Map::new(),
-                    },
-                )?;
-                return Ok(done.is_ok());
-            }
-        }
-        Ok(false)
+        let runs = self.runs.iter().enumerate();
+        runs.skip(after.map_or(0, |(run, _)| run))
+            .find_map(|(run, playing)| {
+                let mut waiting = playing.instance.waiting();
+                let open = waiting.find(|(id, token)| {
+                    token.state == State::Task
+                        && after.is_none_or(|after| (run, *id) > after)
+                        && !is_scripted(&token.at)
+                });
+                Some((run, open?.0))
+            })
     }
 
     /// Moves the clock to the next timer (not beyond `until`) and fires it.

@@ -297,6 +297,7 @@ fn refusal(rejection: &Rejection) -> Error {
             at("workflow-rejected-join-waits", join).with("flows", flows)
         }
         Rejection::NoStart => Text::new("workflow-rejected-no-begin"),
+        Rejection::NotItsTurn(other) => at("workflow-rejected-turn", other),
         Rejection::NoSuchTimer(_) => Text::new("workflow-rejected-timer-gone"),
         Rejection::NotWaiting(id) => at(NOT_WAITING, id),
         Rejection::NothingWaits(name) => Text::new(NOBODY_WAITS).with("name", name),

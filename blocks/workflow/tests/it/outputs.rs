@@ -296,6 +296,23 @@ fn a_script_whose_output_fails_is_told() {
     assert_eq!(ran.of("incident"), ["t"]);
 }
 
+/// All tokens that it takes have come; what stopped does not wait for as many again.
+#[test]
+fn what_takes_several_tokens_is_tried_again_alone() {
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><task id="two" completionQuantity="2"/>
+        <userTask id="t" startQuantity="2"><extensionElements><tongban:input target="total" source="given * price"/></extensionElements></userTask>
+        <endEvent id="e"/>{}"#,
+        flows("s>two>t>e")
+    ));
+    let case = Case::begin(&xml, json!({"given": 3, "price": "dear"})).sets(json!({"price": 7}));
+    let token = case.instance.incidents().next().unwrap().0;
+    let case = case.takes(Input::Retry { token });
+    assert_eq!(case.instance.waiting().count(), 1);
+    case.completes(json!({"total": 21}))
+        .ends("total", &json!(21));
+}
+
 /// Instances of before have no such thing.
 #[test]
 fn an_old_state_is_read() {

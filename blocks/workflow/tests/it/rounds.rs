@@ -2,8 +2,12 @@
 //! several listeners hear of one event.
 
 use serde_json::json;
+use workflow::core::{Input, Instance, Process, Rejection, Status, Token, advance};
 
-use crate::model::{file, flows, process, run};
+use crate::{
+    model::{auto, file, flows, process, run, vars},
+    steps::{Seed, at, compile},
+};
 
 fn two_of_three(middle: &str, list: &str) -> String {
     process(&format!(
@@ -99,16 +103,231 @@ fn no_join_goes_on_in_ad_hoc_work_that_is_enough() {
 /// As long as the condition is false, what has no incoming flow may be done again.
 #[test]
 fn ad_hoc_work_goes_on_while_its_condition_is_false() {
-    for (ordering, first) in [("Parallel", vec!["a", "b"]), ("Sequential", vec!["a"])] {
+    for ordering in ["Parallel", "Sequential"] {
         let xml = ad_hoc(&format!(r#"ordering="{ordering}""#), "");
         let rounds = |script: &str| run(&xml, json!({"done": false}), script);
         let round = r#"{"complete":"a"},{"complete":"b"}"#;
         let ran = rounds(&format!("[{round},{round}]")).ends("waiting");
-        assert_eq!(ran.waiting(), first, "{ordering}");
+        assert_eq!(ran.waiting(), ["a", "b"], "{ordering}");
         assert!(ran.entered().iter().filter(|id| **id == "b").count() >= 2);
         let last = r#"{"complete":"a","vars":{"done":true}}"#;
         rounds(&format!("[{round},{last}]")).ends("completed");
     }
+}
+
+/// What has nobody to choose it begins by itself, in the order of the file; what is to be chosen
+/// comes after it in a sequence, beside it otherwise. Each round has it once.
+#[test]
+fn what_nobody_chooses_begins_by_itself_once_in_a_round() {
+    let inside = r#"<scriptTask id="x" scriptFormat="feel"><script>{n: n + 1}</script></scriptTask><serviceTask id="y"/>"#;
+    let plays = |ordering: &str, script: &str| {
+        let xml = ad_hoc(&format!(r#"ordering="{ordering}""#), inside);
+        run(&xml, json!({"done": false, "n": 0}), script).ends("waiting")
+    };
+    assert_eq!(plays("Parallel", "[]").waiting(), ["a", "b", "y"]);
+    let ran = plays("Sequential", "[]");
+    assert_eq!((ran.waiting(), ran.var("n")), (vec!["y"], &json!(1)));
+    for ordering in ["Parallel", "Sequential"] {
+        let ran = plays(
+            ordering,
+            r#"[{"complete":"y"},{"complete":"b"},{"complete":"b"}]"#,
+        );
+        assert_eq!((ran.waiting(), ran.var("n")), (vec!["a", "b"], &json!(1)));
+        let ran = plays(
+            ordering,
+            r#"[{"complete":"y"},{"complete":"b"},{"complete":"a"}]"#,
+        );
+        assert!(ran.waiting().contains(&"y"), "{ordering}");
+        assert_eq!(ran.var("n"), &json!(2), "{ordering}");
+    }
+}
+
+/// In a sequence what is offered waits while something else lasts.
+#[test]
+fn one_at_a_time_is_under_way_in_a_sequence() {
+    let inside = format!(
+        r#"<serviceTask id="x"/><subProcess id="y"><userTask id="z"/></subProcess>{}"#,
+        flows("a>x; b>y")
+    );
+    let sequence = ad_hoc(r#"ordering="Sequential""#, &inside);
+    let plays = |xml: &str, script: &str| run(xml, json!({"done": false}), script);
+    let refused = plays(&sequence, r#"[{"complete":"a"},{"complete":"b"}]"#).ends("failed");
+    assert!(
+        refused.last["reason"]
+            .as_str()
+            .unwrap()
+            .contains("`x` is under way")
+    );
+    let both = r#"[{"complete":"a"},{"complete":"x"},{"complete":"b"},{"complete":"z"}]"#;
+    let ran = plays(&sequence, both).ends("waiting");
+    assert_eq!(ran.waiting(), ["a", "b"]);
+    let beside = sequence.replace("Sequential", "Parallel");
+    let ran = plays(&beside, r#"[{"complete":"a"},{"complete":"b"}]"#).ends("waiting");
+    assert_eq!(ran.waiting(), ["x", "a", "z", "b"]);
+    // What two flows enable comes one after the other.
+    let forked = ad_hoc(
+        r#"ordering="Sequential""#,
+        &format!(
+            r#"<serviceTask id="x"/><serviceTask id="y"/>{}"#,
+            flows("a>x; a>y")
+        ),
+    );
+    let ran = plays(&forked, r#"[{"complete":"a"}]"#).ends("waiting");
+    assert_eq!(ran.waiting(), ["b", "x"]);
+    let ran = plays(&forked, r#"[{"complete":"a"},{"complete":"x"}]"#).ends("waiting");
+    assert_eq!(ran.waiting(), ["b", "y"]);
+}
+
+/// Nobody need do again what is only offered again.
+#[test]
+fn what_is_offered_again_goes_when_enough_is_done() {
+    for (ordering, left) in [("Parallel", vec!["c"]), ("Sequential", vec![])] {
+        let xml = ad_hoc(
+            &format!(r#"ordering="{ordering}" cancelRemainingInstances="false""#),
+            r#"<userTask id="c"/>"#,
+        );
+        let script = r#"[{"complete":"a"},{"complete":"b","vars":{"done":true}}]"#;
+        let ran = run(&xml, json!({"done": false}), script);
+        assert_eq!(ran.waiting(), left, "{ordering}");
+    }
+}
+
+#[test]
+fn ad_hoc_work_without_a_condition_is_done_once() {
+    for ordering in ["Parallel", "Sequential"] {
+        let xml = ad_hoc(
+            &format!(r#"ordering="{ordering}""#),
+            r#"<task id="x"/><subProcess id="y"><userTask id="z"/></subProcess>"#,
+        )
+        .replace("<completionCondition>done</completionCondition>", "");
+        let ran = auto(&xml, json!({})).ends("completed");
+        let mut entered = ran.entered();
+        entered.sort_unstable();
+        assert_eq!(
+            entered,
+            ["a", "ah", "b", "e", "s", "x", "y", "z"],
+            "{ordering}"
+        );
+        let script = r#"[{"complete":"z"},{"complete":"b"},{"complete":"a"}]"#;
+        run(&xml, json!({}), script).ends("completed");
+    }
+}
+
+/// Tasks, services and sub-processes at random, with or without a flow, a condition, an order.
+fn random_ad_hoc(seed: &mut Seed) -> (Process, bool) {
+    let is_sequential = seed.below(2) == 0;
+    let mut inside = String::new();
+    for n in 0..2 + seed.below(3) {
+        inside += &match seed.below(4) {
+            0 => format!(r#"<serviceTask id="t{n}"/>"#),
+            1 => format!(r#"<subProcess id="t{n}"><userTask id="i{n}"/></subProcess>"#),
+            _ => format!(r#"<userTask id="t{n}"/>"#),
+        };
+    }
+    if seed.below(2) == 0 {
+        inside += &flows("t0>t1");
+    }
+    if seed.below(3) > 0 {
+        inside += "<completionCondition>done</completionCondition>";
+    }
+    let ordering = if is_sequential {
+        "Sequential"
+    } else {
+        "Parallel"
+    };
+    let cancels = seed.below(2) == 0;
+    let xml = process(&format!(
+        r#"<startEvent id="s"/><adHocSubProcess id="ah" ordering="{ordering}" cancelRemainingInstances="{cancels}">{inside}</adHocSubProcess><endEvent id="e"/>{}"#,
+        flows("s>ah; ah>e")
+    ));
+    (compile(&xml), is_sequential)
+}
+
+#[test]
+fn random_ad_hoc_work_comes_to_its_end() {
+    let mut refused = 0;
+    for number in 1..=400 {
+        let mut seed = Seed(number * 7_919);
+        let (process, is_sequential) = random_ad_hoc(&mut seed);
+        let begin = Input::Start {
+            at: None,
+            vars: vars(json!({"done": false})),
+        };
+        let (mut instance, _) = advance(&process, process.instance(), begin, at()).unwrap();
+        for _ in 0..1_000 {
+            assert!(instance.is_balanced(), "seed {number}: {instance:#?}");
+            let lasts = |held: &Token| {
+                let node = process.model.lookup(&held.at).unwrap();
+                instance.frames[&held.frame].of.as_ref() == "ah"
+                    && process.model[node].type_name() != "userTask"
+            };
+            let under_way = instance.tokens.values().filter(|held| lasts(held)).count();
+            assert!(
+                !is_sequential || under_way <= 1,
+                "seed {number}: {instance:#?}"
+            );
+            let text = serde_json::to_string(&instance).unwrap();
+            assert_eq!(serde_json::from_str::<Instance>(&text).unwrap(), instance);
+            let mut tasks: Vec<u32> = instance.waiting().map(|(token, _)| token).collect();
+            if tasks.is_empty() {
+                break;
+            }
+            let first = seed.below(tasks.len());
+            tasks.rotate_left(first);
+            let done = seed.below(12) == 0;
+            let next = tasks.into_iter().find_map(|token| {
+                let vars = vars(json!({"done": done}));
+                let input = Input::Complete { token, vars };
+                match advance(&process, instance.clone(), input, at()) {
+                    Ok((next, _)) => Some(next),
+                    Err(Rejection::NotItsTurn(_)) => {
+                        refused += 1;
+                        None
+                    }
+                    Err(other) => panic!("seed {number}: {other}"),
+                }
+            });
+            instance = next.unwrap_or_else(|| panic!("seed {number}: nothing can be done"));
+        }
+        assert_eq!(
+            instance.status,
+            Status::Completed,
+            "seed {number}: {instance:#?}"
+        );
+        assert!(instance.tokens.is_empty());
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+/// A state that was written when a sequence offered one activity after the other.
+#[test]
+fn an_old_sequence_goes_on() {
+    let xml = ad_hoc(r#"ordering="Sequential""#, "");
+    let process = compile(&xml);
+    let begin = Input::Start {
+        at: None,
+        vars: vars(json!({"done": false})),
+    };
+    let (instance, _) = advance(&process, process.instance(), begin, at()).unwrap();
+    let mut state = serde_json::to_value(&instance).unwrap();
+    let tokens = state["tokens"].as_object_mut().unwrap();
+    tokens.retain(|_, token| token["at"] != "b");
+    let frames = state["frames"].as_object_mut().unwrap().values_mut();
+    for frame in frames.filter(|frame| frame["of"] == "ah") {
+        frame["queue"] = json!(["b"]);
+        frame["live"] = json!(1);
+    }
+    let old: Instance = serde_json::from_value(state).unwrap();
+    let token = old.waiting().next().unwrap().0;
+    let done = Input::Complete {
+        token,
+        vars: vars(json!({})),
+    };
+    let (instance, _) = advance(&process, old, done, at()).unwrap();
+    let mut waiting: Vec<_> = instance.waiting().map(|(_, token)| &*token.at).collect();
+    waiting.sort_unstable();
+    assert_eq!(waiting, ["a", "b"]);
+    assert!(instance.is_balanced());
 }
 
 /// Once it was true nothing begins anew, whatever those who were at work did to it.
