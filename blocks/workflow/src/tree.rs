@@ -9,7 +9,7 @@ use std::{borrow::Cow, ops::Range};
 use quick_xml::{
     NsReader, XmlVersion,
     events::{BytesRef, BytesStart, Event},
-    name::ResolveResult,
+    name::{PrefixDeclaration, ResolveResult},
 };
 
 /// No hand-drawn process comes near these; a file beyond them is a mistake or an attack.
@@ -34,6 +34,8 @@ pub struct Element {
     pub children: Vec<Element>,
     pub text: String,
     pub line: u32,
+    /// Prefixes that the element declares, with their namespaces.
+    pub bound: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -342,9 +344,7 @@ fn element(
                 "an attribute is repeated, or there are too many".to_owned(),
             ));
         }
-        if attribute.key.as_namespace_binding().is_some() {
-            continue;
-        }
+        let declares = attribute.key.as_namespace_binding();
         let (namespace, name) = reader.resolver().resolve_attribute(attribute.key);
         let value = attribute
             .normalized_value(XmlVersion::Implicit1_0)
@@ -353,6 +353,12 @@ fn element(
                 line,
                 text: e.to_string(),
             })?;
+        if let Some(prefix) = declares {
+            if let PrefixDeclaration::Named(prefix) = prefix {
+                element.bound.push((prefix.to_owned(), value.into_owned()));
+            }
+            continue;
+        }
         element.attributes.push(Attribute {
             namespace: space(&namespace).map_err(wrong)?,
             name: name.as_ref().to_owned(),

@@ -415,6 +415,7 @@ workflow-rule-property-misplaced = Only processes, activities and events have pr
 workflow-rule-public-executable = A public process is not executable. Make it private, or not executable.
 workflow-rule-quantity-too-small = The number of tokens is below one. Give a whole number from one on.
 workflow-rule-quantity-too-large = The number of tokens is above a thousand. Give a whole number up to 1000, or let the activity repeat instead.
+workflow-rule-reference-prefix = The prefix of the reference stands for no file that is imported. Leave it out, or import that file.
 workflow-rule-reference-type = The reference names an element of another kind. Choose one of the right kind.
 workflow-rule-resource-binding = The resource, parameters and expression of the performer do not go together. Leave one way.
 workflow-rule-signal-missing = No signal is named. Fill in its name.

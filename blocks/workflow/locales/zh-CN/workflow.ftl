@@ -415,6 +415,7 @@ workflow-rule-property-misplaced = 只有流程、活动和事件有属性。请
 workflow-rule-public-executable = 公开流程不能执行。请改为私有，或不可执行。
 workflow-rule-quantity-too-small = 令牌数目少于一。请填一或更大的整数。
 workflow-rule-quantity-too-large = 令牌数目超过一千。请填一千以内的整数，或改用循环、多实例。
+workflow-rule-reference-prefix = 引用的前缀不代表任何已导入的文件。请去掉前缀，或导入那个文件。
 workflow-rule-reference-type = 引用了别的种类的元素。请改成该种类的元素。
 workflow-rule-resource-binding = 执行人的资源、参数和表达式不能这样同时使用。请只留一种写法。
 workflow-rule-signal-missing = 没有指明信号。请填写信号名称。

@@ -10,7 +10,8 @@ use crate::{
 };
 
 impl<'a> Reader<'a> {
-    pub(super) fn globals(&mut self, root: &'a Element) {
+    /// `named` gives what an element without a name is called by its id.
+    pub(super) fn globals(&mut self, root: &'a Element, named: fn(&str) -> &str) {
         for element in &root.children {
             let Some(id) = element.get("id") else {
                 continue;
@@ -27,9 +28,10 @@ impl<'a> Reader<'a> {
                     .filter(|text| !text.trim().is_empty())
             };
             let code = given("errorCode").or(given("escalationCode"));
+            let plain = named(id);
             let named = Named {
-                name: given("name").unwrap_or(id).to_owned(),
-                code: code.unwrap_or(id).to_owned(),
+                name: given("name").unwrap_or(plain).to_owned(),
+                code: code.unwrap_or(plain).to_owned(),
                 has_code: code.is_some(),
                 line: element.line,
             };

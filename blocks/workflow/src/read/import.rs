@@ -6,8 +6,13 @@ use crate::{
     tree::{self, Element, Unreadable},
 };
 
-/// An imported file: its tree and its model.
-pub(super) type Imported = (Element, Model);
+/// An imported file.
+pub(super) struct Imported {
+    pub namespace: String,
+    pub location: String,
+    pub tree: Element,
+    pub model: Model,
+}
 
 /// Locations of the BPMN and DMN files that a file imports.
 pub fn import_locations(bytes: &[u8]) -> Vec<String> {
@@ -52,7 +57,12 @@ pub(super) fn imported(
             ),
         };
         let model = read_with(bytes, &others).map_err(because)?;
-        found.push((tree::parse(bytes).map_err(because)?, model));
+        found.push(Imported {
+            namespace: import.get("namespace").unwrap_or_default().to_owned(),
+            location: location.to_owned(),
+            tree: tree::parse(bytes).map_err(because)?,
+            model,
+        });
     }
     Ok((found, missing))
 }

@@ -11,6 +11,7 @@ mod event;
 mod foreign;
 mod globals;
 mod import;
+mod names;
 mod node;
 mod place;
 mod required;
@@ -21,7 +22,7 @@ mod services;
 mod zeebe;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -47,7 +48,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, Unreadable> {
 
 /// Reads a file together with those that it imports.
 pub fn read_with(bytes: &[u8], imports: &Imports) -> Result<Model, Unreadable> {
-    let root = tree::parse(bytes)?;
+    let mut root = tree::parse(bytes)?;
     if root.namespace != BPMN || root.name != "definitions" {
         let text = "the root element is not `definitions` of BPMN 2.0".to_owned();
         return Err(Unreadable {
@@ -56,16 +57,21 @@ pub fn read_with(bytes: &[u8], imports: &Imports) -> Result<Model, Unreadable> {
             text,
         });
     }
-    let (imported, missing) = imported(&root, imports)?;
-    let mut reader = Reader::default();
+    let (mut imported, missing) = imported(&root, imports)?;
+    let names = names::qualify(&mut root, &mut imported, &missing);
+    let mut reader = Reader {
+        open: names.open,
+        ..Reader::default()
+    };
+    reader.model.problems = names.problems;
     reader.ids(&root);
-    for (other, _) in &imported {
-        reader.globals(other);
+    for file in &imported {
+        reader.globals(&file.tree, names::plain);
     }
-    reader.globals(&root);
+    reader.globals(&root, |id| id);
     let is_executable = |process: &Element| process.flag("isExecutable") == Some(true);
     reader.is_executable = root.children_named("process").any(is_executable);
-    for file in imported.iter().map(|(other, _)| other).chain([&root]) {
+    for file in imported.iter().map(|file| &file.tree).chain([&root]) {
         reader.correlation_properties(file);
         reader.correlation_keys(file);
     }
@@ -94,8 +100,8 @@ pub fn read_with(bytes: &[u8], imports: &Imports) -> Result<Model, Unreadable> {
         ]
         .contains(&child.name.as_str())
     });
-    for (_, other) in imported {
-        model.link(other);
+    for file in imported {
+        model.link(file.model);
     }
     Ok(model)
 }
@@ -115,6 +121,8 @@ struct Reader<'a> {
     lanes: HashMap<String, String>,
     /// Whether qualified names may lead to an imported file that is not at hand.
     is_open: bool,
+    /// Such names, as far as their prefixes tell.
+    open: HashSet<String>,
     /// Whether any process of the file is to be run.
     is_executable: bool,
     /// Correlation keys that messages declare, by the id of the message.
@@ -280,7 +288,7 @@ impl<'a> Reader<'a> {
             .get(reference)
             .or_else(|| known.get(local(reference)))
             .cloned();
-        let is_elsewhere = self.is_open && reference.contains(':');
+        let is_elsewhere = self.is_open && reference.contains(':') || self.open.contains(reference);
         if found.is_none() && !reference.trim().is_empty() && !is_elsewhere {
             let text =
                 format!("`{attribute}` names `{reference}`, which the file does not declare");

@@ -3,13 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{BPMN, MAX_QUANTITY, Reader, local, text_of};
-use crate::{
-    expr::is_expression,
-    ignored::is_flow_node,
-    model::{Model, Problem},
-    tree::Element,
-};
+use super::{BPMN, MAX_QUANTITY, Reader, import::Imported, local, text_of};
+use crate::{expr::is_expression, ignored::is_flow_node, model::Problem, tree::Element};
 
 /// Elements that hold data.
 const ITEM_AWARE: &[&str] = &[
@@ -155,6 +150,8 @@ pub(super) struct Walk<'a> {
     process_inputs: HashSet<&'a str>,
     /// Whether names from elsewhere cannot be looked up.
     is_open: bool,
+    /// Such names, as far as their prefixes tell.
+    open: &'a HashSet<String>,
     problems: Vec<Problem>,
 }
 
@@ -182,18 +179,19 @@ impl<'a> Place<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn rules(&mut self, root: &Element, imported: &[(Element, Model)], is_open: bool) {
+    pub(super) fn rules(&mut self, root: &Element, imported: &[Imported], is_open: bool) {
         let mut walk = Walk {
             ids: HashMap::new(),
             drawn: Vec::new(),
             owners: HashMap::new(),
             process_inputs: HashSet::new(),
             is_open,
+            open: &self.open,
             problems: Vec::new(),
         };
         for tree in imported
             .iter()
-            .map(|(tree, _)| tree)
+            .map(|file| &file.tree)
             .chain(std::iter::once(root))
         {
             walk.collect(tree);
@@ -338,7 +336,8 @@ impl<'a> Walk<'a> {
         let reference = reference.trim();
         let at = (place.owner(element), element.line);
         // A qualified name may lead to another language or to a file that is not at hand.
-        let is_elsewhere = reference.contains(':') && (self.is_open || kinds == ["itemDefinition"]);
+        let is_elsewhere = self.open.contains(reference)
+            || reference.contains(':') && (self.is_open || kinds == ["itemDefinition"]);
         let remedy = "correct the reference or add what it names";
         match self.find(reference) {
             None if reference.is_empty() || is_elsewhere => {}

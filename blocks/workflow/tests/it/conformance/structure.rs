@@ -357,6 +357,24 @@ pub fn references() -> Vec<Case> {
                 "s>t>e",
             )),
         ),
+        told(of_files(
+            "reference-prefix",
+            "t",
+            super::declared(r#"<receiveTask id="t" messageRef="x:m"/>"#, "s>t>e"),
+            super::declared(r#"<receiveTask id="t" messageRef="m"/>"#, "s>t>e"),
+        )),
+        of_files(
+            "reference-prefix",
+            "t",
+            process(&between(
+                r#"<callActivity id="t" calledElement="x:p"/>"#,
+                "s>t>e",
+            )),
+            process(&between(
+                r#"<callActivity id="t" calledElement="p"/>"#,
+                "s>t>e",
+            )),
+        ),
         flowing("dangling-reference", "t", "lost"),
         flowing("dangling-reference", "note", "pq"),
         flowing("message-flow-inside-pool", "t", "u"),
