@@ -51,8 +51,7 @@ fn first(source: &TimerSource, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Opt
         TimerSource::Duration(_) => Some((timer::span(&text)?.after(now), Some(0))),
         TimerSource::Cycle(_) => {
             let cycle = timer::cycle(&text)?;
-            let begin = cycle.start.filter(|start| *start >= now);
-            let due = begin.or_else(|| cycle.every.next(now))?;
+            let due = cycle.first(now)?;
             if cycle.is_over(due) {
                 return None;
             }
@@ -243,10 +242,7 @@ impl BeginByTime {
             left => left.map(|left| left - 1),
         };
         let cycle = timer::cycle(&text(source, now)?)?;
-        let mut due = cycle.every.next(self.due)?;
-        if due < now {
-            due = cycle.every.next(now)?;
-        }
+        let due = cycle.every.not_past(cycle.every.next(self.due)?, now)?;
         if cycle.is_over(due) {
             return None;
         }

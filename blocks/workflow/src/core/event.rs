@@ -30,10 +30,8 @@ impl Run<'_> {
             .filter(|_| fired.left != Some(0))
             .and_then(|(every, end)| {
                 // Strokes that nobody heard are made up for by this one.
-                let mut due = every.next(fired.due.unwrap_or(self.now))?;
-                if due < self.now {
-                    due = every.next(self.now)?;
-                }
+                let due = every.next(fired.due.unwrap_or(self.now))?;
+                let due = every.not_past(due, self.now)?;
                 Some(due).filter(|due| end.is_none_or(|end| *due <= end))
             });
         if let Some(due) = next.filter(|_| !self.model[event].interrupts()) {

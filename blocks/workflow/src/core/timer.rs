@@ -17,7 +17,8 @@ pub struct Span {
     pub seconds: i64,
 }
 
-/// `R3/PT1H`, `R/2026-01-01T00:00:00Z/P1D`, `0 0 9 ? * MON-FRI`.
+/// `R3/PT1H`, `R/2026-01-01T00:00:00Z/P1D`, `R2/P1D/2026-01-01`, `R/2026-01-01/2026-01-08`,
+/// `0 0 9 ? * MON-FRI`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cycle {
     /// `None` repeats without end.
@@ -36,12 +37,14 @@ pub enum Every {
     Cron(Box<Cron>),
 }
 
+const DAY: i64 = 24 * 3600;
+
 /// Whether the text is meant as ISO 8601 rather than as an expression.
 pub fn is_literal(text: &str) -> bool {
     span(text).is_some() || date(text).is_some() || cycle(text).is_some()
 }
 
-/// `P1Y2M3DT4H5M6S`, `P2W`.
+/// `P1Y2M3DT4H5M6S`, `P2W`, `P0.5D`.
 pub fn span(text: &str) -> Option<Span> {
     let rest = text.trim().strip_prefix('P')?;
     let (date, time) = rest.split_once('T').unwrap_or((rest, ""));
@@ -50,6 +53,16 @@ pub fn span(text: &str) -> Option<Span> {
     }
     let mut span = Span::default();
     for (amount, unit) in parts(date)? {
+        // A part of a day is a time; one of a month or a year is nobody's to know.
+        let part = match unit {
+            'W' if amount.contains(['.', ',']) => Some(7 * DAY),
+            'D' if amount.contains(['.', ',']) => Some(DAY),
+            _ => None,
+        };
+        if let Some(unit) = part {
+            span.seconds = span.seconds.checked_add(seconds(amount, unit)?)?;
+            continue;
+        }
         let amount: u32 = amount.parse().ok()?;
         match unit {
             'Y' => span.months = span.months.checked_add(amount.checked_mul(12)?)?,
@@ -101,9 +114,12 @@ fn parts(text: &str) -> Option<Vec<(&str, char)>> {
     Some(found)
 }
 
-/// A moment; without an offset it is China's time, as everywhere in this product.
+/// A moment, in the extended or the basic form of ISO 8601, by the day of the month or of the week;
+/// without an offset it is China's time, as everywhere in this product.
 pub fn date(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
+    let text = extended(text).unwrap_or_else(|| text.to_owned());
+    let text = text.as_str();
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
         return Some(moment.with_timezone(&Utc));
     }
@@ -131,6 +147,46 @@ pub fn date(text: &str) -> Option<DateTime<Utc>> {
         .from_local_datetime(&local)
         .single()
         .map(|moment| moment.with_timezone(&Utc))
+}
+
+/// The extended form: `20261126T101500Z` as `2026-11-26T10:15:00Z`, `2026-W48-4` as its day.
+fn extended(text: &str) -> Option<String> {
+    let (day, time) = match text.split_once('T') {
+        Some((day, time)) => (day, Some(time)),
+        None => (text, None),
+    };
+    // What chrono reads it reads loosely: only the digits tell the forms apart.
+    let shape: String = day
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    let (format, is_basic) = match shape.as_str() {
+        "0000-00-00" => ("%Y-%m-%d", false),
+        "00000000" => ("%Y%m%d", true),
+        "0000-W00-0" => ("%G-W%V-%u", false),
+        "0000W000" => ("%GW%V%u", true),
+        _ => return None,
+    };
+    let day = NaiveDate::parse_from_str(day, format).ok()?;
+    let Some(time) = time else {
+        return Some(day.to_string());
+    };
+    let end = time
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(time.len());
+    let (digits, rest) = time.split_at(end);
+    let rest = rest.replacen(',', ".", 1);
+    match digits.len() {
+        2 if !is_basic => Some(format!("{day}T{digits}{rest}")),
+        4 | 6 if is_basic => {
+            let pairs: Vec<&str> = (0..digits.len())
+                .step_by(2)
+                .filter_map(|at| digits.get(at..at + 2))
+                .collect();
+            Some(format!("{day}T{}{rest}", pairs.join(":")))
+        }
+        _ => None,
+    }
 }
 
 /// A moment as text, in China's time.
@@ -181,9 +237,10 @@ fn repetition(rest: &str) -> Option<Cycle> {
     let rest: Vec<_> = pieces.collect();
     let (start, every, end) = match rest.as_slice() {
         [one] => (None, span(one)?, None),
-        [first, second] => match date(first) {
-            Some(start) => (Some(start), span(second)?, None),
-            None => (None, span(first)?, Some(date(second)?)),
+        [first, second] => match (date(first), date(second)) {
+            (Some(start), Some(end)) => (Some(start), between(start, end)?, None),
+            (Some(start), None) => (Some(start), span(second)?, None),
+            (None, end) => (None, span(first)?, Some(end?)),
         },
         _ => return None,
     };
@@ -192,6 +249,15 @@ fn repetition(rest: &str) -> Option<Cycle> {
         start,
         end,
         every: Every::Span(every),
+    })
+}
+
+/// The time from one moment to a later one, as the interval between them is written.
+fn between(start: DateTime<Utc>, end: DateTime<Utc>) -> Option<Span> {
+    let seconds = (end - start).num_seconds();
+    (seconds > 0).then_some(Span {
+        seconds,
+        ..Span::default()
     })
 }
 
@@ -209,14 +275,25 @@ pub fn strokes(text: &str) -> Option<(Every, Option<DateTime<Utc>>)> {
 impl Cycle {
     /// The strokes after the first as text, for [`strokes`]; `text` is that of the cycle.
     pub fn strokes(&self, text: &str) -> Option<String> {
-        let every = match self.every {
-            Every::Span(_) => text.split('/').find(|part| span(part).is_some())?,
-            Every::Cron(_) => text,
+        let written = text.split('/').find(|part| span(part).is_some());
+        let every = match (&self.every, written) {
+            (Every::Cron(_), _) => text.to_owned(),
+            (_, Some(written)) => written.to_owned(),
+            (Every::Span(between), None) => format!("PT{}S", between.seconds),
         };
         Some(match self.end {
             Some(end) => format!("{every}/{}", end.to_rfc3339()),
-            None => every.to_owned(),
+            None => every,
         })
+    }
+
+    /// The first stroke for one that begins to count now: its start, or where that is past, the
+    /// next of the strokes from there.
+    pub fn first(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self.start {
+            Some(start) => self.every.not_past(start, now),
+            None => self.every.next(now),
+        }
     }
 
     pub fn is_over(&self, at: DateTime<Utc>) -> bool {
@@ -235,6 +312,26 @@ impl Span {
 }
 
 impl Every {
+    /// A stroke, or where it is past, the first that comes after a moment: what nobody heard is made
+    /// up for by one. The strokes keep their hour, however late somebody asks.
+    pub fn not_past(&self, stroke: DateTime<Utc>, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if stroke >= from {
+            return Some(stroke);
+        }
+        let Self::Span(span) = self else {
+            return self.next(from);
+        };
+        if span.months > 0 {
+            let mut strokes = std::iter::successors(Some(stroke), |at| Some(span.after(*at)));
+            return strokes.find(|at| *at > from);
+        }
+        let length = i64::try_from(span.days).ok()?.checked_mul(DAY)?;
+        let length = length.checked_add(span.seconds).filter(|it| *it > 0)?;
+        let late = (from - stroke).num_milliseconds();
+        let missed = late / length.checked_mul(1000)? + 1;
+        stroke.checked_add_signed(Duration::try_seconds(missed.checked_mul(length)?)?)
+    }
+
     /// The next firing after that moment; none for a cron line that never comes again. Cron counts
     /// in China's time.
     pub fn next(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -272,6 +369,8 @@ mod tests {
             ("PT1.5H", 5_400),
             ("PT1,25M", 75),
             ("PT1H0.5M", 3_630),
+            ("P0.5D", 43_200),
+            ("P1,5W", 907_200),
         ] {
             assert_eq!(span(text).unwrap().seconds, seconds, "{text}");
         }
@@ -288,6 +387,8 @@ mod tests {
             "PT1.H",
             "PT.5H",
             "PT1.-5H",
+            "P0.5M",
+            "P1.D",
             "-PT5M",
         ] {
             assert_eq!(span(wrong), None, "{wrong}");
@@ -316,6 +417,76 @@ mod tests {
     }
 
     #[test]
+    fn moments_have_a_basic_form_and_weeks() {
+        let moment = Some(at("2026-11-26T10:15:00Z"));
+        for text in [
+            "20261126T101500Z",
+            "20261126T1015Z",
+            "20261126T181500+0800",
+            "20261126T181500+08",
+            "20261126T101500.000Z",
+            "20261126T101500,0Z",
+            "20261126T181500",
+            "20261126T1815",
+            "2026-11-26T10:15Z",
+            "2026-W48-4T10:15:00Z",
+            "2026W484T101500Z",
+        ] {
+            assert_eq!(date(text), moment, "{text}");
+        }
+        let day = Some(at("2026-11-25T16:00:00Z"));
+        for text in ["20261126", "2026-11-26", "2026-W48-4", "2026W484"] {
+            assert_eq!(date(text), day, "{text}");
+        }
+        for wrong in [
+            "2026",
+            "202611",
+            "2026112",
+            "20261332",
+            "2026-W54-1",
+            "2026-W48-8",
+            "20261126T10:15:00Z",
+            "2026-11-26T101500Z",
+            "20261126T101",
+            "20261126T",
+        ] {
+            assert_eq!(date(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn strokes_keep_their_hour() {
+        let stroke = at("2026-01-31T09:00:00Z");
+        let late = |every: &str, from: &str| every_of(every).not_past(stroke, at(from));
+        assert_eq!(late("P1D", "2026-01-30T00:00:00Z"), Some(stroke));
+        assert_eq!(
+            late("P1D", "2026-02-03T09:00:00Z"),
+            Some(at("2026-02-04T09:00:00Z"))
+        );
+        assert_eq!(
+            late("P1D", "2026-02-03T09:00:01Z"),
+            Some(at("2026-02-04T09:00:00Z"))
+        );
+        assert_eq!(
+            late("PT1S", "2126-01-31T09:00:00Z"),
+            Some(at("2126-01-31T09:00:01Z"))
+        );
+        assert_eq!(
+            late("P1M", "2026-03-01T00:00:00Z"),
+            Some(at("2026-03-28T09:00:00Z"))
+        );
+        let cycle = cycle("R/2026-01-31T09:00:00Z/P1W").unwrap();
+        assert_eq!(
+            cycle.first(at("2026-02-01T00:00:00Z")),
+            Some(at("2026-02-07T09:00:00Z"))
+        );
+    }
+
+    fn every_of(text: &str) -> Every {
+        every(text).unwrap()
+    }
+
+    #[test]
     fn cycles_have_times_and_a_start() {
         assert_eq!(cycle("R3/PT1H").unwrap().times, Some(3));
         assert_eq!(cycle("R/P1D").unwrap().times, None);
@@ -327,7 +498,25 @@ mod tests {
             cycle("R3/PT10H/2026-01-01T00:00:00Z").unwrap().end,
             Some(at("2026-01-01T00:00:00Z"))
         );
-        for wrong in ["R/PT0S", "R-1/PT10S", "R/PT1H/soon", "R/2026-01-01/P1D/P1D"] {
+        let between = cycle("R2/2026-01-01T00:00:00Z/20260102T120000Z").unwrap();
+        assert_eq!(between.start, Some(at("2026-01-01T00:00:00Z")));
+        let (every, end) = strokes(
+            &between
+                .strokes("R2/2026-01-01T00:00:00Z/20260102T120000Z")
+                .unwrap(),
+        )
+        .unwrap();
+        assert_eq!(
+            (every.next(at("2026-01-01T00:00:00Z")), end),
+            (Some(at("2026-01-02T12:00:00Z")), None)
+        );
+        for wrong in [
+            "R/2026-01-02/2026-01-01",
+            "R/PT0S",
+            "R-1/PT10S",
+            "R/PT1H/soon",
+            "R/2026-01-01/P1D/P1D",
+        ] {
             assert_eq!(cycle(wrong), None, "{wrong}");
         }
         assert_eq!(cycle("PT1H").unwrap().times, None);

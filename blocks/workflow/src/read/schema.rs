@@ -267,7 +267,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// `PT5X`, `-PT5M`, `R3/PT`, `R-1/PT10S`, `2026-13-01`, `2026-W03-1`.
+/// `PT5X`, `-PT5M`, `R3/PT`, `R-1/PT10S`, `2026-13-01`, `2026-W54-1`, `20261301T1015`.
 fn looks_like_time(text: &str) -> bool {
     let digit = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     let span = |text: &str| {
@@ -284,7 +284,7 @@ fn looks_like_time(text: &str) -> bool {
         other => other,
     });
     let is_date = |pattern: &str| shape.clone().take(pattern.len()).eq(pattern.chars());
-    span(text) || is_cycle || is_date("0000-00-00") || is_date("0000-W00")
+    span(text) || is_cycle || is_date("0000-00-00") || is_date("0000-W00") || is_date("00000000T0")
 }
 
 /// An `NCName` (Namespaces in XML 1.0).

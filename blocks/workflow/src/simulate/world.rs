@@ -648,7 +648,8 @@ impl World<'_> {
             .map(|span| span.after(self.now))
             .or_else(|| timer::date(span))
         else {
-            return Ok(Err(format!("`{span}` is no ISO 8601 duration")));
+            let text = format!("`{span}` is neither a duration nor a moment of ISO 8601");
+            return Ok(Err(text));
         };
         while !self.is_cut && self.jump(Some(until))? {
             self.settle()?;

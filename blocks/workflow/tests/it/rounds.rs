@@ -383,6 +383,39 @@ fn a_cycle_ends_at_its_end() {
     assert_eq!(strokes("R/PT0.5H"), 48);
 }
 
+/// The clock of a simulation begins on 5 January 2026.
+#[test]
+fn a_cycle_begins_at_its_start() {
+    let struck = |cycle: &str, advance: &str| {
+        let xml = process(&format!(
+            r#"<startEvent id="s"/><userTask id="t"/><boundaryEvent id="b" attachedToRef="t" cancelActivity="false">
+            <timerEventDefinition><timeCycle>{cycle}</timeCycle></timerEventDefinition></boundaryEvent>
+            <endEvent id="e"/><endEvent id="struck"/>{}"#,
+            flows("s>t; t>e; b>struck")
+        ));
+        let script = format!(r#"[{{"advance":"{advance}"}}]"#);
+        let ran = run(&xml, json!({}), &script).ends("waiting");
+        ran.entered().iter().filter(|id| **id == "struck").count()
+    };
+    for start in [
+        "2026-01-06T00:00:00Z",
+        "20260106T000000Z",
+        "2026-W02-2T00:00:00Z",
+    ] {
+        let cycle = format!("R2/{start}/P1D");
+        assert_eq!(struck(&cycle, "PT23H"), 0, "{start}");
+        assert_eq!(struck(&cycle, "20260106T000000Z"), 1, "{start}");
+        assert_eq!(struck(&cycle, "P2D"), 2, "{start}");
+        assert_eq!(struck(&cycle, "P2W"), 2, "{start}");
+    }
+    let between = "R3/2026-01-06T00:00:00Z/2026-01-08T00:00:00Z";
+    assert_eq!(struck(between, "2026-01-08T00:00:00Z"), 2);
+    assert_eq!(struck(between, "P1M"), 3);
+    assert_eq!(struck("R2/P1D/20260109T000000Z", "P1M"), 2);
+    assert_eq!(struck("R5/P1D/20260108T000000Z", "P1M"), 3);
+    assert_eq!(struck("R/PT1H", "P1D"), 24);
+}
+
 /// A signal that one border event takes with the activity is heard by the other first.
 #[test]
 fn what_does_not_interrupt_hears_a_signal_first() {
