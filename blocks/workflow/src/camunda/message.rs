@@ -1,4 +1,4 @@
-//! Messages and signals.
+//! Messages, signals and conditions.
 
 use axum::{
     Json,
@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(message))
         .routes(routes!(signal))
+        .routes(routes!(condition))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -116,4 +117,45 @@ async fn signal(
     let vars = plain(body.variables.as_ref())?;
     send::signal(&desk, &actor, &body.name, vars).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CamundaCondition)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Condition {
+    #[schema(value_type = Object, example = json!({"level": {"value": 4, "type": "Integer"}}))]
+    variables: Option<Map<String, Value>>,
+    #[schema(example = "A-17")]
+    business_key: Option<String>,
+    /// The one version that is asked; the newest of each when not given.
+    process_definition_id: Option<String>,
+    /// There are no tenants, so this changes nothing.
+    #[serde(rename = "withoutTenantId")]
+    _without_tenant_id: bool,
+}
+
+/// Begins the processes whose start event has a condition that holds with these variables.
+#[utoipa::path(post, path = "/condition", tag = "camunda", request_body = Condition,
+    responses((status = 200, description = "what has begun, which may be nothing", body = Vec<Object>, example = json!([{"id": "01936f2e-7c4a-7cc1-8f6e-0d8c2b7f4a11", "definitionId": "flood:1:0d8c2b7f", "definitionKey": "flood", "businessKey": "A-17", "ended": false}])),
+        (status = 400, description = "the version named has no such start event")))]
+async fn condition(
+    State(app): State<App>,
+    actor: Actor,
+    Body(body): Body<Condition>,
+) -> Answer<Json<Value>> {
+    let desk = Desk::of(&app)?;
+    let vars = plain(body.variables.as_ref())?;
+    let version = body.process_definition_id.as_deref();
+    let key = body.business_key.as_deref();
+    let mut begun = Vec::new();
+    for id in send::condition(&desk, &actor, version, key, vars).await? {
+        let row = crate::store::get_instance(desk.db.read(), id).await?;
+        begun.push(instance_body(
+            &row.id,
+            &row.definition,
+            &row.subject,
+            &row.status,
+        ));
+    }
+    Ok(Json(Value::Array(begun)))
 }

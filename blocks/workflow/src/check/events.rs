@@ -58,8 +58,8 @@ impl Check<'_> {
                 "start-conditional",
                 &node.id,
                 node.line,
-                "nothing begins a process by its condition: before it begins there are no variables",
-                "begin it by name, by a message or by a timer",
+                "nothing begins a process by its condition unless a program gives the variables: before it begins there are none",
+                "let a program ask by `POST /engine-rest/condition`, or begin it by name, by a message or by a timer",
             );
         }
         if node.outgoing.is_empty() {

@@ -1,19 +1,21 @@
 //! Who waits for a message or signal, and what it begins.
 
 use ::store::{Db, Tx};
-use kernel::Result;
+use kernel::{Error, Result, Text};
 use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value};
 
 use super::store::{self as tables, Places, heard_name};
 use crate::{
     InstanceId,
+    aside::Budget,
     core::{
         Came, Fits, Heard, Input, Process, begins_by, start_by, waiting_for_message, waits,
         waits_for_all,
     },
     engine::Engine,
-    model::{Kind, Node, ProcessHead, Task},
+    expr::At,
+    model::{Definition, Kind, Node, ProcessHead, Source, Task},
     rest,
     schema::instance,
     step,
@@ -223,8 +225,72 @@ pub(crate) async fn starts<C: ConnectionTrait>(
     heard: Heard,
     name: &str,
 ) -> Result<Vec<Start>> {
+    let latest = rest::store::latest(db).await?;
+    starts_of(db, engine, latest, |node| begins_by(node, heard, name)).await
+}
+
+/// What begins because its condition holds with these variables, in the newest versions or the one
+/// that is named, which must have such a start.
+pub(crate) async fn starts_by_condition(
+    tx: &Tx,
+    engine: &Engine,
+    version: Option<&str>,
+    vars: &Map<String, Value>,
+) -> Result<Vec<Start>> {
+    let rows = match version {
+        Some(version) => {
+            let mut known = rest::store::definitions(&**tx, None).await?;
+            known.retain(|row| row.id == version);
+            known
+        }
+        None => rest::store::latest(&**tx).await?,
+    };
+    let first = |node: &Node| conditions(node).next().map(|(nth, _)| nth);
+    if version.is_some()
+        && starts_of(&**tx, engine, rows.clone(), first)
+            .await?
+            .is_empty()
+    {
+        let text = Text::new("workflow-condition-no-start");
+        return Err(Error::invalid("processDefinitionId", text));
+    }
+    let at = At {
+        vars,
+        now: tx.now(),
+    };
+    let holds = |condition: &Source| {
+        let expr = condition.compiled.as_ref().ok();
+        expr.is_some_and(|expr| expr.is_true(&at).unwrap_or(false))
+    };
+    let begins = |node: &Node| {
+        let mut holding = conditions(node).filter(|(_, condition)| holds(condition));
+        holding.next().map(|(nth, _)| nth)
+    };
+    let budget = Budget::new();
+    starts_of(&**tx, engine, rows, |node| budget.within(|| begins(node))).await
+}
+
+/// The conditions by which a process begins at a node, by the numbers of their definitions.
+fn conditions(node: &Node) -> impl Iterator<Item = (usize, &Source)> {
+    let definitions = node.definitions().iter().enumerate();
+    definitions.filter_map(|(nth, definition)| match definition {
+        Definition::Conditional {
+            condition: Some(condition),
+        } if node.is_start() => Some((nth, condition)),
+        _ => None,
+    })
+}
+
+/// The places at which processes of some versions begin; `begins` tells by which of the node's
+/// definitions.
+async fn starts_of<C: ConnectionTrait>(
+    db: &C,
+    engine: &Engine,
+    rows: Vec<rest::store::DefinitionRow>,
+    begins: impl Fn(&Node) -> Option<usize>,
+) -> Result<Vec<Start>> {
     let mut found = Vec::new();
-    for row in rest::store::latest(db).await? {
+    for row in rows {
         if row.kind != "bpmn" {
             continue;
         }
@@ -235,15 +301,8 @@ pub(crate) async fn starts<C: ConnectionTrait>(
         for head in heads.filter(|head| {
             head.is_executable != Some(false) && own.iter().any(|id| *id == *head.id)
         }) {
-            let begins = begins_at(&process, head);
-            let starts = begins.filter_map(|node| {
-                Some(Start::new(
-                    &row.id,
-                    head,
-                    node,
-                    begins_by(node, heard, name)?,
-                ))
-            });
+            let starts = begins_at(&process, head)
+                .filter_map(|node| Some(Start::new(&row.id, head, node, begins(node)?)));
             found.extend(starts);
         }
     }

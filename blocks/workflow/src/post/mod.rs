@@ -28,7 +28,7 @@ use crate::{InstanceId, engine::Engine, react::write_again};
 
 pub(crate) use by_hand::{Choice, Decision, choices, decide};
 pub(crate) use deliver::{Signal, broadcast};
-pub(crate) use hearing::{Start, Waiting, settle, starts, waiting};
+pub(crate) use hearing::{Start, Waiting, settle, starts, starts_by_condition, waiting};
 pub(crate) use sending::{Sent, cry, send};
 pub(crate) use store::keep_waits;
 

@@ -14,7 +14,8 @@ use crate::{
     InstanceId,
     core::{Heard, Input},
     post::{
-        self, Choice, Decision, Signal, Start, Undelivered, Waiting, broadcast, starts, waiting,
+        self, Choice, Decision, Signal, Start, Undelivered, Waiting, broadcast, starts,
+        starts_by_condition, waiting,
     },
 };
 
@@ -188,4 +189,38 @@ pub(crate) async fn signal(
         by: actor.trace(),
     };
     broadcast(&desk.db, &desk.engine, signal).await
+}
+
+/// Begins every process that has a start event whose condition holds with these variables, all in
+/// one write: of the newest versions, or of the one that is named. One that has no such event is
+/// refused.
+pub(crate) async fn condition(
+    desk: &Desk,
+    actor: &Actor,
+    version: Option<&str>,
+    business_key: Option<&str>,
+    vars: Map<String, Value>,
+) -> Result<Vec<InstanceId>> {
+    desk.check(actor, SEND)?;
+    let subject = subject_of(business_key)?;
+    let (engine, by) = (desk.engine.clone(), actor.trace());
+    let version = version.map(str::to_owned);
+    desk.db
+        .write(move |tx| {
+            let (engine, subject, by) = (engine.clone(), subject.clone(), by.clone());
+            let (vars, version) = (vars.clone(), version.clone());
+            async move {
+                let starts = starts_by_condition(&tx, &engine, version.as_deref(), &vars).await?;
+                let mut begun = Vec::new();
+                for start in starts {
+                    begun.push(
+                        start
+                            .begin(&tx, &engine, &subject, vars.clone(), &by)
+                            .await?,
+                    );
+                }
+                Ok(begun)
+            }
+        })
+        .await
 }

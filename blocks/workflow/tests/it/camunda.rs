@@ -396,3 +396,62 @@ async fn a_date_comes_back_as_a_date(db: Db) {
     let until = json!({"value": "2026-01-01T08:00:00.250+0800", "type": "Date", "valueInfo": {}});
     assert_eq!(seen["until"], until);
 }
+
+/// A conditional start event asks variables that somebody brings.
+#[store::db_test(migrations = migrations)]
+async fn a_condition_that_holds_begins_its_process(db: Db) {
+    let house = House::open(db).await;
+    let administrator = house.program("administrator").await;
+    let start = |id: &str, condition: &str| {
+        format!(
+            r#"<startEvent id="{id}"><conditionalEventDefinition><condition>{condition}</condition></conditionalEventDefinition></startEvent>"#
+        )
+    };
+    let xml = file(&format!(
+        r#"<process id="flood" isExecutable="true">{}{}<userTask id="t" camunda:candidateGroups="clerk@{ORG}"/><endEvent id="e"/>{}</process>"#,
+        start("high", "level &gt; 3"),
+        start("rain", "rain = true"),
+        flows("high>t; rain>t; t>e")
+    ));
+    let deployed = administrator.deploys(&xml).await;
+    assert_eq!(deployed.status, 200, "{}", deployed.text);
+    let other = administrator.deploys(&loan()).await;
+    let definition = |reply: &Value| {
+        let all = reply["deployedProcessDefinitions"].as_object().unwrap();
+        all.keys().next().unwrap().clone()
+    };
+    let program = house.program("integrator").await;
+    let ask = async |body: Value| program.does("/engine-rest/condition", body).await;
+    let level = |level: i64| json!({"level": {"value": level, "type": "Integer"}});
+    assert_eq!(ask(json!({"variables": level(3)})).await, json!([]));
+    let begun = ask(json!({"variables": level(4), "businessKey": "F-1"})).await;
+    assert_eq!(begun.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (
+            &begun[0]["definitionKey"],
+            &begun[0]["businessKey"],
+            &begun[0]["ended"]
+        ),
+        (&json!("flood"), &json!("F-1"), &json!(false))
+    );
+    let id = begun[0]["id"].as_str().unwrap();
+    let known = program
+        .sees(&format!("/engine-rest/process-instance/{id}/variables"))
+        .await;
+    assert_eq!(known["level"]["value"], json!(4));
+    let both = json!({"variables": {"level": {"value": 9}, "rain": {"value": true}},
+        "processDefinitionId": definition(&deployed.body)});
+    assert_eq!(ask(both).await.as_array().map(Vec::len), Some(2));
+    // What has no such start is a mistake where it is named.
+    let named = json!({"variables": level(4), "processDefinitionId": definition(&other.body)});
+    let refused = program.call("POST", "/engine-rest/condition", named).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["type"]),
+        (400, &json!("InvalidRequestException"))
+    );
+    let clerk = house.program("clerk").await;
+    let refused = clerk
+        .call("POST", "/engine-rest/condition", json!({}))
+        .await;
+    assert_eq!(refused.status, 403);
+}
