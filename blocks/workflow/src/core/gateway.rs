@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::{State, Token, run::Run, token::NO_WAY};
-use crate::model::{FlowIx, Gateway, Id, Kind, Model, NodeIx, Place, Source};
+use crate::model::{FlowIx, Gateway, Id, Kind, NodeIx, Place, Source};
 
 /// What conditions at a complex gateway may ask: true when it fires, false when it is reset.
 const WAITING: &str = "waitingForStart";
@@ -350,10 +350,7 @@ impl Run<'_> {
     /// gave theirs.
     fn can_come(&self, tokens: &[u32], join: NodeIx, but_joins: bool, taken: &[Id]) -> bool {
         let model = self.model;
-        let incoming = model[join].incoming.iter().copied();
-        let mut filled: HashSet<FlowIx> = incoming
-            .filter(|&flow| taken.contains(&model[flow].id))
-            .collect();
+        let mut gave: HashSet<&Id> = taken.iter().collect();
         let mut others = HashSet::new();
         for token in tokens
             .iter()
@@ -364,12 +361,7 @@ impl Run<'_> {
             };
             match &token.state {
                 State::Join(via) if node == join => {
-                    let by = model[join]
-                        .incoming
-                        .iter()
-                        .copied()
-                        .filter(|&flow| model[flow].id == *via);
-                    filled.extend(by);
+                    gave.insert(via);
                 }
                 State::Join(_) if but_joins => {}
                 _ => {
@@ -377,41 +369,101 @@ impl Run<'_> {
                 }
             }
         }
-        others.into_iter().any(|node| {
-            let reached = reach(model, node, join);
-            let mut incoming = model[join]
-                .incoming
-                .iter()
-                .filter(|flow| reached.contains(flow));
-            let mut any = false;
-            incoming.all(|flow| {
-                any = true;
-                !filled.contains(flow)
-            }) && any
-        })
+        if others.is_empty() {
+            return false;
+        }
+        let incoming = model[join].incoming.iter().copied();
+        let (filled, open) = incoming.partition(|&flow| gave.contains(&model[flow].id));
+        let (to_filled, to_open) = (self.sources(filled, join), self.sources(open, join));
+        let leads_there = |node: &NodeIx| to_open.contains(node) && !to_filled.contains(node);
+        others.iter().any(leads_there)
+    }
+
+    /// Nodes from which a token may come by one of the flows, on paths that do not go through
+    /// `join`. Each node is looked at once, however many tokens ask.
+    fn sources(&self, flows: Vec<FlowIx>, join: NodeIx) -> HashSet<NodeIx> {
+        let model = self.model;
+        let mut seen = HashSet::new();
+        let mut next: Vec<NodeIx> = flows.into_iter().map(|flow| model[flow].from).collect();
+        while let Some(node) = next.pop() {
+            if !seen.insert(node) || node == join {
+                continue;
+            }
+            let item = &model[node];
+            next.extend(item.incoming.iter().map(|&flow| model[flow].from));
+            next.extend(item.event().and_then(|event| event.host));
+            if item.place() == Some(Place::Catch) && item.link().is_some() {
+                let others = model[item.scope].nodes.iter().copied();
+                let throws = |&other: &NodeIx| {
+                    model[other].place() == Some(Place::Throw)
+                        && model.link_target(other) == Some(node)
+                };
+                next.extend(others.filter(throws));
+            }
+        }
+        self.looked.set(self.looked.get() + seen.len());
+        seen
     }
 }
 
-/// Flows that a token at `from` may yet take, on paths that do not go through `join`.
-fn reach(model: &Model, from: NodeIx, join: NodeIx) -> HashSet<FlowIx> {
-    let mut flows = HashSet::new();
-    let mut seen = HashSet::new();
-    let mut next = vec![from];
-    while let Some(node) = next.pop() {
-        if !seen.insert(node) {
-            continue;
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::core::{Input, Instance, Process};
+
+    /// As many branches as are wished between two inclusive gateways.
+    fn branches(count: usize) -> Process {
+        let mut body = String::from(
+            r#"<startEvent id="s"/><inclusiveGateway id="g"/><inclusiveGateway id="j"/><endEvent id="e"/>
+            <sequenceFlow id="sg" sourceRef="s" targetRef="g"/><sequenceFlow id="je" sourceRef="j" targetRef="e"/>"#,
+        );
+        for at in 0..count {
+            write!(
+                body,
+                r#"<userTask id="t{at}"/><sequenceFlow id="a{at}" sourceRef="g" targetRef="t{at}"/><sequenceFlow id="b{at}" sourceRef="t{at}" targetRef="j"/>"#
+            )
+            .unwrap();
         }
-        let item = &model[node];
-        next.extend(item.boundary.iter().copied());
-        if item.place() == Some(Place::Throw) {
-            next.extend(model.link_target(node));
-        }
-        for &flow in &item.outgoing {
-            flows.insert(flow);
-            if model[flow].to != join {
-                next.push(model[flow].to);
+        let xml = format!(
+            r#"<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" targetNamespace="t"><process id="p">{body}</process></definitions>"#
+        );
+        let model = crate::read::read(xml.as_bytes()).unwrap();
+        Process::new(model.into(), None).unwrap()
+    }
+
+    /// Takes one step; how many nodes its joins looked at.
+    fn looked(process: &Process, instance: &mut Instance, input: Input) -> usize {
+        let taken = std::mem::replace(instance, process.instance());
+        let mut run = Run::new(process, taken, DateTime::UNIX_EPOCH);
+        run.take(input).unwrap();
+        run.settle();
+        let looked = run.looked.get();
+        (*instance, _) = run.end();
+        looked
+    }
+
+    /// The work of one step grows with the process, and not with its branches times its tokens.
+    #[test]
+    fn an_inclusive_join_looks_at_each_node_twice_at_the_most() {
+        for count in [50, 400] {
+            let process = branches(count);
+            let mut instance = process.instance();
+            let (at, vars) = (None, Map::new());
+            looked(&process, &mut instance, Input::Start { at, vars });
+            for left in (0..count).rev() {
+                let token = instance.waiting().next().unwrap().0;
+                let vars = Map::new();
+                let looked = looked(&process, &mut instance, Input::Complete { token, vars });
+                assert!(
+                    looked <= 2 * process.model.nodes.len(),
+                    "{looked} of {count}"
+                );
+                assert_eq!(instance.is_over(), left == 0);
             }
         }
     }
-    flows
 }

@@ -1,6 +1,9 @@
 //! One step under way: the list of moves still to make, and the rules of tokens and frames.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    cell::Cell,
+    collections::{HashMap, VecDeque},
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -54,6 +57,8 @@ pub(super) struct Run<'a> {
     pub jumps: bool,
     pub moves: u32,
     pub recursions: u32,
+    /// Nodes that joins looked at in this step.
+    pub looked: Cell<usize>,
 }
 
 impl<'a> Run<'a> {
@@ -73,6 +78,7 @@ impl<'a> Run<'a> {
             jumps: false,
             moves: 0,
             recursions: 0,
+            looked: Cell::new(0),
         }
     }
 
