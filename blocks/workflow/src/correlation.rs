@@ -94,6 +94,21 @@ impl Model {
         applying.collect()
     }
 
+    /// Whether the node lies in the sub-process with that id.
+    fn is_inside(&self, node: &Node, id: &str) -> bool {
+        let mut scope = Some(node.scope);
+        while let Some(around) = scope {
+            if self[around]
+                .owner
+                .is_some_and(|owner| *self[owner].id == *id)
+            {
+                return true;
+            }
+            scope = self[around].parent;
+        }
+        false
+    }
+
     /// Whether a message flow of the key's conversation begins or ends at the element or its pool.
     fn is_flown(&self, key: &Key, node: &Node) -> bool {
         if key.flows.is_empty() {
@@ -104,6 +119,7 @@ impl Model {
             let pools = self.participants.iter().filter(|pool| pool.id == end);
             let mut processes = pools.filter_map(|pool| pool.process.as_deref());
             *node.id == *end
+                || self.is_inside(node, end)
                 || head.is_some_and(|head| {
                     *head.id == *end || processes.any(|process| *head.id == *process)
                 })

@@ -554,14 +554,20 @@ impl Node {
 
 impl Model {
     /// Where a message that the element throws goes: the elements at which its message flows end;
-    /// empty for one that is delivered by its name, as to a pool as a whole.
+    /// empty for one that is delivered by its name, as to a pool as a whole, or to what is inside
+    /// of a sub-process or a call.
     pub fn message_targets(&self, element: &str) -> Vec<String> {
         let flows = self.message_flows.iter();
+        let is_one = |ix: NodeIx| {
+            let node = &self[ix];
+            let has_inside = matches!(node.kind, Kind::Sub(_) | Kind::Call { .. });
+            node.is_event_sub() || !has_inside
+        };
         let mut targets: Vec<String> = flows
             .filter(|flow| flow.from == element)
             .map(|flow| match self.lookup(&flow.to) {
-                Some(_) => flow.to.clone(),
-                None => String::new(),
+                Some(ix) if is_one(ix) => flow.to.clone(),
+                _ => String::new(),
             })
             .collect();
         targets.sort();

@@ -318,6 +318,7 @@ workflow-rule-boundary-without-host = The border event is on no activity. Put it
 workflow-rule-boundary-without-outgoing = Nothing follows the border event. Connect it to the next step.
 workflow-rule-branch-without-condition = A branch has no condition. Give it one, or make it the default way.
 workflow-rule-call-without-process = The call activity names no process. Fill in the called process.
+workflow-rule-call-data = The data of the call is not that of the called process. Give it the same names.
 workflow-rule-called-without-start = The called process has no plain start event. Add one.
 workflow-rule-cancel-outside-transaction = Cancel events belong to transactions. Use another event.
 workflow-rule-catch-untyped = The catch event has no trigger. Choose a timer, message or another.

@@ -318,6 +318,7 @@ workflow-rule-boundary-without-host = 边界事件没有附着在活动上。请
 workflow-rule-boundary-without-outgoing = 边界事件之后没有步骤。请连到下一步。
 workflow-rule-branch-without-condition = 分支走向没有条件。请填写条件，或设为默认走向。
 workflow-rule-call-without-process = 调用流程没有指明流程。请填写“调用的流程”。
+workflow-rule-call-data = 调用的数据与被调用流程声明的不一致。请使用相同的名称。
 workflow-rule-called-without-start = 被调用的流程没有普通开始事件。请添加。
 workflow-rule-cancel-outside-transaction = 取消事件只能用在事务里。请改用其他事件。
 workflow-rule-catch-untyped = 等待事件没有触发方式。请选择定时、消息等类型。

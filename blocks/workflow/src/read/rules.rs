@@ -287,6 +287,7 @@ impl<'a> Walk<'a> {
         self.expressions(element, place);
         self.data(element, place);
         self.services(element, place);
+        self.call(element, place);
         self.repeats(element, place);
         self.roles(element);
         self.text_format(element);

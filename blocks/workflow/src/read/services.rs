@@ -106,6 +106,58 @@ impl<'a> Walk<'a> {
         item.get("structureRef").map(|s| local(s).to_owned())
     }
 
+    /// A call gives what the called process takes, and takes what it gives (10.3.6). They are told
+    /// apart by their names; a call or process that declares nothing, or has a nameless piece,
+    /// says nothing about it.
+    pub(super) fn call(&mut self, element: &'a Element, place: Place<'a>) {
+        let called = element
+            .get("calledElement")
+            .filter(|_| element.name == "callActivity");
+        let called = called.and_then(|called| self.find(called));
+        let data = |element: &'a Element| element.child("ioSpecification");
+        let (Some(own), Some(theirs)) = (data(element), called.and_then(data)) else {
+            return;
+        };
+        let names = |data: &'a Element, kind: &'a str| -> Option<Vec<&'a str>> {
+            data.children_named(kind)
+                .map(|one| one.get("name"))
+                .collect()
+        };
+        for (kind, verb) in [("dataInput", "takes"), ("dataOutput", "gives")] {
+            let (Some(own), Some(theirs)) = (names(own, kind), names(theirs, kind)) else {
+                continue;
+            };
+            let lacks = |some: &[&str], others: &[&str]| -> Vec<String> {
+                let missing = some.iter().filter(|name| !others.contains(name));
+                missing.map(|name| format!("`{name}`")).collect()
+            };
+            let (missing, extra) = (lacks(&theirs, &own), lacks(&own, &theirs));
+            let mut texts = Vec::new();
+            if !missing.is_empty() {
+                texts.push(format!(
+                    "the called process {verb} {}, of which the call has no `{kind}`",
+                    missing.join(", ")
+                ));
+            }
+            if !extra.is_empty() {
+                texts.push(format!(
+                    "the call has the `{kind}` {}, which the called process does not declare",
+                    extra.join(", ")
+                ));
+            }
+            if !texts.is_empty() {
+                let remedy = "give the data of the call the names that the called process declares";
+                self.tell(
+                    place.is_executable,
+                    "call-data",
+                    element,
+                    &texts.join("; "),
+                    remedy,
+                );
+            }
+        }
+    }
+
     /// Each run of an activity is given one piece of the list.
     pub(super) fn repeats(&mut self, element: &'a Element, place: Place<'a>) {
         if element.name != "multiInstanceLoopCharacteristics" {

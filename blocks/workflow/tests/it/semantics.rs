@@ -339,6 +339,37 @@ fn a_parallel_multiple_start_event_takes_all_its_triggers() {
     run(&xml, json!({}), r#"[{"start":"s"}]"#).ends("completed");
 }
 
+#[test]
+fn a_message_flow_to_a_sub_process_reaches_what_waits_inside() {
+    let file = |called: &str| {
+        file(&format!(
+            r#"<message id="m" name="paid"/><collaboration id="c"><participant id="pp" processRef="p"/><participant id="pq" processRef="q"/><messageFlow id="f" sourceRef="w" targetRef="sub"/></collaboration>
+            <process id="p" isExecutable="true">{ENDS}<intermediateThrowEvent id="w"><messageEventDefinition messageRef="m"/></intermediateThrowEvent>{}</process>
+            <process id="q" isExecutable="true"><startEvent id="qs"/>{called}<endEvent id="qe"/>{}</process>
+            <process id="r" isExecutable="true"><startEvent id="rs"/><receiveTask id="rt" messageRef="m"/><endEvent id="re"/>{}</process>"#,
+            flows("s>w>e"),
+            flows("qs>sub>qe"),
+            flows("rs>rt>re")
+        ))
+    };
+    let inner = format!(
+        r#"<subProcess id="sub"><startEvent id="is"/><intermediateCatchEvent id="ic"><messageEventDefinition messageRef="m"/></intermediateCatchEvent><endEvent id="ie"/>{}</subProcess>"#,
+        flows("is>ic>ie")
+    );
+    for called in [
+        inner.as_str(),
+        r#"<callActivity id="sub" calledElement="r"/>"#,
+    ] {
+        let options = Options {
+            process: Some("p".into()),
+            also: vec!["q".into()],
+            ..Options::default()
+        };
+        let ran = run_with(&file(called), &options).ends("completed");
+        assert!(ran.entered().contains(&"qe"), "{:?}", ran.entered());
+    }
+}
+
 /// Several instances of what has several instances multiply; one step does not do them all.
 #[test]
 fn runs_inside_of_runs_are_bounded() {

@@ -49,7 +49,40 @@ pub fn data() -> Vec<Case> {
             flows("s1>e1")
         ))
     };
+    let specification = |give: &str, take: &str| {
+        format!(
+            r#"<ioSpecification><dataInput id="{give}i" name="{give}"/><dataOutput id="{take}o" name="{take}"/><inputSet><dataInputRefs>{give}i</dataInputRefs></inputSet><outputSet><dataOutputRefs>{take}o</dataOutputRefs></outputSet></ioSpecification>"#
+        )
+    };
+    let calls = |give: &str, take: &str| {
+        let own = specification(give, take)
+            .replace(r#" id=""#, r#" id="c"#)
+            .replace("Refs>", "Refs>c")
+            .replace("</dataInputRefs>c", "</dataInputRefs>")
+            .replace("</dataOutputRefs>c", "</dataOutputRefs>");
+        file(&format!(
+            r#"<process id="p" isExecutable="true">{}</process><process id="q" isExecutable="true">{}<startEvent id="qs"/><endEvent id="qe"/>{}</process>"#,
+            between(
+                &format!(r#"<callActivity id="t" calledElement="q">{own}</callActivity>"#),
+                "s>t>e"
+            ),
+            specification("area", "fee"),
+            flows("qs>qe")
+        ))
+    };
     vec![
+        of_files(
+            "call-data",
+            "t",
+            calls("space", "fee"),
+            calls("area", "fee"),
+        ),
+        of_files(
+            "call-data",
+            "t",
+            calls("area", "price"),
+            calls("area", "fee"),
+        ),
         of_files(
             "data-not-in-set",
             "a",
