@@ -10,7 +10,7 @@
 mod budget;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -61,10 +61,15 @@ enum Asked {
     },
     Decision {
         xml: String,
+        /// The models that it imports, by their locations.
+        imports: BTreeMap<String, String>,
         name: String,
         input: Map<String, Value>,
     },
 }
+
+/// A decision's file and what it imports.
+type DecisionFile = (String, BTreeMap<String, String>);
 
 #[derive(Serialize, Deserialize)]
 enum Told {
@@ -140,11 +145,13 @@ pub(crate) fn shown(feel: &str) -> String {
 /// What a heavy decision says; `None` where it is to be evaluated in place.
 pub(crate) fn decide(
     xml: &str,
+    imports: &BTreeMap<String, String>,
     name: &str,
     input: &Map<String, Value>,
 ) -> Option<Result<Answer, NoValue>> {
     let asked = || Asked::Decision {
         xml: xml.to_owned(),
+        imports: imports.clone(),
         name: name.to_owned(),
         input: input.clone(),
     };
@@ -321,25 +328,33 @@ fn answer_all() -> std::io::Result<()> {
     Ok(())
 }
 
-fn answer(asked: Asked, models: &mut HashMap<String, Decisions>) -> Told {
+fn answer(asked: Asked, models: &mut HashMap<DecisionFile, Decisions>) -> Told {
     match asked {
         Asked::Expression {
             feel,
             words,
             variables,
         } => expr::evaluate_here(&feel, &words, &variables).map_or_else(Told::Failed, Told::Value),
-        Asked::Decision { xml, name, input } => {
+        Asked::Decision {
+            xml,
+            imports,
+            name,
+            input,
+        } => {
             if models.len() > MODELS {
                 models.clear();
             }
-            if !models.contains_key(&xml) {
-                match Decisions::read(&xml) {
-                    Ok(decisions) => models.insert(xml.clone(), decisions),
+            let file = (xml, imports);
+            if !models.contains_key(&file) {
+                let texts = file.1.iter();
+                let imports = texts.map(|(at, text)| (at.clone(), text.clone().into_bytes()));
+                match Decisions::read_with(&file.0, &imports.collect()) {
+                    Ok(decisions) => models.insert(file.clone(), decisions),
                     Err(reason) => return Told::Failed(reason),
                 };
             }
             let answer = models
-                .get(&xml)
+                .get(&file)
                 .and_then(|decisions| decisions.evaluate_here(&name, &input));
             match answer {
                 Some(answer) => Told::Answer(Box::new(answer)),

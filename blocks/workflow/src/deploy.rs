@@ -205,7 +205,7 @@ impl Content {
                 model: Some(model),
             });
         }
-        let decisions = Decisions::read(xml).map_err(Fault::new)?;
+        let decisions = Decisions::read_with(xml, imports).map_err(Fault::new)?;
         let names = decisions.names().map(str::to_owned).collect();
         Ok(Self {
             kind: "dmn",

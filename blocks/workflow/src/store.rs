@@ -130,9 +130,8 @@ pub(crate) async fn load_process<C: ConnectionTrait>(db: &C, id: &str) -> Result
         }
         let linked = get_definition(db, &link).await?;
         if linked.kind == "dmn" {
-            model
-                .decisions
-                .link(Decisions::read(&linked.xml).map_err(|_| broken(&link))?);
+            let decisions = Decisions::read_with(&linked.xml, &imports_of(&linked.imports));
+            model.decisions.link(decisions.map_err(|_| broken(&link))?);
         } else {
             model.link(read_stored(&linked).ok_or_else(|| broken(&link))?);
         }

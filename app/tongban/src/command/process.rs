@@ -107,6 +107,7 @@ fn simulate(arguments: &Simulate) -> anyhow::Result<ExitCode> {
     (options.imports, options.decisions) = imports(&arguments.file, &xml)?;
     for file in &arguments.decisions {
         options.decisions.push(text(file)?);
+        options.imports.extend(imports(file, &read(file)?)?.0);
     }
     let code = simulate::run(&xml, &options, &mut std::io::stdout())?;
     Ok(code.into())
@@ -119,8 +120,10 @@ pub fn decide(decision: &Decision) -> anyhow::Result<ExitCode> {
         input,
     } = decision;
     let input = object("--input", input)?;
+    let (_, imports) = with_imports(file)?;
     let xml = text(file)?;
-    let code = simulate::evaluate_decision(&xml, decision, &input, &mut std::io::stdout())?;
+    let out = &mut std::io::stdout();
+    let code = simulate::evaluate_decision_with(&xml, &imports, decision, &input, out)?;
     Ok(code.into())
 }
 
@@ -130,7 +133,7 @@ fn object(flag: &str, json: &str) -> anyhow::Result<serde_json::Map<String, serd
         .with_context(|| format!("{flag} is not a JSON object like '{{\"area\": 80}}'"))
 }
 
-/// The files beside a file that it imports: BPMN by location, and the text of DMN files.
+/// The files beside a file that it imports, by location, and the texts of those that are DMN.
 fn imports(file: &Path, xml: &[u8]) -> anyhow::Result<(workflow::read::Imports, Vec<String>)> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let (mut found, mut decisions) = (workflow::read::Imports::new(), Vec::new());
@@ -143,11 +146,10 @@ fn imports(file: &Path, xml: &[u8]) -> anyhow::Result<(workflow::read::Imports, 
         if !inside || found.contains_key(&location) || !path.is_file() {
             continue;
         }
+        let bytes = read(&path)?;
         if path.extension().is_some_and(|extension| extension == "dmn") {
             decisions.push(text(&path)?);
-            continue;
         }
-        let bytes = read(&path)?;
         waiting.extend(simulate::imports_of(&bytes));
         found.insert(location, bytes);
     }

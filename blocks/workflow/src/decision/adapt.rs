@@ -14,8 +14,9 @@ const DMN_1_5: &str = "https://www.omg.org/spec/DMN/20230324/MODEL/";
 /// How the ids of inputs begin that are required because expressions use them.
 pub(super) const USED: &str = "input-of-";
 
-/// Changes the tree; answers which decision goes by another name now: old name, new name.
-pub(super) fn adapt(root: &mut Element) -> HashMap<String, String> {
+/// Changes the tree; answers which decision goes by another name now: old name, new name. `imports`
+/// are the names of imported models, which are no inputs.
+pub(super) fn adapt(root: &mut Element, imports: &[String]) -> HashMap<String, String> {
     let namespace = root.namespace.clone();
     clean(root, &namespace);
     // The library asks for a URI and a name, which other tools do not.
@@ -31,7 +32,7 @@ pub(super) fn adapt(root: &mut Element) -> HashMap<String, String> {
         set(root, "name", "decisions");
     }
     let renamed = name_by_output(root);
-    require_what_is_used(root);
+    require_what_is_used(root, imports);
     super::unary::turn_tests(root);
     settle_conditions(root);
     renamed
@@ -159,17 +160,25 @@ pub(super) fn variable_of(element: &Element) -> &str {
     variable.or(element.get("name")).unwrap_or_default()
 }
 
-/// What a decision or service requires, by the kind of requirement.
+/// What a decision or service of the model itself requires, by the kind of requirement.
 pub(super) fn required<'a>(element: &'a Element, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    references(element, kind).filter_map(|href| match href.rsplit_once('#') {
+        Some((model, id)) => model.is_empty().then_some(id),
+        None => Some(href),
+    })
+}
+
+/// As [`required`], with what is in other models: as it is written.
+pub(super) fn references<'a>(element: &'a Element, kind: &'a str) -> impl Iterator<Item = &'a str> {
     let requirements = element.children.iter();
     let inside = requirements.flat_map(|requirement| &requirement.children);
     inside
         .filter(move |child| child.name == kind)
         .filter_map(|child| child.get("href"))
-        .map(id_of)
+        .map(str::trim)
 }
 
-fn set(element: &mut Element, name: &str, value: &str) {
+pub(super) fn set(element: &mut Element, name: &str, value: &str) {
     match element.attributes.iter_mut().find(|a| a.name == name) {
         Some(attribute) => value.clone_into(&mut attribute.value),
         None => element.attributes.push(Attribute {
@@ -243,7 +252,7 @@ fn name_by_output(root: &mut Element) -> HashMap<String, String> {
 }
 
 /// Requires as inputs the names that decisions use without requiring them.
-fn require_what_is_used(root: &mut Element) {
+fn require_what_is_used(root: &mut Element, imports: &[String]) {
     let names: HashMap<String, String> = root
         .children
         .iter()
@@ -267,7 +276,7 @@ fn require_what_is_used(root: &mut Element) {
             .iter()
             .flat_map(|kind| required(decision, kind))
             .filter_map(|id| names.get(id).cloned())
-            .chain(components.iter().cloned())
+            .chain(components.iter().chain(imports).cloned())
             .collect();
         let missing: Vec<String> = free_names_but(decision, &provided)
             .into_iter()

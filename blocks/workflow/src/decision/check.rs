@@ -1,13 +1,17 @@
 //! What DMN forbids and the library would not tell, or would not survive: ids and names used twice,
 //! references to nothing, unknown types, and requirements that go round in a circle.
 //!
-//! References into imported models are not looked up, for the files are not at hand.
+//! References into imported models are looked up where these are at hand.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::adapt::{self, id_of, required, type_name};
+use super::{
+    adapt::{self, id_of, required, type_name},
+    import::{file, point},
+};
 use crate::{
     check::{Finding, Severity},
+    read::Imports,
     tree::{self, Element},
 };
 
@@ -51,6 +55,11 @@ const TYPES: &[&str] = &[
 
 /// Everything found in a DMN file that is readable as XML.
 pub fn check(xml: &str) -> Vec<Finding> {
+    check_with(xml, &Imports::new())
+}
+
+/// As [`check`], with the models that the file imports.
+pub fn check_with(xml: &str, files: &Imports) -> Vec<Finding> {
     let Ok(mut root) = tree::parse(xml.as_bytes()) else {
         // Reading it tells why.
         return Vec::new();
@@ -59,6 +68,7 @@ pub fn check(xml: &str) -> Vec<Finding> {
         namespace: root.namespace.clone(),
         own: root.get("namespace").unwrap_or_default().to_owned(),
         is_open: root.children_named("import").next().is_some(),
+        imported: imported(&root, files),
         findings: Vec::new(),
     };
     check.ids(&root);
@@ -67,10 +77,28 @@ pub fn check(xml: &str) -> Vec<Finding> {
     check.types(&root);
     let mut findings = check.findings;
     // What an expression uses without requiring it counts too.
-    adapt::adapt(&mut root);
+    let own = root.get("namespace").unwrap_or_default().to_owned();
+    point(&mut root, &own, "");
+    let imports = root.children_named("import");
+    let names = imports.filter_map(|import| import.get("name").map(str::to_owned));
+    let names: Vec<String> = names.collect();
+    adapt::adapt(&mut root, &names);
     findings.extend(circles(&root));
     findings.sort_by(|a, b| (a.line, &a.element, a.rule).cmp(&(b.line, &b.element, b.rule)));
     findings
+}
+
+/// The models that a file imports, by their namespaces; none for one that is not at hand or not
+/// readable.
+fn imported(root: &Element, files: &Imports) -> HashMap<String, Option<Element>> {
+    let imports = root.children_named("import");
+    let read = |import: &Element| tree::parse(file(files, import)?.1).ok();
+    imports
+        .map(|import| {
+            let namespace = import.get("namespace").unwrap_or_default();
+            (namespace.trim().to_owned(), read(import))
+        })
+        .collect()
 }
 
 /// Elements in circles that are looked at one by one.
@@ -123,6 +151,7 @@ struct Check {
     own: String,
     /// Whether names may lead to imported files.
     is_open: bool,
+    imported: HashMap<String, Option<Element>>,
     findings: Vec<Finding>,
 }
 
@@ -220,19 +249,42 @@ impl Check {
             let Some(href) = element.get("href").map(str::trim) else {
                 continue;
             };
-            if self.is_elsewhere(href) {
-                continue;
-            }
+            let found = match self.elsewhere(href) {
+                None => by_id
+                    .get(id_of(href))
+                    .copied()
+                    .map(|found| found.name.clone()),
+                Some(_) if name == "requiredInput" => {
+                    let text =
+                        format!("`{href}` is an input of another model, which is given nothing");
+                    let remedy = "declare an input of the same name here: what is decided there is given it too";
+                    self.error("dmn-import-input", owner, element.line, text, remedy);
+                    continue;
+                }
+                Some((namespace, id)) => match self.imported.get(namespace) {
+                    Some(None) => {
+                        let text = format!("`{href}` is in an imported model that is not at hand");
+                        let remedy = "deploy that model too, under the name that the import gives as its location";
+                        self.error("dmn-import-unresolved", owner, element.line, text, remedy);
+                        continue;
+                    }
+                    Some(Some(other)) => {
+                        let mut all = other.children.iter();
+                        let found = all.find(|child| child.get("id") == Some(id));
+                        found.map(|found| found.name.clone())
+                    }
+                    None => None,
+                },
+            };
             let remedy = "correct the reference or add what it names";
-            match by_id.get(id_of(href)) {
+            match found {
                 None => {
                     let text = format!("`{name}` names `{href}`, which is not there");
                     self.error("dmn-dangling-reference", owner, element.line, text, remedy);
                 }
-                Some(found) if !kinds.contains(&found.name.as_str()) => {
+                Some(found) if !kinds.contains(&found.as_str()) => {
                     let text = format!(
-                        "`{name}` names `{href}`, which is a {} and no {}",
-                        found.name,
+                        "`{name}` names `{href}`, which is a {found} and no {}",
                         kinds.join(" or ")
                     );
                     self.error("dmn-reference-type", owner, element.line, text, remedy);
@@ -243,9 +295,9 @@ impl Check {
     }
 
     /// `https://…/other#id` is in the model of that namespace.
-    fn is_elsewhere(&self, href: &str) -> bool {
-        href.rsplit_once('#')
-            .is_some_and(|(model, _)| !model.is_empty() && model != self.own)
+    fn elsewhere<'a>(&self, href: &'a str) -> Option<(&'a str, &'a str)> {
+        let pair = href.rsplit_once('#');
+        pair.filter(|(model, _)| !model.is_empty() && *model != self.own)
     }
 
     fn types(&mut self, root: &Element) {

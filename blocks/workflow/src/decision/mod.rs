@@ -7,6 +7,7 @@
 
 mod adapt;
 mod check;
+mod import;
 mod trace;
 mod types;
 mod unary;
@@ -14,16 +15,18 @@ mod unary;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use dsntk_feel::{FeelScope, Name, context::FeelContext, values::Value as Feel};
-use dsntk_model::{DecisionTable, Definitions, ExpressionInstance, NamedElement};
+use dsntk_model::{DecisionTable, Definitions, DmnElement, ExpressionInstance, NamedElement};
 use dsntk_model_evaluator::ModelEvaluator;
 use serde_json::{Map, Value};
 
 use crate::{
     aside,
     expr::{from_feel, to_feel},
+    read::Imports,
     tree::{self, Element},
 };
-pub use check::check;
+pub use check::{check, check_with};
+use import::Part;
 use trace::{Trace, trace, violation};
 use types::Input;
 
@@ -49,13 +52,19 @@ struct Decision {
     inputs: Vec<Input>,
     /// Names of the decisions that it uses directly.
     requires: Vec<String>,
-    /// Whether functions of the model occur in the table, which the trace cannot evaluate.
-    uses_functions: bool,
+    /// Whether functions or other models occur in the table, which the trace cannot evaluate.
+    uses_others: bool,
     uses_clock: bool,
     /// The file that it is in.
-    xml: Arc<str>,
+    file: Arc<Source>,
     /// Evaluated [`aside`](crate::aside), because it may not come to an end.
     is_heavy: bool,
+}
+
+/// A file with those that it imports.
+struct Source {
+    xml: String,
+    imports: BTreeMap<String, String>,
 }
 
 /// What a decision said and why.
@@ -82,21 +91,39 @@ pub struct Answer {
 impl Decisions {
     /// Reads a DMN file (1.1 to 1.5, and later ones as 1.5).
     pub fn read(xml: &str) -> Result<Self, String> {
-        let mut root = parse(xml)?;
-        let renamed = adapt::adapt(&mut root);
-        // The library would follow a circle until the stack is full, and end the server.
-        if let Some(circle) = check::circles(&root).first() {
-            return Err(format!("line {}: {}", circle.line, circle.text));
+        Self::read_with(xml, &Imports::new())
+    }
+
+    /// Reads a file together with the models that it imports. Only its own decisions can be asked
+    /// for.
+    pub fn read_with(xml: &str, imports: &Imports) -> Result<Self, String> {
+        let parts = import::parts(xml, imports)?;
+        for part in &parts {
+            // The library would follow a circle until the stack is full, and end the server.
+            if let Some(circle) = check::circles(&part.root).first() {
+                return Err(format!("line {}: {}", circle.line, circle.text));
+            }
         }
-        let (definitions, evaluator) = build(&root)?;
-        let (source, is_heavy) = (Arc::<str>::from(xml), is_heavy(&root));
+        let (definitions, evaluator) = build(&parts)?;
+        let (Some(own), Some(part)) = (definitions.last(), parts.last()) else {
+            return Err("the file is empty".to_owned());
+        };
+        let root = &part.root;
+        let file = Arc::new(Source {
+            xml: xml.to_owned(),
+            imports: import::texts(imports),
+        });
+        let is_heavy = parts.iter().any(|part| is_heavy(&part.root));
+        let uses_clock = parts.iter().any(|part| uses_clock(&part.root));
         let mut decisions = BTreeMap::new();
-        for (namespace, model, name) in evaluator.invocables().list() {
+        let all = evaluator.invocables().list().into_iter();
+        for (namespace, model, name) in all.filter(|(namespace, ..)| namespace == own.namespace()) {
             let element = root
                 .children
                 .iter()
                 .find(|child| child.get("name") == Some(&name) && child.name != "inputData");
-            let old = renamed
+            let old = part
+                .renamed
                 .iter()
                 .find(|(_, new)| **new == name)
                 .map(|(old, _)| old.clone());
@@ -105,15 +132,14 @@ impl Decisions {
                 model,
                 label: old.unwrap_or_else(|| name.clone()),
                 evaluator: evaluator.clone(),
-                table: table(&definitions, &name),
-                inputs: element.map(|e| types::inputs(&root, e)).unwrap_or_default(),
-                requires: element
-                    .map(|e| required_names(&root, e))
+                table: table(own, &name),
+                inputs: element
+                    .map(|e| types::inputs(&parts, e))
                     .unwrap_or_default(),
-                uses_functions: element
-                    .is_some_and(|e| adapt::required(e, "requiredKnowledge").next().is_some()),
-                uses_clock: uses_clock(&root),
-                xml: source.clone(),
+                requires: element.map(|e| required_names(root, e)).unwrap_or_default(),
+                uses_others: element.is_some_and(uses_others),
+                uses_clock,
+                file: file.clone(),
                 is_heavy,
                 name,
             });
@@ -151,7 +177,7 @@ impl Decisions {
         let answer = aside::spend(name, || {
             let answer = decision
                 .is_heavy
-                .then(|| aside::decide(&decision.xml, name, input));
+                .then(|| aside::decide(&decision.file.xml, &decision.file.imports, name, input));
             let answer = answer.flatten();
             answer.unwrap_or_else(|| Ok(decision.answer(input)))
         });
@@ -165,6 +191,13 @@ impl Decisions {
     pub(crate) fn evaluate_here(&self, name: &str, input: &Map<String, Value>) -> Option<Answer> {
         Some(self.0.get(name)?.answer(input))
     }
+}
+
+/// The namespace of a model, if the file is one.
+pub(crate) fn namespace(xml: &str) -> Option<String> {
+    let root = tree::parse(xml.as_bytes()).ok()?;
+    let namespace = root.get("namespace").map(str::to_owned);
+    namespace.filter(|_| root.namespace.contains("/DMN/"))
 }
 
 /// Reads the file; the library's reader would follow entities, ours refuses them.
@@ -183,12 +216,14 @@ fn parse(xml: &str) -> Result<Element, String> {
 }
 
 /// Has the library build what it evaluates; some files make it panic.
-fn build(root: &Element) -> Result<(Definitions, Arc<ModelEvaluator>), String> {
-    let adapted = adapt::to_xml(root);
+fn build(parts: &[Part]) -> Result<(Vec<Definitions>, Arc<ModelEvaluator>), String> {
+    let adapted: Vec<String> = parts.iter().map(|part| adapt::to_xml(&part.root)).collect();
     let built = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let definitions = dsntk_model::parse(&adapted).map_err(|e| e.to_string())?;
-        let evaluator =
-            ModelEvaluator::new(std::slice::from_ref(&definitions)).map_err(|e| e.to_string())?;
+        let definitions = adapted
+            .iter()
+            .map(|xml| dsntk_model::parse(xml).map_err(|e| e.to_string()))
+            .collect::<Result<Vec<_>, String>>()?;
+        let evaluator = ModelEvaluator::new(&definitions).map_err(|e| e.to_string())?;
         Ok((definitions, evaluator))
     }));
     built.map_err(|_| "the decision model is broken".to_owned())?
@@ -298,7 +333,7 @@ impl Decision {
 
     /// The inputs and what the required decisions say, for the table's own cells.
     fn scope(&self, context: &FeelContext) -> Option<FeelScope> {
-        self.table.as_ref().filter(|_| !self.uses_functions)?;
+        self.table.as_ref().filter(|_| !self.uses_others)?;
         let mut seen = context.clone();
         for required in &self.requires {
             seen.set_entry(
@@ -346,6 +381,19 @@ fn required_names(root: &Element, element: &Element) -> Vec<String> {
     adapt::required(element, "requiredDecision")
         .filter_map(|id| by_id(id)?.get("name").map(str::to_owned))
         .collect()
+}
+
+/// Whether it requires functions, or what another model has.
+fn uses_others(element: &Element) -> bool {
+    let mut hrefs = adapt::references(element, "requiredDecision");
+    let is_elsewhere = |href: &str| {
+        href.rsplit_once('#')
+            .is_some_and(|(model, _)| !model.is_empty())
+    };
+    adapt::references(element, "requiredKnowledge")
+        .next()
+        .is_some()
+        || hrefs.any(is_elsewhere)
 }
 
 fn uses_clock(element: &Element) -> bool {

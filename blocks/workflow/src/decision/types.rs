@@ -5,7 +5,10 @@ use std::{collections::HashMap, panic::AssertUnwindSafe};
 use dsntk_feel::{FeelScope, Name, context::FeelContext, values::Value as Feel};
 use serde_json::Value;
 
-use super::adapt::{USED, required, type_name, variable_of};
+use super::{
+    adapt::{USED, references, required, type_name, variable_of},
+    import::{Part, imported},
+};
 use crate::{
     expr::{literal, to_feel},
     tree::Element,
@@ -170,8 +173,13 @@ pub(super) struct Input {
     pub is_declared: bool,
 }
 
-/// The inputs that a decision or service needs, directly or by what it requires.
-pub(super) fn inputs(root: &Element, element: &Element) -> Vec<Input> {
+/// The inputs that a decision or service of the last of the models needs, directly or by what it
+/// requires. What is decided in an imported model needs its inputs by the same names.
+pub(super) fn inputs(parts: &[Part], element: &Element) -> Vec<Input> {
+    let Some((part, _)) = parts.split_last() else {
+        return Vec::new();
+    };
+    let root = &part.root;
     let definitions: HashMap<&str, &Element> = root
         .children_named("itemDefinition")
         .filter_map(|definition| Some((definition.get("name")?, definition)))
@@ -190,6 +198,11 @@ pub(super) fn inputs(root: &Element, element: &Element) -> Vec<Input> {
             continue;
         }
         seen.push(id);
+        for href in references(element, "requiredDecision") {
+            if let Some((other, element)) = imported(parts, part, href) {
+                found.extend(inputs(other, element));
+            }
+        }
         if element.name == "inputData" {
             found.push(input_of(element, &definitions));
             continue;
@@ -202,7 +215,8 @@ pub(super) fn inputs(root: &Element, element: &Element) -> Vec<Input> {
         let required = kinds.iter().flat_map(|kind| required(element, kind));
         waiting.extend(required.filter_map(|id| by_id.get(id).copied()));
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found.sort_by(|a, b| (&a.name, b.is_declared).cmp(&(&b.name, a.is_declared)));
+    found.dedup_by(|later, kept| later.name == kept.name);
     found
 }
 

@@ -19,7 +19,11 @@ use super::{
     store::get_file,
     table::{self, Decision, Input},
 };
-use crate::decision::{Answer, Decisions};
+use crate::{
+    decision::{Answer, Decisions},
+    deploy::imports_of,
+    schema::definition,
+};
 
 /// What one decision answered, and why.
 struct Verdict {
@@ -81,7 +85,7 @@ impl DecisionPage {
     }
 }
 
-async fn view(app: &App, p: Page, head: Head) -> Result<(DecisionPage, String)> {
+async fn view(app: &App, p: Page, head: Head) -> Result<(DecisionPage, definition::Model)> {
     let file = get_file(app.db(), &head.key, head.deployed.version).await?;
     let (decisions, inputs) = table::read(&file.xml);
     let page = DecisionPage {
@@ -93,7 +97,7 @@ async fn view(app: &App, p: Page, head: Head) -> Result<(DecisionPage, String)> 
         verdicts: Vec::new(),
         f: Fields::new(),
     };
-    Ok((page, file.xml))
+    Ok((page, file))
 }
 
 pub(super) async fn page(app: &App, p: Page, head: Head) -> Result<Html, WebError> {
@@ -114,10 +118,12 @@ pub(super) async fn tried(
     if head.deployed.kind != "dmn" {
         return Err(Error::NotFound { what: "decision" }.into());
     }
-    let (page, xml) = view(&app, p, head).await?;
+    let (page, file) = view(&app, p, head).await?;
     match typed(&page.inputs, &f) {
         Ok(input) => {
-            let decisions = Decisions::read(&xml).map_err(kernel::Fault::new)?;
+            let imports = imports_of(&file.imports);
+            let decisions = Decisions::read_with(&file.xml, &imports);
+            let decisions = decisions.map_err(kernel::Fault::new)?;
             let verdicts = page
                 .decisions
                 .iter()

@@ -23,7 +23,11 @@ pub fn import_locations(bytes: &[u8]) -> Vec<String> {
             let kind = import.get("importType").unwrap_or_default();
             kind == BPMN || kind.contains("/DMN/")
         })
-        .filter_map(|import| import.get("location").map(str::to_owned))
+        .filter_map(|import| {
+            // Those of DMN call it otherwise, and may leave it out.
+            let of_dmn = || import.get("locationURI").or(import.get("namespace"));
+            import.get("location").or_else(of_dmn).map(str::to_owned)
+        })
         .collect()
 }
 

@@ -6,6 +6,7 @@ use kernel::{Error, Result, Text};
 use super::Desk;
 use crate::{
     check::{Finding, Severity},
+    decision,
     deploy::{self, File, Version},
     model::Ignored,
     page::is_key,
@@ -147,7 +148,10 @@ fn imports(xml: &str, all: &[(Uploaded, String)]) -> Imports {
     let mut waiting = read::import_locations(xml.as_bytes());
     while let Some(location) = waiting.pop() {
         let wanted = last_part(&location);
-        let other = all.iter().find(|(file, _)| last_part(&file.name) == wanted);
+        let is_it = |(file, text): &&(Uploaded, String)| {
+            last_part(&file.name) == wanted || decision::namespace(text).as_ref() == Some(&location)
+        };
+        let other = all.iter().find(is_it);
         let Some((_, text)) = other.filter(|_| !found.contains_key(&location)) else {
             continue;
         };

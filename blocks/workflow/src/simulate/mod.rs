@@ -44,7 +44,7 @@ pub struct Options {
     pub max_steps: Option<usize>,
     /// DMN files that business rule tasks may use.
     pub decisions: Vec<String>,
-    /// BPMN files that the file imports, by their location.
+    /// Files that the file and its decisions import, by their location.
     pub imports: Imports,
 }
 
@@ -106,23 +106,23 @@ pub fn check_file(xml: &[u8]) -> Vec<Finding> {
     check_file_with(xml, &Imports::new())
 }
 
-/// As [`check_file`], with the BPMN files that the file imports.
+/// As [`check_file`], with the files that the file imports.
 pub fn check_file_with(xml: &[u8], imports: &Imports) -> Vec<Finding> {
     let text = match tree::decode(xml) {
         Ok(text) => text,
         Err(unreadable) => return vec![unreadable.into()],
     };
     if is_dmn(&text) {
-        return check_decisions(&text);
+        return check_decisions(&text, imports);
     }
     check::read_and_check_with(xml, imports).1
 }
 
 /// What the checker says of a DMN file; where it refuses nothing, what the library does.
-fn check_decisions(text: &str) -> Vec<Finding> {
-    let mut findings = decision::check(text);
+fn check_decisions(text: &str, imports: &Imports) -> Vec<Finding> {
+    let mut findings = decision::check_with(text, imports);
     let is_refused = findings.iter().any(|f| f.severity == Severity::Error);
-    if let (false, Err(reason)) = (is_refused, Decisions::read(text)) {
+    if let (false, Err(reason)) = (is_refused, Decisions::read_with(text, imports)) {
         findings.push(Finding {
             rule: "dmn-unreadable",
             severity: Severity::Error,
@@ -220,7 +220,18 @@ pub fn evaluate_decision(
     input: &Map<String, Value>,
     out: &mut dyn Write,
 ) -> io::Result<u8> {
-    let decisions = match Decisions::read(xml) {
+    evaluate_decision_with(xml, &Imports::new(), name, input, out)
+}
+
+/// As [`evaluate_decision`], with the models that the file imports.
+pub fn evaluate_decision_with(
+    xml: &str,
+    imports: &Imports,
+    name: &str,
+    input: &Map<String, Value>,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    let decisions = match Decisions::read_with(xml, imports) {
         Ok(decisions) => decisions,
         Err(reason) => {
             writeln!(out, "{}", json!({ "error": reason }))?;
@@ -258,7 +269,7 @@ pub fn run(xml: &[u8], options: &Options, out: &mut dyn Write) -> io::Result<u8>
         );
     };
     for dmn in &options.decisions {
-        match Decisions::read(dmn) {
+        match Decisions::read_with(dmn, &options.imports) {
             Ok(decisions) => model.decisions.link(decisions),
             Err(reason) => return refuse(out, &reason),
         }

@@ -2,7 +2,7 @@
 
 use crate::model::vars;
 use serde_json::{Value, json};
-use workflow::{decision::Decisions, simulate};
+use workflow::{decision::Decisions, read::Imports, simulate};
 
 pub const FEE: &str = r##"<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" namespace="https://tongban.dev/dmn/fee" name="fees" id="fees">
@@ -711,4 +711,129 @@ fn a_boxed_condition_that_is_nothing_takes_else() {
         <conditional><if><literalExpression><text>s = "a" and null</text></literalExpression></if><then><literalExpression><text>1</text></literalExpression></then><else><literalExpression><text>2</text></literalExpression></else></conditional></decision>"##;
     let answer = with_text(boxed).evaluate("D", &vars(json!({"s": "a"})));
     assert_eq!(answer.unwrap().value, json!(2));
+}
+
+/// A model under a name, with what it has inside.
+fn model_of(name: &str, inside: &str) -> String {
+    format!(
+        r#"<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="{name}" name="{name}" namespace="https://example.org/{name}">{inside}</definitions>"#
+    )
+}
+
+fn importing(name: &str) -> String {
+    format!(
+        r#"<import name="{name}" namespace="https://example.org/{name}" locationURI="{name}.dmn" importType="https://www.omg.org/spec/DMN/20191111/MODEL/"/>"#
+    )
+}
+
+/// A literal decision with id `d`, and what it requires: decisions by their references.
+fn deciding(name: &str, requires: &[&str], text: &str) -> String {
+    let requires: String = requires
+        .iter()
+        .map(|href| format!(r#"<informationRequirement><requiredDecision href="{href}"/></informationRequirement>"#))
+        .collect();
+    format!(
+        r##"<decision id="d" name="{name}"><variable name="{name}"/>{requires}<informationRequirement><requiredInput href="#i"/></informationRequirement><literalExpression><text>{text}</text></literalExpression></decision>
+        <inputData id="i" name="area"><variable name="area" typeRef="number"/></inputData>"##
+    )
+}
+
+fn of_files(files: &[(&str, String)]) -> Imports {
+    let pairs = files.iter();
+    pairs
+        .map(|(name, xml)| ((*name).to_owned(), xml.clone().into_bytes()))
+        .collect()
+}
+
+/// `total` imports `common`, which imports `base`; all have the same ids, and one name occurs twice.
+fn three_models() -> (String, Imports) {
+    let base = model_of(
+        "base",
+        &deciding("Rate", &[], "if area > 100 then 2 else 3"),
+    );
+    let common = model_of(
+        "common",
+        &(importing("base")
+            + &*deciding("Fee", &["https://example.org/base#d"], "area * base.Rate")),
+    );
+    let double = r#"<businessKnowledgeModel id="k" name="double"><variable name="double"/><encapsulatedLogic><formalParameter name="n" typeRef="number"/><literalExpression><text>n * 2</text></literalExpression></encapsulatedLogic></businessKnowledgeModel></definitions>"#;
+    let common = common.replace("</definitions>", double);
+    let total = model_of(
+        "total",
+        &(importing("common")
+            + &*importing("base")
+            + &*deciding(
+                "Fee",
+                &["https://example.org/common#d", "https://example.org/base#d"],
+                "common.double(common.Fee) + base.Rate",
+            )
+            .replace(
+                r"<literalExpression>",
+                r#"<knowledgeRequirement><requiredKnowledge href="https://example.org/common#k"/></knowledgeRequirement><literalExpression>"#,
+            )),
+    );
+    let files = of_files(&[("base.dmn", base), ("common.dmn", common)]);
+    (total, files)
+}
+
+#[test]
+fn a_decision_requires_what_another_model_decides() {
+    let (total, files) = three_models();
+    let found = simulate::check_file_with(total.as_bytes(), &files);
+    assert_eq!(found, []);
+    let decisions = Decisions::read_with(&total, &files).unwrap();
+    let answer = |area: Value| {
+        decisions
+            .evaluate("Fee", &vars(json!({"area": area})))
+            .unwrap()
+    };
+    assert_eq!(
+        answer(json!(10)).value,
+        json!(63),
+        "{:?}",
+        answer(json!(10))
+    );
+    assert_eq!(answer(json!(200)).value, json!(802));
+    // What is decided elsewhere is given the same inputs, and is not asked for by itself.
+    assert_eq!(answer(Value::Null).unknown, Vec::<String>::new());
+    assert_eq!(decisions.names().collect::<Vec<_>>(), ["Fee", "d"]);
+    let wrong = answer(json!("wide"));
+    assert!(wrong.reason.unwrap().contains("`area` is to be a number"));
+}
+
+#[test]
+fn models_that_are_not_at_hand_are_told() {
+    let (total, files) = three_models();
+    let told = |xml: &str, files: &Imports| {
+        let found = simulate::check_file_with(xml.as_bytes(), files).into_iter();
+        found
+            .map(|finding| (finding.rule, finding.element))
+            .collect::<Vec<_>>()
+    };
+    let at_d = |rule| (rule, "d".to_owned());
+    let none = told(&total, &Imports::new());
+    assert_eq!(none, vec![at_d("dmn-import-unresolved"); 3]);
+    let lost = total.replace("common#d", "common#lost");
+    assert_eq!(told(&lost, &files), [at_d("dmn-dangling-reference")]);
+    let other = total.replace("common#d", "common#k");
+    assert_eq!(told(&other, &files), [at_d("dmn-reference-type")]);
+    let unknown = total.replace("base#d", "nowhere#d");
+    assert_eq!(told(&unknown, &files), [at_d("dmn-dangling-reference")]);
+    let input = total.replace(
+        r##"requiredInput href="#i""##,
+        r#"requiredInput href="https://example.org/base#i""#,
+    );
+    assert_eq!(told(&input, &files), [at_d("dmn-import-input")]);
+    // Models that import one another have no beginning.
+    let first = model_of(
+        "first",
+        &(importing("second") + &*deciding("A", &["https://example.org/second#d"], "second.B")),
+    );
+    let second = model_of(
+        "second",
+        &(importing("first") + &*deciding("B", &["https://example.org/first#d"], "first.A")),
+    );
+    let files = of_files(&[("first.dmn", first.clone()), ("second.dmn", second)]);
+    let refused = told(&first, &files);
+    assert_eq!(refused, [("dmn-unreadable", String::new())]);
 }

@@ -142,3 +142,43 @@ async fn a_version_keeps_what_it_imports(db: Db) {
         .await;
     assert_eq!(xml["bpmn20Xml"], Value::from(main));
 }
+
+#[store::db_test(migrations = migrations)]
+async fn a_decision_keeps_the_models_that_it_imports(db: Db) {
+    let house = House::open(db).await;
+    let administrator = house.program("administrator").await;
+    let dmn = |name: &str, import: &str, requires: &str, text: &str| {
+        format!(
+            r#"<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="{name}" name="{name}" namespace="https://example.org/{name}">{import}
+            <decision id="{name}-d" name="{name}"><variable name="{name}"/>{requires}<literalExpression><text>{text}</text></literalExpression></decision></definitions>"#
+        )
+    };
+    let rate = dmn("rate", "", "", "7");
+    // Found by its namespace: nothing says where it is.
+    let import = r#"<import name="common" namespace="https://example.org/rate" importType="https://www.omg.org/spec/DMN/20191111/MODEL/"/>"#;
+    let requires = r#"<informationRequirement><requiredDecision href="https://example.org/rate#rate-d"/></informationRequirement>"#;
+    let fee = dmn("fee", import, requires, "common.rate * 3");
+    let main = file(&format!(
+        r#"<process id="main" isExecutable="true"><startEvent id="s"/><businessRuleTask id="b" tongban:decision="fee" tongban:result="due"/><receiveTask id="r"/><endEvent id="e"/>{}</process>"#,
+        flows("s>b>r>e")
+    ));
+    let files = [
+        ("main.bpmn", main.as_str()),
+        ("fee.dmn", fee.as_str()),
+        ("rate.dmn", rate.as_str()),
+    ];
+    let deployed = deploy(&administrator, &files).await;
+    assert_eq!(deployed.status, 200, "{}", deployed.text);
+    // Alone it cannot decide.
+    let alone = deploy(&administrator, &[("fee.dmn", fee.as_str())]).await;
+    assert_eq!(alone.status, 400, "{}", alone.text);
+    let other = House::open(house.db.clone()).await;
+    let program = other.program("integrator").await;
+    let path = "/engine-rest/process-definition/key/main/start";
+    let started = program.does(path, json!({})).await;
+    let id = started["id"].as_str().unwrap();
+    let due = program
+        .sees(&format!("/engine-rest/process-instance/{id}/variables/due"))
+        .await;
+    assert_eq!(due["value"], json!(21));
+}

@@ -163,6 +163,8 @@ const OF_FILES: &[&str] = &[
     "dmn-dangling-reference",
     "dmn-duplicate-id",
     "dmn-duplicate-name",
+    "dmn-import-input",
+    "dmn-import-unresolved",
     "dmn-reference-type",
     "dmn-type-unknown",
     "dmn-unreadable",
