@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use workflow::core::{
     Effect, Followed, Input, Instance, Mode, Process, Rejection, State, Status, advance, earlier,
 };
@@ -337,6 +337,35 @@ fn what_followed_is_withdrawn_before_it_moves_on() {
     play.complete(&["x", "y"]);
     assert_eq!(play.withdraw("x"), Err(Rejection::MovedOn("x".into())));
     play.withdraw("y").unwrap();
+    play.finish();
+}
+
+/// What was given and could not be mapped goes with the withdrawal; once it was tried again and
+/// went on, it is too late.
+#[test]
+fn what_is_kept_is_withdrawn_with_its_completion() {
+    let nodes = r#"<userTask id="x"><extensionElements><tongban:output target="total" source="given * price"/></extensionElements></userTask><userTask id="y"/>"#;
+    let mut play = Play::of(nodes, "s>x>y>e");
+    let set = |given: Value| Input::Set { vars: vars(given) };
+    play.take(set(json!({"given": 3, "price": "dear"})))
+        .unwrap();
+    play.complete(&["x"]);
+    assert_eq!(
+        (play.tasks().len(), play.instance.incidents().count()),
+        (0, 1)
+    );
+    play.withdraw("x").unwrap();
+    assert_eq!(
+        (play.tasks(), play.instance.incidents().count()),
+        (vec!["x".to_owned()], 0)
+    );
+    play.complete(&["x"]);
+    let token = play.instance.incidents().next().unwrap().0;
+    play.take(set(json!({"price": 7}))).unwrap();
+    play.take(Input::Retry { token }).unwrap();
+    assert_eq!(play.tasks(), ["y"]);
+    assert_eq!(play.withdraw("x"), Err(Rejection::MovedOn("x".into())));
+    assert_eq!(play.instance.variables()["total"], json!(21));
     play.finish();
 }
 

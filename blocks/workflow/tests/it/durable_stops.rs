@@ -57,6 +57,17 @@ fn engine() -> Arc<Engine> {
     engine
 }
 
+/// So many tasks at once that the instance is kept in parts; two are enough.
+fn large() -> String {
+    process(&format!(
+        r#"<startEvent id="s"/><endEvent id="e"/><userTask id="a" tongban:candidates="examiner">
+        <multiInstanceLoopCharacteristics tongban:outputCollection="found" tongban:outputElement="7"><loopCardinality>300</loopCardinality><completionCondition>nrOfCompletedInstances &gt;= 2</completionCondition></multiInstanceLoopCharacteristics></userTask>
+        <boundaryEvent id="b" attachedToRef="a" cancelActivity="false"><timerEventDefinition><timeDuration>PT1H</timeDuration></timerEventDefinition></boundaryEvent>
+        <userTask id="urge" tongban:candidates="examiner"/><endEvent id="e2"/><userTask id="last" tongban:candidates="examiner"/>{}"#,
+        flows("s>a>last>e; b>urge>e2")
+    ))
+}
+
 /// A server that is killed after a certain number of writes, and another that goes on.
 struct World {
     db: Db,
@@ -117,14 +128,14 @@ impl World {
         }
     }
 
-    async fn start(&mut self) -> InstanceId {
+    async fn start(&mut self, key: &'static str) -> InstanceId {
         let (engine, subject) = (self.engine.clone(), self.subject.clone());
         let id = self
             .db
             .write(move |tx| {
                 let (engine, subject) = (engine.clone(), subject.clone());
                 let vars = vars(json!({"org": ORG}));
-                async move { workflow::start(&tx, &engine, "story", &subject, vars).await }
+                async move { workflow::start(&tx, &engine, key, &subject, vars).await }
             })
             .await
             .unwrap();
@@ -149,7 +160,10 @@ impl World {
             subject: Some(self.subject.clone()),
             ..workflow::Filter::default()
         };
-        let page = store::page::PageRequest::default();
+        let page = store::page::PageRequest {
+            limit: 1_000,
+            ..store::page::PageRequest::default()
+        };
         workflow::tasks(&self.db, &filter, &page)
             .await
             .unwrap()
@@ -238,7 +252,7 @@ impl World {
 /// The whole story; answers its ending and the number of writes.
 async fn tell(db: &Db, clock: &Arc<ManualClock>, stop: Option<usize>) -> (Value, usize) {
     let mut world = World::new(db, clock, stop).await;
-    let id = world.start().await;
+    let id = world.start("story").await;
     world.pass(Duration::hours(1));
     world.jobs().await;
     world.message(id).await;
@@ -268,6 +282,44 @@ async fn a_server_killed_after_any_write_ends_like_one_never_killed(
     }
 }
 
+/// The story of an instance that is kept in parts, until enough is done.
+async fn tell_large(db: &Db, clock: &Arc<ManualClock>, stop: Option<usize>) -> (Value, usize) {
+    let mut world = World::new(db, clock, stop).await;
+    let id = world.start("large").await;
+    world.complete("a").await;
+    assert!(
+        crate::large::parts(db).await.len() > 5,
+        "it is kept in parts"
+    );
+    world.pass(Duration::hours(1));
+    world.jobs().await;
+    world.complete("urge").await;
+    world.complete("a").await;
+    assert_eq!(
+        crate::large::parts(db).await.len(),
+        0,
+        "it holds little now"
+    );
+    world.complete("last").await;
+    (world.ending(id).await, world.writes)
+}
+
+#[store::db_test(migrations = workflow::migrations)]
+async fn a_large_instance_ends_the_same_whenever_its_server_is_killed(
+    db: Db,
+    clock: Arc<ManualClock>,
+) {
+    deploy(&db, "large", large()).await;
+    let (expected, writes) = tell_large(&db, &clock, None).await;
+    assert_eq!(expected[0], "completed");
+    // A job of three writes, and five acts.
+    assert_eq!(writes, 8, "{expected:#}");
+    for stop in 1..=writes {
+        let (ending, _) = tell_large(&db, &clock, Some(stop)).await;
+        assert_eq!(ending, expected, "killed after write {stop}");
+    }
+}
+
 /// Fails a step in its middle until it has failed often enough.
 struct Faulty(AtomicUsize);
 
@@ -285,7 +337,7 @@ impl TaskListener for Faulty {
 async fn a_step_that_fails_in_its_middle_leaves_nothing_behind(db: Db, clock: Arc<ManualClock>) {
     deploy(&db, "story", story()).await;
     let mut world = World::new(&db, &clock, None).await;
-    let id = world.start().await;
+    let id = world.start("story").await;
     world.message(id).await;
     world.complete("a").await;
     world.engine.listen(Arc::new(Faulty(AtomicUsize::new(0))));

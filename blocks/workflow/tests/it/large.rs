@@ -34,7 +34,7 @@ async fn begin(db: &Db, engine: &Arc<Engine>, houses: usize) -> InstanceId {
 }
 
 /// The parts in which instances are kept, by number.
-async fn parts(db: &Db) -> BTreeMap<i64, String> {
+pub async fn parts(db: &Db) -> BTreeMap<i64, String> {
     let sql = "SELECT part, state FROM workflow_state";
     let query = Statement::from_string(db.read().get_database_backend(), sql);
     let rows = db.read().query_all_raw(query).await.unwrap();

@@ -100,6 +100,53 @@ fn rich() -> String {
     ))
 }
 
+/// Work that is done and could not be mapped goes along, and nobody does it again: a new version is
+/// how a wrong mapping is mended.
+#[test]
+fn kept_work_goes_on_in_the_version_that_can_map_it() {
+    let version = |activity: &str, source: &str| {
+        let inside = if activity == "subProcess" {
+            format!(
+                r#"<startEvent id="is"/><userTask id="i"/><endEvent id="ie"/>{}"#,
+                flows("is>i>ie")
+            )
+        } else {
+            String::new()
+        };
+        process(&format!(
+            r#"<startEvent id="s"/><{activity} id="t"><extensionElements><tongban:output target="total" source="{source}"/></extensionElements>{inside}</{activity}><userTask id="u"/><endEvent id="e"/>{}"#,
+            flows("s>t>u>e")
+        ))
+    };
+    for (activity, task, other) in [
+        ("userTask", "t", "serviceTask"),
+        ("subProcess", "i", "userTask"),
+    ] {
+        let old = compile(&version(activity, "price * 3"));
+        let stopped = run(&old, json!({"price": "dear"}), &[task]);
+        assert_eq!(stopped.incidents().count(), 1, "{activity}");
+        let mended = compile(&version(
+            activity,
+            "if price = &quot;dear&quot; then 9 else price",
+        ));
+        let (moved, _) = migrate(&old, &mended, &stopped, &Plan::default(), at()).unwrap();
+        assert!(moved.is_balanced());
+        let token = moved.incidents().next().unwrap().0;
+        let (moved, effects) = advance(&mended, moved, Input::Retry { token }, at()).unwrap();
+        assert_eq!(moved.variables()["total"], json!(9), "{activity}");
+        let tasks = effects.iter().filter_map(|effect| match effect {
+            Effect::Task { element, .. } => Some(&**element),
+            _ => None,
+        });
+        assert_eq!(tasks.collect::<Vec<_>>(), ["u"], "{activity}");
+        // What is of another kind could make nothing of it.
+        let other = compile(&version(other, "price"));
+        let problems = migrate(&old, &other, &stopped, &Plan::default(), at()).unwrap_err();
+        let is_told = |one: &Problem| one.element == "t" && one.reason == Reason::OtherKind;
+        assert!(problems.iter().any(is_told), "{problems:?}");
+    }
+}
+
 #[test]
 fn everything_an_instance_holds_goes_along() {
     let process = compile(&rich());

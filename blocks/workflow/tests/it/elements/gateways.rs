@@ -186,3 +186,28 @@ fn a_parallel_event_gateway_begins_once_and_waits_for_all_its_events() {
     );
     run(&xml, json!({}), r#"[{"message":"two"},{"message":"one"}]"#).ends("completed");
 }
+
+/// The last line says why nothing goes on: a join for which nothing can come any more. One to which
+/// something still can waits like any other step.
+#[test]
+fn a_simulation_tells_which_join_waits_in_vain() {
+    let xml = simple(
+        r#"<exclusiveGateway id="x" default="x-b"/><parallelGateway id="j"/><userTask id="a"/><userTask id="b"/>"#,
+        "s>x; x>a[first]; x>b; a>j; b>j; j>e",
+    );
+    let ran = run(&xml, json!({"first": true}), r#"[{"complete":"a"}]"#).ends("waiting");
+    assert_eq!(ran.waiting(), ["j"]);
+    assert_eq!(
+        ran.last["reason"],
+        json!("a join waits for tokens that cannot come")
+    );
+    let both = xml
+        .replace("exclusiveGateway", "parallelGateway")
+        .replace(r#" default="x-b""#, "")
+        .replace("<conditionExpression>first</conditionExpression>", "");
+    let ran = run(&both, json!({}), r#"[{"complete":"a"}]"#).ends("waiting");
+    assert_eq!(
+        (ran.waiting(), &ran.last["reason"]),
+        (vec!["b", "j"], &json!(""))
+    );
+}
