@@ -57,7 +57,7 @@ impl Default for Log {
             // The kernel of the lake tells as an error that a new table has no log yet; what really
             // fails comes back as an error of ours.
             // The cluster's scheduler would quote the value that a question failed on.
-            filter: "warn,tongban=info,sqlx::postgres::notice=error,buoyant_kernel=off,deltalake_core=error,ballista_scheduler::state::execution_graph=off".into(),
+            filter: "warn,tongban=info,sqlx::postgres::notice=error,odbc_api=error,buoyant_kernel=off,deltalake_core=error,ballista_scheduler::state::execution_graph=off".into(),
             format: "text".into(),
         }
     }
