@@ -1,7 +1,10 @@
 //! Who there is: what other crates ask about parties, organisations, officers and users.
 
 use kernel::{Error, Result};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select, sea_query::SelectStatement,
+};
 use store::fault;
 
 use crate::{
@@ -175,6 +178,58 @@ pub async fn officers_with_post(
         .await
         .map_err(|e| fault("list officers", e))?;
     rows.into_iter().map(user_of).collect()
+}
+
+/// Officers who may sign in, by login: ids of `holders`.
+async fn officers(
+    db: &impl ConnectionTrait,
+    holders: SelectStatement,
+    among: Condition,
+    most: u64,
+) -> Result<Vec<User>> {
+    let rows = user::Entity::find()
+        .filter(user::Column::Id.in_subquery(holders))
+        .filter(user::Column::DisabledAt.is_null())
+        .filter(among)
+        .order_by_asc(user::Column::Login)
+        .limit(most)
+        .all(db)
+        .await
+        .map_err(|e| fault("list officers", e))?;
+    rows.into_iter().map(user_of).collect()
+}
+
+fn holders() -> Select<post::Entity> {
+    post::Entity::find()
+        .select_only()
+        .column(post::Column::UserId)
+}
+
+/// Officers whose login or name it is: a name may be that of several.
+pub async fn officers_named(
+    db: &impl ConnectionTrait,
+    named: &str,
+    most: u64,
+) -> Result<Vec<User>> {
+    let among = Condition::any()
+        .add(user::Column::Login.eq(named))
+        .add(user::Column::Name.eq(named));
+    officers(db, holders().into_query(), among, most).await
+}
+
+/// Officers with a post at one of the organisations (credit codes).
+pub async fn officers_at(
+    db: &impl ConnectionTrait,
+    orgs: &[String],
+    most: u64,
+) -> Result<Vec<User>> {
+    let orgs = organisation::Entity::find()
+        .select_only()
+        .column(organisation::Column::Id)
+        .filter(organisation::Column::Code.is_in(orgs))
+        .into_query();
+    let holders = holders().filter(post::Column::OrgId.in_subquery(orgs));
+    officers(db, holders.into_query(), Condition::all(), most).await
 }
 
 /// An officer's posts today; none for a disabled user.
