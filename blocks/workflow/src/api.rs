@@ -22,6 +22,7 @@ use crate::{
     engine::Engine,
     store::{Filter, Task},
     trail::{Trail, picture, trail_of},
+    verb::request::{Request, carry_out},
 };
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -156,15 +157,8 @@ async fn claim(
     Path(id): Path<String>,
     Body(expected): Body<Expected>,
 ) -> Answer<StatusCode> {
-    gate(&app, &actor, "workflow.task.claim")?;
-    let id = parse::<TaskId>(&id, "task")?;
-    let officer = Officer::from(&actor);
-    app.db()
-        .write(move |tx| {
-            let officer = officer.clone();
-            async move { act::claim(&tx, id, &officer, expected.version).await }
-        })
-        .await?;
+    let version = expected.version;
+    carry_out(&app, &actor, &id, Request::Claim { version }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -177,15 +171,7 @@ async fn release(
     actor: Actor,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
-    gate(&app, &actor, "workflow.task.claim")?;
-    let id = parse::<TaskId>(&id, "task")?;
-    let officer = Officer::from(&actor);
-    app.db()
-        .write(move |tx| {
-            let officer = officer.clone();
-            async move { act::release(&tx, id, &officer).await }
-        })
-        .await?;
+    carry_out(&app, &actor, &id, Request::Release).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,7 +10,7 @@ use axum::{
     http::StatusCode,
 };
 use identity::{Actor, Gate, Resource};
-use kernel::{Error, Result, Text};
+use kernel::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,8 +18,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use web::{App, Page};
 
 use super::{
-    Access, Copy, Earlier, Part, Place, Target, TaskDetail, batch, who,
-    work::{self, Completion, Progress},
+    Access, Copy, Earlier, Part, Place, Target, TaskDetail, batch,
+    request::{Outcome, Request, carry_out},
+    who,
+    work::{Completion, Progress},
 };
 use crate::{
     Engine, Officer, TaskId, act,
@@ -50,7 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Authorises, then acts in one write.
-pub(super) async fn write<T, F, Fut>(app: &App, actor: &Actor, action: &str, act: F) -> Result<T>
+pub(crate) async fn write<T, F, Fut>(app: &App, actor: &Actor, action: &str, act: F) -> Result<T>
 where
     T: Send + 'static,
     F: Fn(Tx, Arc<Engine>, Officer) -> Fut + Send + Sync + 'static,
@@ -78,6 +80,11 @@ where
         act(tx, engine, id, officer)
     })
     .await
+}
+
+/// A verb answered as another one would.
+fn unlike(verb: &str) -> Error {
+    kernel::Fault::new(format!("{verb} was answered like another verb")).into()
 }
 
 pub(crate) fn may(app: &App, actor: &Actor, action: &str) -> Result<bool> {
@@ -185,11 +192,8 @@ async fn save(
     Path(id): Path<String>,
     Body(filled): Body<Filled>,
 ) -> Answer<StatusCode> {
-    on_task(&app, &actor, "save", &id, move |tx, _, id, officer| {
-        let filled = filled.clone();
-        async move { super::save(&tx, id, &officer, filled.version, &filled.vars).await }
-    })
-    .await?;
+    let Filled { vars, version, .. } = filled;
+    carry_out(&app, &actor, &id, Request::Save { vars, version }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -209,25 +213,16 @@ async fn complete(
     Path(id): Path<String>,
     Body(filled): Body<Filled>,
 ) -> Answer<Json<Completed>> {
-    let progress = on_task(
-        &app,
-        &actor,
-        "complete",
-        &id,
-        move |tx, engine, id, officer| {
-            let filled = filled.clone();
-            async move {
-                engine.need_free(&tx, id).await?;
-                let done = Completion {
-                    vars: filled.vars,
-                    next: filled.next,
-                };
-                work::complete_choosing(&tx, &engine, id, &officer, filled.version, done).await
-            }
-        },
-    )
-    .await?;
-    Ok(Json(Completed { progress }))
+    let Filled {
+        vars,
+        next,
+        version,
+    } = filled;
+    let done = Completion { vars, next };
+    match carry_out(&app, &actor, &id, Request::Complete { done, version }).await? {
+        Outcome::Answered(progress) => Ok(Json(Completed { progress })),
+        _ => Err(unlike("complete").into()),
+    }
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -307,13 +302,7 @@ fn told(page: &Page, id: String, result: Result<Progress>) -> BatchAnswer {
                 message: None,
             };
         }
-        Err(Error::Refused(text)) => text,
-        Err(Error::Invalid(findings)) => match findings.into_iter().next() {
-            Some(finding) => finding.text,
-            None => Text::new("web-error-invalid"),
-        },
-        Err(Error::NotFound { .. }) => Text::new("web-error-not-found"),
-        Err(_) => Text::new("web-error-forbidden"),
+        Err(error) => batch::why(error),
     };
     BatchAnswer {
         id,
@@ -344,14 +333,8 @@ async fn transfer(
     Path(id): Path<String>,
     Body(hand): Body<Hand>,
 ) -> Answer<StatusCode> {
-    on_task(&app, &actor, "transfer", &id, move |tx, _, id, officer| {
-        let hand = hand.clone();
-        async move {
-            super::who::need_candidate(&tx, id, &hand.to).await?;
-            act::transfer(&tx, id, &officer, &hand.to, &hand.reason).await
-        }
-    })
-    .await?;
+    let Hand { to, reason } = hand;
+    carry_out(&app, &actor, &id, Request::Transfer { to, reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -365,11 +348,8 @@ async fn delegate(
     Path(id): Path<String>,
     Body(hand): Body<Hand>,
 ) -> Answer<StatusCode> {
-    on_task(&app, &actor, "delegate", &id, move |tx, _, id, officer| {
-        let hand = hand.clone();
-        async move { super::delegate(&tx, id, &officer, &hand.to, &hand.reason).await }
-    })
-    .await?;
+    let Hand { to, reason } = hand;
+    carry_out(&app, &actor, &id, Request::Delegate { to, reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -395,14 +375,12 @@ async fn add_signers(
     Path(id): Path<String>,
     Body(asked): Body<AddSigners>,
 ) -> Answer<StatusCode> {
-    on_task(&app, &actor, "sign", &id, move |tx, _, id, officer| {
-        let asked = asked.clone();
-        async move {
-            let place = asked.place.unwrap_or(Place::Beside);
-            super::add_signers(&tx, id, &officer, place, &asked.signers, &asked.reason).await
-        }
-    })
-    .await?;
+    let request = Request::AddSigners {
+        place: asked.place.unwrap_or(Place::Beside),
+        signers: asked.signers,
+        reason: asked.reason,
+    };
+    carry_out(&app, &actor, &id, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -424,16 +402,8 @@ async fn remove_signer(
     Path(id): Path<String>,
     Body(because): Body<Because>,
 ) -> Answer<StatusCode> {
-    let is_administrator = may(&app, &actor, "workflow.instance.intervene")?;
-    on_task(&app, &actor, "sign", &id, move |tx, engine, id, officer| {
-        let reason = because.reason.clone();
-        async move {
-            // What is left may decide, and move the process.
-            engine.need_free(&tx, id).await?;
-            super::remove_signer(&tx, &engine, id, &officer, is_administrator, &reason).await
-        }
-    })
-    .await?;
+    let Because { reason } = because;
+    carry_out(&app, &actor, &id, Request::RemoveSigner { reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -461,26 +431,15 @@ async fn return_task(
     Path(id): Path<String>,
     Body(back): Body<Back>,
 ) -> Answer<Json<Earlier>> {
-    let step = on_task(
-        &app,
-        &actor,
-        "return",
-        &id,
-        move |tx, engine, id, officer| {
-            let back = back.clone();
-            async move {
-                engine.need_free(&tx, id).await?;
-                let target = match back.to.as_str() {
-                    "" | "previous" => Target::Previous,
-                    "initiator" => Target::Initiator,
-                    step => Target::Step(step.to_owned()),
-                };
-                let mode = back.mode.unwrap_or(Mode::Again);
-                super::return_task(&tx, &engine, id, &officer, &target, mode, &back.reason).await
-            }
-        },
-    );
-    Ok(Json(step.await?))
+    let request = Request::Return {
+        target: Target::named(&back.to),
+        mode: back.mode.unwrap_or(Mode::Again),
+        reason: back.reason,
+    };
+    match carry_out(&app, &actor, &id, request).await? {
+        Outcome::Returned(step) => Ok(Json(step)),
+        _ => Err(unlike("return").into()),
+    }
 }
 
 /// Takes one's own completion back before anybody acts on what followed.
@@ -493,20 +452,8 @@ async fn withdraw(
     Path(id): Path<String>,
     Body(because): Body<Because>,
 ) -> Answer<StatusCode> {
-    on_task(
-        &app,
-        &actor,
-        "withdraw",
-        &id,
-        move |tx, engine, id, officer| {
-            let reason = because.reason.clone();
-            async move {
-                engine.need_free(&tx, id).await?;
-                super::withdraw(&tx, &engine, id, &officer, &reason).await
-            }
-        },
-    )
-    .await?;
+    let Because { reason } = because;
+    carry_out(&app, &actor, &id, Request::Withdraw { reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -520,20 +467,8 @@ async fn reject(
     Path(id): Path<String>,
     Body(because): Body<Because>,
 ) -> Answer<StatusCode> {
-    on_task(
-        &app,
-        &actor,
-        "reject",
-        &id,
-        move |tx, engine, id, officer| {
-            let reason = because.reason.clone();
-            async move {
-                engine.need_free(&tx, id).await?;
-                super::reject(&tx, &engine, id, &officer, &reason).await
-            }
-        },
-    )
-    .await?;
+    let Because { reason } = because;
+    carry_out(&app, &actor, &id, Request::Reject { reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -564,12 +499,11 @@ async fn circulate(
     Path(id): Path<String>,
     Body(readers): Body<Readers>,
 ) -> Answer<Json<Circulated>> {
-    let sent = on_task(&app, &actor, "circulate", &id, move |tx, _, id, officer| {
-        let readers = readers.clone();
-        async move { super::circulate(&tx, id, &officer, &readers.readers, &readers.note).await }
-    })
-    .await?;
-    Ok(Json(Circulated { sent }))
+    let Readers { readers, note } = readers;
+    match carry_out(&app, &actor, &id, Request::Circulate { readers, note }).await? {
+        Outcome::Sent(sent) => Ok(Json(Circulated { sent })),
+        _ => Err(unlike("circulate").into()),
+    }
 }
 
 /// Who got copies of a task, and when they read them.
@@ -604,12 +538,8 @@ async fn urge(
     Path(id): Path<String>,
     Body(note): Body<Note>,
 ) -> Answer<StatusCode> {
-    let is_supervisor = may(&app, &actor, "workflow.task.urge_any")?;
-    on_task(&app, &actor, "urge", &id, move |tx, _, id, officer| {
-        let note = note.note.clone();
-        async move { super::urge(&tx, id, &officer, is_supervisor, &note).await }
-    })
-    .await?;
+    let Note { note } = note;
+    carry_out(&app, &actor, &id, Request::Urge { note }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -634,20 +564,8 @@ async fn suspend(
     Path(id): Path<String>,
     Body(ground): Body<Ground>,
 ) -> Answer<StatusCode> {
-    on_task(
-        &app,
-        &actor,
-        "suspend",
-        &id,
-        move |tx, engine, id, officer| {
-            let ground = ground.clone();
-            async move {
-                engine.need_free(&tx, id).await?;
-                super::suspend(&tx, id, &officer, &ground.ground, &ground.reason).await
-            }
-        },
-    )
-    .await?;
+    let Ground { ground, reason } = ground;
+    carry_out(&app, &actor, &id, Request::Suspend { ground, reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -660,17 +578,7 @@ async fn resume(
     actor: Actor,
     Path(id): Path<String>,
 ) -> Answer<StatusCode> {
-    on_task(
-        &app,
-        &actor,
-        "suspend",
-        &id,
-        |tx, engine, id, officer| async move {
-            engine.need_free(&tx, id).await?;
-            super::resume(&tx, &engine, id, &officer).await
-        },
-    )
-    .await?;
+    carry_out(&app, &actor, &id, Request::Resume).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -695,20 +603,7 @@ async fn extend(
     Path(id): Path<String>,
     Body(extension): Body<Extension>,
 ) -> Answer<StatusCode> {
-    on_task(
-        &app,
-        &actor,
-        "extend",
-        &id,
-        move |tx, engine, id, officer| {
-            let extension = extension.clone();
-            async move {
-                engine.need_free(&tx, id).await?;
-                let days = extension.days;
-                super::extend(&tx, &engine, id, &officer, days, &extension.reason).await
-            }
-        },
-    )
-    .await?;
+    let Extension { days, reason } = extension;
+    carry_out(&app, &actor, &id, Request::Extend { days, reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

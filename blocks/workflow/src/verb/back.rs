@@ -47,6 +47,17 @@ pub enum Target {
     Step(String),
 }
 
+impl Target {
+    /// `previous` (also for nothing), `initiator`, or an element.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "" | "previous" => Self::Previous,
+            "initiator" => Self::Initiator,
+            step => Self::Step(step.to_owned()),
+        }
+    }
+}
+
 /// User tasks to which a task may return, the one handled last first: they were really visited,
 /// and they lead to this one.
 pub async fn earlier_steps(tx: &Tx, engine: &Engine, id: TaskId) -> Result<Vec<Earlier>> {

@@ -19,12 +19,25 @@ pub struct Answer {
 }
 
 /// Refuses none, and too many.
-pub(super) fn need_number(tasks: usize) -> Result<()> {
+pub(crate) fn need_number(tasks: usize) -> Result<()> {
     if tasks == 0 || tasks > MAX_TASKS {
         let text = Text::new("workflow-batch-number").with("most", MAX_TASKS);
         return Err(Error::invalid("tasks", text));
     }
     Ok(())
+}
+
+/// What somebody is told of a refusal.
+pub(crate) fn why(error: Error) -> Text {
+    match error {
+        Error::Refused(text) => text,
+        Error::Invalid(findings) => match findings.into_iter().next() {
+            Some(finding) => finding.text,
+            None => Text::new("web-error-invalid"),
+        },
+        Error::NotFound { .. } => Text::new("web-error-not-found"),
+        _ => Text::new("web-error-forbidden"),
+    }
 }
 
 /// Completes the tasks with the same answer. What one is refused does not hold the others up;

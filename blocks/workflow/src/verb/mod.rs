@@ -7,6 +7,7 @@ pub(crate) mod batch;
 mod clock;
 mod copy;
 mod intervene;
+pub(crate) mod request;
 mod sign;
 mod store;
 mod substitute;
