@@ -110,6 +110,8 @@ pub(crate) async fn need_seen(app: &App, actor: &Actor, id: &str) -> Result<()> 
 struct DetailView {
     #[serde(flatten)]
     task: TaskView,
+    /// Whether the caller may act on it now; whoever completed it or got a copy only looks at it.
+    may_act: bool,
     /// The absent officer in whose place the caller acts.
     on_behalf: Option<String>,
     /// What may be done with the variables that the step speaks of; `*` for all others.
@@ -136,6 +138,7 @@ impl From<TaskDetail> for DetailView {
         let (saved, saved_by) = detail.saved.unzip();
         Self {
             task: detail.task.into(),
+            may_act: detail.may_act,
             on_behalf: detail.on_behalf,
             fields: detail.fields,
             vars: detail.vars,
@@ -150,7 +153,8 @@ impl From<TaskDetail> for DetailView {
     }
 }
 
-/// Reads a task that one has or may take: variables, what was saved, signers, earlier steps.
+/// Reads a task that one has, may take, completed, or got a copy of: variables, what was saved,
+/// signers, earlier steps.
 #[utoipa::path(get, path = "/api/workflow/tasks/{id}", tag = "workflow",
     params(("id" = String, Path, description = "task")),
     responses((status = 200, body = DetailView), (status = 403, description = "not one's own task")))]

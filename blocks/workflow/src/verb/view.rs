@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use ::store::Tx;
 use chrono::{DateTime, Utc};
-use kernel::{Result, clock::from_micros};
+use kernel::{Error, Result, clock::from_micros};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Access, Earlier, back, store, who, work};
-use crate::{Engine, Officer, Task, TaskId, act::instance_of, store as tables};
+use crate::{
+    Engine, Officer, Task, TaskId,
+    act::{self, instance_of},
+    schema::task,
+    store as tables,
+};
 
 /// A signer of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -36,6 +41,8 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskDetail {
     pub task: Task,
+    /// Whether the reader may act on it now; otherwise he only looks at it.
+    pub may_act: bool,
     /// The absent officer in whose place the reader acts.
     pub on_behalf: Option<String>,
     /// What may be done with variables that the step speaks of; `*` for all others.
@@ -52,10 +59,16 @@ pub struct TaskDetail {
     pub extended_days: i64,
 }
 
-/// Reads a task for somebody who may act on it.
+/// Reads a task for somebody who may act on it, who completed it, or who got a copy.
 pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> Result<TaskDetail> {
     let row = tables::get_task(&**tx, id).await?;
-    let acting = who::acting(tx, &row, officer, "workflow.task.read").await?;
+    let acting = match who::acting(tx, &row, officer, "workflow.task.read").await {
+        Ok(acting) => Some(acting),
+        Err(Error::Refused(_) | Error::Forbidden { .. }) if may_look(tx, &row, officer).await? => {
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let instance = tables::get_instance(&**tx, instance_of(&row)?).await?;
     let state = engine.state(&**tx, &instance).await?;
     let token = u32::try_from(row.token).unwrap_or_default();
@@ -64,8 +77,9 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
     let saved = store::lookup_saved(&**tx, &row.id).await?;
     let whole = work::whole(tx, &row).await?;
     let family = row.parent.as_deref().unwrap_or(&row.id);
+    let may_act = acting.is_some() && act::need_open(row.clone(), None).is_ok();
     // Who prepares the answer of a delegator returns nothing.
-    let may_return = tables::LIVE.contains(&row.state.as_str()) && row.back_to.is_empty();
+    let may_return = may_act && row.back_to.is_empty();
     let earlier = if may_return {
         back::earlier_steps(tx, engine, id).await?
     } else {
@@ -73,7 +87,8 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
     };
     Ok(TaskDetail {
         task: Task::of(&row)?,
-        on_behalf: acting.on_behalf,
+        may_act,
+        on_behalf: acting.and_then(|acting| acting.on_behalf),
         vars: fields.visible(state.visible(frame)),
         fields: fields.list(),
         saved: saved.map(|saved| (store::read_json(&saved.vars), saved.by)),
@@ -83,6 +98,15 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
         suspended_at: whole.suspended_at.map(from_micros),
         extended_days: whole.extended,
     })
+}
+
+/// Whoever completed a task or got a copy of it may look at it.
+async fn may_look(tx: &Tx, row: &task::Model, officer: &Officer) -> Result<bool> {
+    if row.done_by.as_deref() == Some(officer.id.as_str()) {
+        return Ok(true);
+    }
+    let copies = store::copies_of(&**tx, &row.id).await?;
+    Ok(copies.iter().any(|copy| copy.reader == officer.id))
 }
 
 async fn parts(tx: &Tx, parent: &str) -> Result<Vec<Part>> {
