@@ -1,7 +1,7 @@
 // The page where a process is drawn: bpmn-js with our properties beside it.
 
 import Modeler from "bpmn-js/lib/Modeler";
-import { layoutProcess } from "bpmn-auto-layout";
+import { arrange, hasPicture } from "./arrange.js";
 import { changed, run, say, words } from "./modeler-doors.js";
 import moddle from "./modeler-moddle.js";
 import { Panel } from "./modeler-panel.js";
@@ -117,21 +117,8 @@ function fit() {
   });
 }
 
-const hasPicture = (xml) => /BPMNShape[\s>]/.test(xml);
-
-/** The layout follows `incoming` and `outgoing`, which a file need not have. */
-async function arrange(xml) {
-  const { rootElement, elementsById } = await get("moddle").fromXML(xml);
-  for (const flow of Object.values(elementsById).filter((one) => one.$type === "bpmn:SequenceFlow")) {
-    for (const [end, list] of [[flow.sourceRef, "outgoing"], [flow.targetRef, "incoming"]]) {
-      if (end && !end.get(list).includes(flow)) end.get(list).push(flow);
-    }
-  }
-  return layoutProcess((await get("moddle").toXML(rootElement)).xml);
-}
-
 async function open(xml) {
-  const arranged = hasPicture(xml) ? xml : await arrange(xml);
+  const arranged = hasPicture(xml) ? xml : await arrange(xml, get("moddle"));
   await modeler.importXML(arranged);
   fit();
   listElements();

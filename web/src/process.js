@@ -4,6 +4,7 @@
 // The page says everything as text too; this only shows it as a picture.
 
 import NavigatedViewer from "bpmn-js/lib/NavigatedViewer";
+import { arrange, hasPicture } from "./arrange.js";
 
 async function text(address) {
   const response = await fetch(address, { headers: { accept: "*/*" } });
@@ -17,7 +18,7 @@ async function draw(place) {
     place.dataset.trail ? text(place.dataset.trail).then(JSON.parse) : { trail: [], live: [] },
   ]);
   const viewer = new NavigatedViewer({ container: place });
-  await viewer.importXML(xml);
+  await viewer.importXML(hasPicture(xml) ? xml : await arrange(xml, viewer.get("moddle")));
   const canvas = viewer.get("canvas");
   const registry = viewer.get("elementRegistry");
   const light = (ids, marker) => {
