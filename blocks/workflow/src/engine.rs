@@ -137,6 +137,12 @@ impl Engine {
         reserved.iter().any(|begin| subject.starts_with(begin))
     }
 
+    /// Beginnings of the subjects that applications keep to themselves.
+    pub(crate) fn reserved(&self) -> Vec<String> {
+        let reserved = self.reserved.read().unwrap_or_else(PoisonError::into_inner);
+        reserved.clone()
+    }
+
     /// Refuses what only the task's application may do.
     pub(crate) async fn need_free(&self, tx: &Tx, task: TaskId) -> Result<()> {
         let row = tables::get_task(&**tx, task).await?;

@@ -1,4 +1,5 @@
-//! Pages under `/processes`: what is deployed, where it stands, what stopped, and how it is drawn.
+//! Pages under `/processes`: what is deployed, where it stands, what stopped, and how it is drawn;
+//! and under `/tasks` what officers do in them.
 
 mod api;
 mod definition;
@@ -10,6 +11,7 @@ mod modeler;
 mod rule;
 mod store;
 mod table;
+mod task;
 
 pub(crate) use api::is_key;
 
@@ -32,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::check))
         .routes(routes!(api::deploy))
         .routes(routes!(api::figures))
+        .merge(task::routes())
         .route("/processes", get(list::page))
         .route("/processes/new", get(modeler::blank))
         .route("/processes/upload", get(modeler::upload))
@@ -67,17 +70,19 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 pub(crate) fn menu() -> Vec<MenuItem> {
+    const VIEW: &str = "workflow.process.view";
     [
-        ("workflow-menu-processes", "/processes", 10),
-        ("workflow-menu-incidents", "/processes/incidents", 20),
-        ("workflow-menu-messages", "/processes/messages", 30),
+        ("workflow-menu-tasks", "/tasks", 5, "workflow.task.list"),
+        ("workflow-menu-processes", "/processes", 10, VIEW),
+        ("workflow-menu-incidents", "/processes/incidents", 20, VIEW),
+        ("workflow-menu-messages", "/processes/messages", 30, VIEW),
     ]
-    .map(|(key, href, order)| MenuItem {
+    .map(|(key, href, order, action)| MenuItem {
         key,
         href,
         place: MenuPlace::Workbench(Section::Processes),
         order,
-        action: "workflow.process.view",
+        action,
     })
     .to_vec()
 }

@@ -188,6 +188,7 @@ pub(crate) const OURS: &[&str] = &[
     "grounds",
     "hours",
     "initiator",
+    "labels",
     "lane",
     "officers",
     "org",

@@ -18,6 +18,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::m20261126_41_workflow_recipe::Migration),
         Box::new(super::m20261126_42_workflow_imports::Migration),
         Box::new(super::m20261126_51_workflow_state::Migration),
+        Box::new(super::m20261126_61_workflow_done_by::Migration),
     ]
 }
 

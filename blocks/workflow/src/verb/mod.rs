@@ -247,6 +247,11 @@ impl Fields {
         vars.into_iter().filter(|(name, _)| is_seen(name)).collect()
     }
 
+    /// The type that a variable must have, where the step says one.
+    pub(crate) fn kind(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.1.as_deref()
+    }
+
     pub fn list(&self) -> BTreeMap<String, Access> {
         let access = |(name, (access, _)): (&String, &(Access, _))| (name.clone(), *access);
         self.0.iter().map(access).collect()

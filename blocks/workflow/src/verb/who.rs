@@ -106,7 +106,7 @@ pub(crate) async fn lookup_acting(
 const NOT_HANDED_ON: [&str; 3] = ["operator", "security", "auditor"];
 
 /// Whether a group `post@org` is of a post that no substitute gets.
-pub(super) fn is_kept(group: &str) -> bool {
+pub(crate) fn is_kept(group: &str) -> bool {
     let post = group.split_once('@').map(|(post, _)| post);
     post.is_some_and(|post| NOT_HANDED_ON.contains(&post))
 }

@@ -37,6 +37,8 @@ mod decisions;
 #[cfg(test)]
 mod deployments;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod dialects;
 #[cfg(test)]
 mod doors;
