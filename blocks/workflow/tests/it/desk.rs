@@ -1,6 +1,6 @@
 //! The pages on which officers handle their tasks, on both databases.
 
-use identity::{Actor, Post};
+use identity::{Actor, Party, PartyId, PartyKind, Post};
 use serde_json::{Value, json};
 use store::Db;
 
@@ -261,6 +261,22 @@ async fn the_verbs_have_their_forms_with_messages_at_the_fields(db: Db) {
             .0,
         404
     );
+    // Who is no officer does not learn who is one.
+    let citizen = Actor {
+        own: Some(Party {
+            id: PartyId::new(&kernel::SystemClock),
+            kind: PartyKind::Natural,
+            name: "合成·张一".into(),
+            code: String::new(),
+            phone: String::new(),
+            address: String::new(),
+        }),
+        posts: Vec::new(),
+        ..officer("examiner")
+    };
+    let path = format!("/tasks/{again}/transfer");
+    let asked = desk.house.form(&citizen, &path, "transfer-to=nobody");
+    assert_eq!(asked.await.0, 403);
 }
 
 #[store::db_test(migrations = bureau::migrations)]

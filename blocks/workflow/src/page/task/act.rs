@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use web::{App, Html, Page, WebError, component::Fields};
 
 use super::{
+    super::may,
     field::{self, VARIABLE},
     officer,
     show::{TaskPage, view},
@@ -30,6 +31,8 @@ pub(super) async fn act(
     Path((id, verb)): Path<(String, String)>,
     f: Fields,
 ) -> Result<Response, WebError> {
+    // Before anything typed is looked up: who is no officer learns nothing of officers.
+    may(&app, &actor, "workflow.task.list")?;
     let done = match request(&app, p.clone(), &actor, &id, &verb, &f).await {
         Ok(request) => carry_out(&app, &actor, &id, request).await.map(drop),
         Err(error) => Err(error),
@@ -83,7 +86,7 @@ async fn again(
     };
     let mut page = view(app, p, actor, &shown).await?;
     page.f = f.rejected(findings);
-    page.form = verb.to_owned();
+    verb.clone_into(&mut page.form);
     Ok(page)
 }
 

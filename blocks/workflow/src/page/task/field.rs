@@ -163,14 +163,11 @@ pub(super) fn changed(fields: &[Field], typed: &Typed) -> Result<Map<String, Val
         if typed.values(&key).is_empty() || text == field.value {
             continue;
         }
-        match field.kind.read(&text) {
-            Some(value) => {
-                vars.insert(field.name.clone(), value);
-            }
-            None => {
-                let text = Text::new("workflow-field-type").with("kind", field.kind.name());
-                findings.push(Finding::new(&field.name, text));
-            }
+        if let Some(value) = field.kind.read(&text) {
+            vars.insert(field.name.clone(), value);
+        } else {
+            let text = Text::new("workflow-field-type").with("kind", field.kind.name());
+            findings.push(Finding::new(&field.name, text));
         }
     }
     if findings.is_empty() {
@@ -186,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn object(value: Value) -> Map<String, Value> {
+    fn object(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -194,7 +191,7 @@ mod tests {
     fn a_step_shows_what_it_names_first_and_hides_what_it_hides() {
         let vars =
             json!({"amount": 3, "secret": "x", "note": "y", "outcome": "z", "returned": "w"});
-        let vars = object(vars);
+        let vars = object(&vars);
         let said = "until:write:date,amount:read,secret:hidden";
         let found = fields(said, "until=期限,amount=金额", &vars, true);
         let told: Vec<_> = found
@@ -213,7 +210,7 @@ mod tests {
 
     #[test]
     fn only_what_was_changed_is_sent_and_has_the_type_of_its_variable() {
-        let vars = object(json!({"a": 3, "b": "x", "c": true, "d": [1], "e": "5"}));
+        let vars = object(&json!({"a": 3, "b": "x", "c": true, "d": [1], "e": "5"}));
         let found = fields("", "", &vars, false);
         let typed = Typed::new()
             .with("var-a", "4")
@@ -228,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_told_at_its_field() {
-        let vars = object(json!({"a": 3}));
+        let vars = object(&json!({"a": 3}));
         let found = fields("n:write:integer", "", &vars, false);
         let typed = Typed::new().with("var-a", "three").with("var-n", "1.5");
         let findings = changed(&found, &typed).unwrap_err();

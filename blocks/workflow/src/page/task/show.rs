@@ -182,9 +182,11 @@ pub(super) async fn view(app: &App, p: Page, actor: &Actor, id: &str) -> Result<
     let is_running = of.status == "running";
     let deeds = verb::deeds(app.db(), detail.task.facts.instance).await?;
     let copies = verb::receipts(app.db(), id).await?;
-    let others = match row.done_by.as_deref() == Some(actor.user.to_string().as_str()) {
-        true if is_running => open_of(app, &row.instance).await?,
-        _ => Vec::new(),
+    let is_own = row.done_by == Some(actor.user.to_string());
+    let others = if is_own && is_running {
+        open_of(app, &row.instance).await?
+    } else {
+        Vec::new()
     };
     let names = names(app, &p, &detail, &deeds, &copies, &others).await;
     let process = super::list::process_name(app, &row.definition).await?;

@@ -49,17 +49,18 @@ pub(super) async fn page(State(app): State<App>, p: Page, actor: Actor) -> Resul
 async fn view(app: &App, p: Page, actor: &Actor, f: Fields) -> Result<SubstitutesPage> {
     may(app, actor, "workflow.substitute.name")?;
     let own = actor.user.to_string();
-    let named = verb::substitutes_of(app.db(), &own).await?;
-    let names = Names::of(app, &p, named.iter().map(|one| one.substitute.as_str())).await;
+    let found = verb::substitutes_of(app.db(), &own).await?;
+    let names = Names::of(app, &p, found.iter().map(|one| one.substitute.as_str())).await;
     let held: Vec<String> = actor.groups();
-    let all = named.iter().flat_map(|one| &one.posts).chain(&held);
+    let all = found.iter().flat_map(|one| &one.posts).chain(&held);
     let groups = Groups::of(app, &p, all.map(String::as_str)).await?;
     let today = kernel::clock::local_date(app.clock().now());
     let line = |one: Substitute| Line {
         who: names.get(&one.substitute),
-        posts: match one.posts.is_empty() {
-            true => p.t("workflow-substitute-all-posts"),
-            false => groups.list(&one.posts),
+        posts: if one.posts.is_empty() {
+            p.t("workflow-substitute-all-posts")
+        } else {
+            groups.list(&one.posts)
         },
         is_over: one.is_ended || one.until < today,
         id: one.id,
@@ -74,7 +75,7 @@ async fn view(app: &App, p: Page, actor: &Actor, f: Fields) -> Result<Substitute
             Crumb::new(p.t("workflow-menu-tasks"), "/tasks"),
             Crumb::new(p.t("workflow-substitutes"), ""),
         ],
-        lines: named.into_iter().map(line).collect(),
+        lines: found.into_iter().map(line).collect(),
         colleagues: colleagues(app, actor).await?,
         posts: held
             .iter()
