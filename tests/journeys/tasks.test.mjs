@@ -160,6 +160,8 @@ for (const [language, size] of [["en", desktop], ["zh-CN", phone], ["en", phone]
     }
     await page.goto("/tasks?of=free");
     await page.locator("main table a").first().click();
+    // A picture is drawn when one comes to it.
+    await page.locator(".tb-process").scrollIntoViewIfNeeded();
     await page.locator(".tb-drawn").waitFor();
     await look(page, "task");
     assert.deepEqual(complaints, []);

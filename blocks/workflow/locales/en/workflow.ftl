@@ -773,3 +773,4 @@ workflow-outcome-is-correct = Ask for corrections
 workflow-outcome-is-check = On-site check
 workflow-outcome-is-yes = Yes
 workflow-outcome-is-no = No
+workflow-officers-number = At most { $most } officers may be named at one go. Do it in parts.

@@ -773,3 +773,4 @@ workflow-outcome-is-correct = 补正
 workflow-outcome-is-check = 现场核查
 workflow-outcome-is-yes = 是
 workflow-outcome-is-no = 否
+workflow-officers-number = 一次至多填写 { $most } 名人员。请分批进行。

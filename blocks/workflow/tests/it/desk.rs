@@ -239,6 +239,10 @@ async fn the_verbs_have_their_forms_with_messages_at_the_fields(db: Db) {
     );
     desk.does(&desk.a, &second, "complete", "var-opinion=x")
         .await;
+    let crowd = vec!["b"; 201].join(",");
+    let many = format!("signers-signers={crowd}&signers-place=before&signers-reason=x");
+    let many = desk.refused(&desk.chief, &second, "signers", &many).await;
+    assert!(many.contains("200"), "{many}");
     let signers = "signers-signers=b&signers-place=before&signers-reason=x";
     desk.does(&desk.chief, &second, "signers", signers).await;
     let signed = desk.only(&desk.b, "mine").await;

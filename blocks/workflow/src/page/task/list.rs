@@ -263,7 +263,7 @@ async fn task_lines(app: &App, p: &Page, tasks: Vec<Task>, are_open: bool) -> Re
             subject: facts.subject.clone(),
             who: match &facts.assignee {
                 Some(holder) => names.get(holder),
-                None => groups.list(&facts.candidates),
+                None => groups.list(facts.candidates.iter().map(String::as_str)),
             },
             created_at: task.created_at,
             due_at: facts.due_at,

@@ -8,6 +8,8 @@ use web::{App, Page, component::Choice};
 
 /// Colleagues that a page suggests; others are typed.
 const MOST_COLLEAGUES: u64 = 200;
+/// Officers named at one go; each is looked up.
+const MOST_NAMED: usize = 200;
 /// Officers of one name that are told apart.
 const MOST_NAMESAKES: u64 = 5;
 
@@ -52,7 +54,12 @@ pub(super) async fn find(app: &App, field: &str, typed: &str) -> Result<String> 
 pub(super) async fn find_all(app: &App, field: &str, typed: &str) -> Result<Vec<String>> {
     let (mut found, mut findings): (Vec<String>, Vec<Finding>) = (Vec::new(), Vec::new());
     let words = typed.split([',', '，', '、', '\n']).map(str::trim);
-    for word in words.filter(|word| !word.is_empty()) {
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    if words.len() > MOST_NAMED {
+        let text = Text::new("workflow-officers-number").with("most", MOST_NAMED);
+        return Err(Error::invalid(field, text));
+    }
+    for word in words {
         if word.contains('@') {
             found.push(word.to_owned());
             continue;
@@ -90,9 +97,9 @@ impl Groups {
         Ok(Self(known))
     }
 
-    pub(super) fn list(&self, groups: &[String]) -> String {
+    pub(super) fn list<'a>(&self, groups: impl IntoIterator<Item = &'a str>) -> String {
         let words: Vec<&str> = groups
-            .iter()
+            .into_iter()
             .filter_map(|group| self.0.get(group).map(String::as_str))
             .collect();
         words.join("、")

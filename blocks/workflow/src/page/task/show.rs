@@ -223,7 +223,7 @@ pub(super) async fn view(app: &App, p: Page, actor: &Actor, id: &str) -> Result<
         chooses: !attribute(&detail.task, "choose").is_empty(),
         earlier: earlier(&p, &detail, &names),
         grounds: grounds(&p, attribute(&detail.task, "grounds")),
-        signers: signers(&p, &detail.parts, &names),
+        signers: signers(app, &p, &detail.parts).await?,
         copies: receipts(&p, &copies, &names),
         others: told(&p, others, &names),
         colleagues: colleagues(app, actor).await?,
@@ -320,13 +320,6 @@ async fn names(
     all.extend(detail.on_behalf.as_deref());
     all.extend(detail.back_to.iter().map(String::as_str));
     all.extend(detail.saved.as_ref().map(|(_, by)| by.as_str()));
-    for part in &detail.parts {
-        all.extend(
-            [Some(part.who.as_str()), part.answered_by.as_deref()]
-                .into_iter()
-                .flatten(),
-        );
-    }
     all.extend(
         detail
             .earlier
@@ -380,7 +373,7 @@ async fn facts(
     let groups = Groups::of(app, p, told.candidates.iter().map(String::as_str)).await?;
     let holder = match &told.assignee {
         Some(assignee) => names.get(assignee),
-        None => groups.list(&told.candidates),
+        None => groups.list(told.candidates.iter().map(String::as_str)),
     };
     let mut facts = vec![
         Fact::new(p.t("workflow-process"), p.zh(process)),
@@ -432,13 +425,12 @@ fn grounds(p: &Page, listed: &str) -> Vec<Choice> {
         .collect()
 }
 
-fn signers(p: &Page, parts: &[Part], names: &Names) -> Vec<Signer> {
+async fn signers(app: &App, p: &Page, parts: &[Part]) -> Result<Vec<Signer>> {
+    let all = parts.iter().flat_map(|part| part.who.split(','));
+    let groups = Groups::of(app, p, all).await?;
     let signer = |part: &Part| Signer {
         task: part.task.clone(),
-        who: match names.get(&part.who) {
-            name if part.who.contains('@') || name.is_empty() => part.who.clone(),
-            name => name,
-        },
+        who: groups.list(part.who.split(',')),
         role: p.t(format!("workflow-signer-{}", part.role)),
         weight: part.weight,
         vote: match &part.vote {
@@ -448,7 +440,7 @@ fn signers(p: &Page, parts: &[Part], names: &Names) -> Vec<Signer> {
         opinion: part.opinion.clone().unwrap_or_default(),
         is_open: part.vote.is_none() && tables::LIVE.contains(&part.state.as_str()),
     };
-    parts.iter().map(signer).collect()
+    Ok(parts.iter().map(signer).collect())
 }
 
 /// Who got a copy, and whether he read it.
