@@ -72,7 +72,11 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
     let instance = tables::get_instance(&**tx, instance_of(&row)?).await?;
     let state = engine.state(&**tx, &instance).await?;
     let token = u32::try_from(row.token).unwrap_or_default();
-    let frame = state.tokens.get(&token).map_or(0, |held| held.frame);
+    // Of a task that is over, its place may be gone too: the process's own variables are left.
+    let vars = match state.tokens.get(&token) {
+        Some(held) => state.visible(held.frame),
+        None => state.variables(),
+    };
     let fields = work::fields(&row);
     let saved = store::lookup_saved(&**tx, &row.id).await?;
     let whole = work::whole(tx, &row).await?;
@@ -89,7 +93,7 @@ pub async fn detail(tx: &Tx, engine: &Engine, id: TaskId, officer: &Officer) -> 
         task: Task::of(&row)?,
         may_act,
         on_behalf: acting.and_then(|acting| acting.on_behalf),
-        vars: fields.visible(state.visible(frame)),
+        vars: fields.visible(vars),
         fields: fields.list(),
         saved: saved.map(|saved| (store::read_json(&saved.vars), saved.by)),
         parts: parts(tx, family).await?,

@@ -167,6 +167,10 @@ async fn a_task_is_found_claimed_saved_and_completed_on_its_page(db: Db) {
     assert_eq!(desk.only(&desk.a, "done").await, id);
     let done = desk.shown(&desk.a, &id).await;
     assert!(done.contains("撤回") && done.contains("催办"), "{done}");
+    assert!(
+        done.contains("采购打印机") && done.contains("<bdi>7</bdi>"),
+        "{done}"
+    );
     let completed = desk.house.events("workflow.task_completed.v1").await;
     let sent = json!({"amount": 7, "until": "2026-12-01", "opinion": "已核"});
     assert_eq!(completed[0]["vars"], sent);
