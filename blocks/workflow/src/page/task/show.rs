@@ -182,18 +182,12 @@ pub(super) async fn view(app: &App, p: Page, actor: &Actor, id: &str) -> Result<
     let is_running = of.status == "running";
     let deeds = verb::deeds(app.db(), detail.task.facts.instance).await?;
     let copies = verb::receipts(app.db(), id).await?;
-    let is_own = row.done_by == Some(actor.user.to_string());
-    let others = if is_own && is_running {
-        open_of(app, &row.instance).await?
-    } else {
-        Vec::new()
-    };
+    let others = others(app, &row, actor, is_running).await?;
     let names = names(app, &p, &detail, &deeds, &copies, &others).await;
     let process = super::list::process_name(app, &row.definition).await?;
     let offers = offers(&detail, &row, actor, is_running, is_reserved);
-    let is_named = attribute(&detail.task, "fields").to_owned();
     let fields = field::fields(
-        &is_named,
+        attribute(&detail.task, "fields"),
         attribute(&detail.task, "labels"),
         &detail.vars,
         !detail.task.facts.outcomes.is_empty(),
@@ -297,9 +291,17 @@ fn offers(
     }
 }
 
-/// Open tasks of an instance.
-async fn open_of(app: &App, instance: &str) -> Result<Vec<task::Model>> {
-    let rows = super::super::store::tasks_of(app.db(), instance, 50).await?;
+/// Open tasks of the process, for whoever completed this one to urge.
+async fn others(
+    app: &App,
+    row: &task::Model,
+    actor: &Actor,
+    is_running: bool,
+) -> Result<Vec<task::Model>> {
+    if !is_running || row.done_by != Some(actor.user.to_string()) {
+        return Ok(Vec::new());
+    }
+    let rows = super::super::store::tasks_of(app.db(), &row.instance, 50).await?;
     let is_open = |row: &task::Model| matches!(row.state.as_str(), "open" | "claimed");
     Ok(rows.into_iter().filter(is_open).collect())
 }
