@@ -12,8 +12,8 @@ use futures::FutureExt;
 use kernel::Fault;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, LockBehavior, LockType, Query},
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::{Expr, LockBehavior, LockType, Order, Query, SelectStatement, UnionType},
 };
 use tokio::{
     sync::{Semaphore, watch},
@@ -174,18 +174,10 @@ impl Worker {
     }
 
     async fn is_anything_due(&self, db: &Db) -> kernel::Result<bool> {
-        let due = table::Entity::find()
-            .select_only()
-            .column(table::Column::Id)
-            .filter(table::Column::State.is_in(["waiting", "running"]))
-            .filter(table::Column::DueAt.lte(kernel::clock::micros(db.clock().now())))
-            .filter(table::Column::Kind.is_in(self.kinds()))
-            .limit(1)
-            .into_tuple::<String>()
-            .one(db.read())
-            .await
-            .map_err(|e| fault("look for jobs", e))?;
-        Ok(due.is_some())
+        let now = kernel::clock::micros(db.clock().now());
+        let any = candidates(&self.kinds(), now, 1).limit(1).to_owned();
+        let due = db.read().query_one(&any).await;
+        Ok(due.map_err(|e| fault("look for jobs", e))?.is_some())
     }
 
     /// Runs one claimed job and notes how it ended.
@@ -243,21 +235,58 @@ async fn renewing(db: &Db, job: &Job) -> Infallible {
     }
 }
 
+/// Ids of jobs, the longest due first.
+fn longest_due() -> SelectStatement {
+    Query::select()
+        .column(table::Column::Id)
+        .from(table::Entity)
+        .order_by(table::Column::DueAt, Order::Asc)
+        .order_by(table::Column::Id, Order::Asc)
+        .to_owned()
+}
+
+/// Of every kind those that are longest due, read in the order of the index `store_job_waiting`,
+/// whose words the state is asked in: however many wait, only these are looked at.
+fn candidates(kinds: &[&str], now: i64, each: u64) -> SelectStatement {
+    let of_kind = |kind: &str| {
+        let of_kind = longest_due()
+            .and_where(Expr::cust("state IN ('waiting', 'running')"))
+            .and_where(Expr::col(table::Column::Kind).eq(kind))
+            .and_where(Expr::col(table::Column::DueAt).lte(now))
+            .limit(each)
+            .to_owned();
+        // SQLite limits parts of a union only where they are tables of their own.
+        Query::select()
+            .column(table::Column::Id)
+            .from_subquery(of_kind, "of_kind")
+            .to_owned()
+    };
+    let mut all = kinds.iter().map(|kind| of_kind(kind));
+    let mut union = all.next().unwrap_or_else(|| of_kind(""));
+    for more in all {
+        union.union(UnionType::All, more);
+    }
+    union
+}
+
+/// Candidates for each job that is claimed: other servers may have locked the first ones.
+const CANDIDATES: u64 = 4;
+
 async fn claim_in(
     tx: &Tx,
     kinds: Vec<&'static str>,
     limit: usize,
 ) -> kernel::Result<Vec<table::Model>> {
     let now = tx.now();
-    let due = Query::select()
-        .column(table::Column::Id)
-        .from(table::Entity)
-        .and_where(Expr::col(table::Column::State).is_in(["waiting", "running"]))
-        .and_where(Expr::col(table::Column::DueAt).lte(kernel::clock::micros(now)))
-        .and_where(Expr::col(table::Column::Kind).is_in(kinds))
-        .order_by(table::Column::DueAt, sea_orm::sea_query::Order::Asc)
-        .order_by(table::Column::Id, sea_orm::sea_query::Order::Asc)
-        .limit(limit as u64)
+    let (limit, due) = (limit as u64, kernel::clock::micros(now));
+    let candidates = candidates(&kinds, due, limit * CANDIDATES);
+    // Looked at again where another server held the row; in words that no index serves, for the
+    // candidates are few.
+    let due = longest_due()
+        .and_where(Expr::col(table::Column::Id).in_subquery(candidates))
+        .and_where(Expr::col(table::Column::State).ne("failed"))
+        .and_where(Expr::col(table::Column::DueAt).add(0).lte(due))
+        .limit(limit)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .to_owned();
     let until = kernel::clock::micros(now + LEASE);

@@ -1,11 +1,15 @@
 //! Entities and migrations of the tables `store_*`.
 
 mod m20261122_01_store_create;
+mod m20261127_01_store_job_waiting;
 
 use sea_orm_migration::MigrationTrait;
 
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261122_01_store_create::Migration)]
+    vec![
+        Box::new(m20261122_01_store_create::Migration),
+        Box::new(m20261127_01_store_job_waiting::Migration),
+    ]
 }
 
 /// Which migrations were applied, and when.

@@ -635,3 +635,32 @@ async fn a_retry_of_nothing_is_refused(db: Db) {
     ));
     assert!(db.read().execute_unprepared("SELECT 1").await.is_ok());
 }
+
+#[store::db_test]
+async fn a_worker_claims_the_longest_due_of_its_kinds_and_none_of_another(db: Db) {
+    let (_, knocks) = knocker(|_| Ok(()));
+    let hauler: Arc<dyn Handler> = Arc::new(Hauler::default());
+    db.write(|tx| async move {
+        for days in 0..40 {
+            tx.enqueue_at(tx.now() - Duration::days(100 + days), &Haul)?;
+        }
+        for (door, hours) in [(1, 3), (2, 1), (3, 2), (4, -1)] {
+            tx.enqueue_at(tx.now() - Duration::hours(hours), &Knock { door })?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let doors = |jobs: Vec<Job>| -> Vec<Option<u64>> {
+        jobs.iter()
+            .map(|job| job.payload["door"].as_u64())
+            .collect()
+    };
+    let own = Worker::new(&knocks);
+    assert_eq!(doors(own.claim(&db, 2).await.unwrap()), [Some(1), Some(3)]);
+    let both = Worker::new(&[knocks[0].clone(), hauler]);
+    let hauls = both.claim(&db, 40).await.unwrap();
+    assert!(hauls.iter().all(|job| job.kind == Haul::KIND));
+    assert_eq!(doors(both.claim(&db, 8).await.unwrap()), [Some(2)]);
+    assert_eq!(own.claim(&db, 8).await.unwrap().len(), 0);
+}
