@@ -109,7 +109,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         // These need no settings, so that an author can use them anywhere.
         Command::Process(process) => return command::process::run(process),
-        Command::Decision(decision) => return command::process::decide(&decision),
+        Command::Decision(decision) => return Ok(command::process::decide(&decision)),
         Command::DemoData(arguments) => return command::demo_data::run(&arguments),
         Command::Link(link) => return command::link::run(&link),
         Command::Config(settings) => return command::config::run(&settings, file).await,

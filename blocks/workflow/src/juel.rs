@@ -328,7 +328,8 @@ impl Parser {
         while let Some(sign) = self.one_of(&["*", "/", "%"]) {
             let (a, b) = (left.number(), self.unary()?.number());
             let feel = if sign == "%" {
-                format!("modulo({a}, {b})")
+                // The rest has the sign of what is divided; that of FEEL has the divisor's.
+                format!("(if {a} < 0 then -modulo(-({a}), abs({b})) else modulo({a}, abs({b})))")
             } else {
                 format!("({a} {sign} {b})")
             };

@@ -10,6 +10,8 @@ use clap::{Args, Subcommand};
 
 use workflow::simulate;
 
+use crate::out;
+
 #[derive(Subcommand)]
 pub enum Process {
     /// Report what the standard forbids, with rule, element, line and remedy
@@ -67,8 +69,16 @@ pub enum Decision {
 pub fn run(process: Process) -> anyhow::Result<ExitCode> {
     match process {
         Process::Check { files, json } => check(&files, json),
-        Process::Simulate(arguments) => simulate(&arguments),
+        Process::Simulate(arguments) => Ok(or_refused(simulate(&arguments))),
     }
+}
+
+/// What cannot be had ends as what is not understood does: with 2, for 1 says that it was tried.
+fn or_refused(tried: anyhow::Result<ExitCode>) -> ExitCode {
+    tried.unwrap_or_else(|error| {
+        out::problem(&error);
+        ExitCode::from(2)
+    })
 }
 
 fn check(files: &[PathBuf], json: bool) -> anyhow::Result<ExitCode> {
@@ -113,7 +123,11 @@ fn simulate(arguments: &Simulate) -> anyhow::Result<ExitCode> {
     Ok(code.into())
 }
 
-pub fn decide(decision: &Decision) -> anyhow::Result<ExitCode> {
+pub fn decide(decision: &Decision) -> ExitCode {
+    or_refused(evaluate(decision))
+}
+
+fn evaluate(decision: &Decision) -> anyhow::Result<ExitCode> {
     let Decision::Evaluate {
         file,
         decision,

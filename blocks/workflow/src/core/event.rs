@@ -52,13 +52,28 @@ impl Run<'_> {
     pub(super) fn trigger(
         &mut self,
         element: &str,
-        vars: Map<String, Value>,
+        vars: &Map<String, Value>,
     ) -> Result<(), Rejection> {
         let wanted = self.element_of(element);
         let found = self.subscriptions(&Wanted::At(&wanted)).into_iter().next();
         let found = found.ok_or_else(|| Rejection::NotWaiting(element.to_owned()))?;
-        self.fire(found.owner, found.event, found.nth, vars);
+        for nth in self.open_of(&found) {
+            self.fire(found.owner, found.event, nth, vars.clone());
+        }
         Ok(())
+    }
+
+    /// By which of its definitions an event happens that is triggered: all that have not come, where
+    /// all have to come.
+    fn open_of(&mut self, found: &Waiting) -> Vec<usize> {
+        let item = &self.model[found.event];
+        if !item.event().is_some_and(|event| event.is_parallel_multiple) {
+            return vec![found.nth];
+        }
+        let came = self.holding(found.owner).cloned().unwrap_or_default();
+        let all = found.nth..item.definitions().len().max(1);
+        all.filter(|&nth| !came.contains(&mark(item, nth)))
+            .collect()
     }
 
     /// An event sub-process may be named instead of its start event.
@@ -160,12 +175,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Fires conditional events that have become true; whether any did.
-    pub(super) fn conditions(&mut self) -> bool {
+    /// Fires conditional events that have become true.
+    pub(super) fn conditions(&mut self) {
         if !self.process.has_conditions {
-            return !self.work.is_empty();
+            return;
         }
-        let mut any = false;
         for Waiting { owner, event, nth } in self.subscriptions(&Wanted::Condition) {
             let frame = self.frame_of(owner);
             let model = self.model;
@@ -188,12 +202,11 @@ impl Run<'_> {
                 }
                 held
             });
-            if is_true && !was_true && self.still_waits(owner) {
-                any = true;
+            // The one before may have ended everything.
+            if is_true && !was_true && !self.instance.is_over() && self.still_waits(owner) {
                 self.fire(owner, event, nth, Map::new());
             }
         }
-        any || !self.work.is_empty()
     }
 
     /// An event that waits happens.

@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
             Input::Start { .. } | Input::Import { .. } => Ok(()),
             Input::Complete { token, vars } => self.complete(token, vars),
             Input::Timer { timer } => self.timer(timer),
-            Input::Trigger { element, vars } => self.trigger(&element, vars),
+            Input::Trigger { element, vars } => self.trigger(&element, &vars),
             Input::Message {
                 name,
                 to,
@@ -174,36 +174,37 @@ impl<'a> Run<'a> {
 
     /// Makes moves until nothing more happens by itself.
     pub fn settle(&mut self) {
-        self.look_at_new_conditions();
         loop {
-            while let Some(work) = self.next_work() {
-                match work {
-                    Work::Enter { frame, node, via } => self.enter(frame, node, via),
-                    Work::Jump { frame, node, back } => {
-                        (self.back, self.jumps) = (back, true);
-                        self.enter(frame, node, None);
-                        self.back.clear();
-                        self.jumps = false;
-                    }
-                    Work::Iterate { token, frame, node } => self.go_on(token, frame, node),
-                    Work::Check(frame) => self.check(frame),
-                }
-                self.look_at_new_conditions();
-            }
-            let changed = std::mem::take(&mut self.changed);
-            if changed && self.conditions() {
-                continue;
-            }
-            if !self.joins() && !self.ad_hocs() {
+            self.look_at_conditions();
+            if self.instance.is_over() {
                 return;
+            }
+            match self.next_work() {
+                Some(work) => self.carry_out(work),
+                None if !self.joins() && !self.ad_hocs() => return,
+                None => {}
             }
         }
     }
 
-    /// A condition that holds when its event begins to wait fires before what it guards moves on,
-    /// which may never wait itself.
-    fn look_at_new_conditions(&mut self) {
-        if std::mem::take(&mut self.conditions_armed) {
+    fn carry_out(&mut self, work: Work) {
+        match work {
+            Work::Enter { frame, node, via } => self.enter(frame, node, via),
+            Work::Jump { frame, node, back } => {
+                (self.back, self.jumps) = (back, true);
+                self.enter(frame, node, None);
+                self.back.clear();
+                self.jumps = false;
+            }
+            Work::Iterate { token, frame, node } => self.go_on(token, frame, node),
+            Work::Check(frame) => self.check(frame),
+        }
+    }
+
+    /// A condition that holds when its event begins to wait, or from a change on, fires before
+    /// anything moves on: what it guards may never wait, and the next change may take it away.
+    fn look_at_conditions(&mut self) {
+        while std::mem::take(&mut self.conditions_armed) | std::mem::take(&mut self.changed) {
             self.conditions();
         }
     }

@@ -29,10 +29,16 @@ pub fn to_context(entries: &Map<String, Value>) -> FeelContext {
     context
 }
 
-/// FEEL to JSON; what JSON has no form for becomes text.
+/// FEEL to JSON; what JSON has no form for becomes text, and a function nothing: it is no value
+/// that could be kept.
 pub fn from_feel(value: &Feel) -> Value {
     match value {
-        Feel::Null(_) => Value::Null,
+        Feel::Null(_)
+        | Feel::BuiltInFunction(_)
+        | Feel::ExternalJavaFunction(..)
+        | Feel::ExternalPmmlFunction(..)
+        | Feel::FunctionBody(..)
+        | Feel::FunctionDefinition(..) => Value::Null,
         Feel::Boolean(flag) => Value::Bool(*flag),
         Feel::Number(number) => from_number(*number),
         Feel::String(text) => Value::String(text.clone()),

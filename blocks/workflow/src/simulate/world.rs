@@ -111,6 +111,9 @@ impl World<'_> {
     /// Starts every process that begins by itself, unless the script's first step starts it.
     fn begin(&mut self) -> io::Result<()> {
         let first = self.options.script.first().cloned().unwrap_or_default();
+        let named = first.start.as_deref();
+        let mut all = 0..self.processes.len();
+        let meant = named.and_then(|id| all.find(|&process| self.is_start_of(process, id)));
         for at in 0..self.processes.len() {
             let Some(process) = self.processes.get(at) else {
                 continue;
@@ -121,8 +124,10 @@ impl World<'_> {
             let starts = self.model.starts(head.root);
             let begins = starts.iter().any(|&ix| !self.model[ix].instantiates());
             let is_main = at == 0;
-            let by_script =
-                is_main && (first.start.is_some() || (!begins && self.step_starts(&first, at)));
+            let by_script = match named {
+                Some(_) => meant.map_or(is_main, |meant| meant == at) || !begins,
+                None => is_main && !begins && self.step_starts(&first, at),
+            };
             if !by_script && (begins || is_main) {
                 let vars = if is_main {
                     self.options.vars.clone()

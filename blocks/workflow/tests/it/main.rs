@@ -27,6 +27,8 @@ mod camunda_variables;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod correlation;
