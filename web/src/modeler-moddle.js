@@ -4,7 +4,7 @@
 
 export const NAMES = [
   "candidates", "org", "assignee", "officers", "form", "days", "hours", "outcomes", "suspends",
-  "sign", "signers", "veto", "skip", "choose", "fields", "labels", "remind", "escalate",
+  "sign", "signers", "veto", "skip", "choose", "fields", "labels", "starters", "remind", "escalate",
   "call", "topic", "retries", "decision", "result", "initiator", "workingDays", "correlation",
   "collection", "elementVariable", "outputCollection", "outputElement",
 ];

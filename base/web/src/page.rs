@@ -99,6 +99,23 @@ impl Page {
         self.app.texts().script(self.language, content.as_ref())
     }
 
+    /// Words one after another, with the comma of the reader's language.
+    pub fn list(&self, words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+        let comma = if self.language.is_chinese() {
+            "、"
+        } else {
+            ", "
+        };
+        let mut all = String::new();
+        for word in words {
+            if !all.is_empty() {
+                all.push_str(comma);
+            }
+            all.push_str(word.as_ref());
+        }
+        all
+    }
+
     /// A date by which something is due, marked where it may still move; nothing gives a dash.
     pub fn due(&self, date: impl ToDay) -> String {
         let day = date.to_day();

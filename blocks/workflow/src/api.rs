@@ -35,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(instance_xml))
         .merge(crate::verb::api_task::routes())
         .merge(crate::verb::api::routes())
+        .merge(crate::verb::api_start::routes())
 }
 
 pub(crate) type Answer<T> = Result<T, WebError>;

@@ -38,6 +38,9 @@ pub(crate) fn is_flow_node(element: &Element) -> bool {
 /// Attributes of a multiple activity that the reader takes over.
 const MULTIPLE: &[&str] = &["collection", "elementVariable"];
 
+/// Attributes of a process that the reader takes over.
+const PROCESS: &[&str] = &["candidateStarterGroups", "candidateStarterUsers"];
+
 /// Extension elements of Camunda 8 that the reader takes over, and where.
 const READ: &[(&str, &str)] = &[
     ("message", "subscription"),
@@ -62,12 +65,16 @@ pub(crate) fn list_rest(root: &Element, ignored: &mut Vec<Ignored>) {
 }
 
 fn list(element: &Element, id: &str, ignored: &mut Vec<Ignored>) {
-    let is_multiple = element.name == "multiInstanceLoopCharacteristics";
+    let read = match element.name.as_str() {
+        "multiInstanceLoopCharacteristics" => MULTIPLE,
+        "process" => PROCESS,
+        _ => &[],
+    };
     for attribute in &element.attributes {
         let Some(engine) = engine(&attribute.namespace) else {
             continue;
         };
-        if is_multiple && MULTIPLE.contains(&attribute.name.as_str()) {
+        if read.contains(&attribute.name.as_str()) {
             continue;
         }
         let what = format!("{engine}:{}=\"{}\"", attribute.name, attribute.value.trim());

@@ -69,6 +69,34 @@ pub(crate) async fn latest_process<C: ConnectionTrait>(
     Ok(found.and_then(|(id, kind)| (kind == "bpmn").then_some(id)))
 }
 
+/// Key and id of the newest version of every process that may name who starts it, in our words or
+/// in another engine's: files that do not are not read.
+pub(crate) async fn with_starters<C: ConnectionTrait>(db: &C) -> Result<Vec<(String, String)>> {
+    let newest = definition::Entity::find()
+        .select_only()
+        .column(definition::Column::Key)
+        .column_as(definition::Column::Version.max(), "version")
+        .group_by(definition::Column::Key)
+        .into_query();
+    let is_newest = Expr::tuple([
+        Expr::col(definition::Column::Key),
+        Expr::col(definition::Column::Version),
+    ])
+    .in_subquery(newest);
+    let query = definition::Entity::find()
+        .select_only()
+        .columns([definition::Column::Key, definition::Column::Id])
+        .filter(definition::Column::Kind.eq("bpmn"))
+        .filter(is_newest)
+        .filter(definition::Column::Xml.contains("tarter"))
+        .order_by_asc(definition::Column::Key);
+    Ok(query
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(|e| fault("list processes with starters", e))?)
+}
+
 /// The newest version of every key: id, key and names, without the files.
 pub(crate) async fn latest_names<C: ConnectionTrait>(
     db: &C,

@@ -14,32 +14,40 @@ const KINDS: [&str; 7] = [
 /// Name, what it takes, and what to write instead.
 type Attribute = (&'static str, fn(&str) -> bool, &'static str);
 
+const FIELDS: Attribute = (
+    "fields",
+    are_fields,
+    "write name:read, name:hidden or name:write:number",
+);
+
+/// Of a user task.
+const TASK: [Attribute; 6] = [
+    (
+        "sign",
+        |text| SignRule::parse(text).is_some(),
+        "write all, any, ratio:0.6 or weight:0.5, with a share above 0 and at most 1",
+    ),
+    FIELDS,
+    (
+        "choose",
+        |text| matches!(text, "next" | "anyone"),
+        "write next or anyone",
+    ),
+    ("skip", |text| text == "same-handler", "write same-handler"),
+    ("extend", is_number, "write a number of working days"),
+    ("urge", is_number, "write a number of hours"),
+];
+/// Of a start event: what whoever starts the process is asked for.
+const START: [Attribute; 1] = [FIELDS];
+
 impl Check<'_> {
     pub(super) fn verbs(&mut self, node: &Node) {
-        if !matches!(node.kind, Kind::Task(Task::User)) {
-            return;
-        }
-        let rules: [Attribute; 6] = [
-            (
-                "sign",
-                |text| SignRule::parse(text).is_some(),
-                "write all, any, ratio:0.6 or weight:0.5, with a share above 0 and at most 1",
-            ),
-            (
-                "fields",
-                are_fields,
-                "write name:read, name:hidden or name:write:number",
-            ),
-            (
-                "choose",
-                |text| matches!(text, "next" | "anyone"),
-                "write next or anyone",
-            ),
-            ("skip", |text| text == "same-handler", "write same-handler"),
-            ("extend", is_number, "write a number of working days"),
-            ("urge", is_number, "write a number of hours"),
-        ];
-        for (name, holds, remedy) in rules {
+        let rules: &[Attribute] = match node.kind {
+            Kind::Task(Task::User) => &TASK,
+            _ if node.is_start() => &START,
+            _ => return,
+        };
+        for &(name, holds, remedy) in rules {
             // A template is filled in when the task begins.
             let text = node.attribute(name).filter(|text| !is_expression(text));
             if let Some(text) = text.filter(|text| !holds(text)) {

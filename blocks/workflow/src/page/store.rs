@@ -1,6 +1,9 @@
 //! What the pages ask of the tables.
 
-use ::store::{Db, fault};
+use ::store::{
+    Db, fault,
+    page::{PageOf, PageRequest},
+};
 use kernel::{Error, Result};
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -171,6 +174,44 @@ pub(super) async fn stops_of(db: &Db, instances: &[String]) -> Result<Vec<(Strin
         found.extend(rows);
     }
     Ok(found)
+}
+
+/// What an officer started, in the words of the index `workflow_instance_started_by`.
+fn started_query(by: &str, page: &PageRequest) -> sea_orm::Select<instance::Entity> {
+    let mut query = lines()
+        .filter(instance::Column::StartedBy.eq(by))
+        .filter(Expr::cust("subject LIKE 'business:%'"))
+        .limit(page.fetch());
+    if let Some(after) = &page.after {
+        query = query.filter(instance::Column::Id.lt(after));
+    }
+    query
+}
+
+/// Instances that somebody started for a business key, the last first.
+pub(super) async fn started_by(db: &Db, by: &str, page: &PageRequest) -> Result<PageOf<Line>> {
+    let rows: Vec<Line> = started_query(by, page)
+        .into_model()
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list started instances", e))?;
+    Ok(page.cut(rows, |row| row.id.clone()))
+}
+
+/// Names of the open tasks of some instances.
+pub(super) async fn waiting_in(db: &Db, instances: &[&str]) -> Result<Vec<(String, String)>> {
+    let query = task::Entity::find()
+        .select_only()
+        .columns([task::Column::Instance, task::Column::Name])
+        .filter(task::Column::Instance.is_in(instances.iter().copied()))
+        .filter(task::Column::State.is_in(["open", "claimed"]))
+        .filter(task::Column::Parent.is_null())
+        .order_by_asc(task::Column::Id);
+    Ok(query
+        .into_tuple()
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list open tasks", e))?)
 }
 
 /// Tasks of an instance, the newest first.

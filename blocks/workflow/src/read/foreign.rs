@@ -8,6 +8,7 @@ use crate::{
     expr::{Expr, inside, is_expression, is_template, quoted},
     model::{ALL, Ignored, Mapping, Source, TONGBAN},
     tree::Element,
+    verb::who::own_group,
 };
 
 /// Extension namespaces of engines whose attributes we understand in part.
@@ -202,6 +203,7 @@ pub(crate) const OURS: &[&str] = &[
     "sign",
     "signers",
     "skip",
+    "starters",
     "suspends",
     "topic",
     "urge",
@@ -221,6 +223,27 @@ fn without_effect_in(child: &Element) -> impl Iterator<Item = (&'static str, &st
     };
     let given = names.iter().copied();
     given.filter_map(|name| Some((name, child.get(name)?)))
+}
+
+/// Who may start a process, in the words of other engines (`candidateStarterGroups` and
+/// `candidateStarterUsers`), as `tongban:starters` says it.
+pub(super) fn starters(process: &Element) -> Option<String> {
+    let given = |name: &str| {
+        let mut engines = FOREIGN.iter();
+        engines.find_map(|(space, _)| process.get_in(space, name))
+    };
+    let words = |text: Option<&str>| -> Vec<String> {
+        let words = text.unwrap_or_default().split(',').map(str::trim);
+        words
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let groups = words(given("candidateStarterGroups"));
+    let users = words(given("candidateStarterUsers"));
+    let users = users.iter().map(|user| own_group(user));
+    let all: Vec<String> = groups.into_iter().chain(users).collect();
+    (!all.is_empty()).then(|| all.join(","))
 }
 
 /// Takes over what other engines' attributes mean, and lists what has no effect here.

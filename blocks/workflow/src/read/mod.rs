@@ -29,6 +29,7 @@ use std::{
 use crate::{
     model::{Id, Model, Named, Node, NodeIx, Problem, ProcessHead, Scope, ScopeIx, TONGBAN},
     tree::{self, Element, Unreadable},
+    verb::STARTERS,
 };
 pub(crate) use foreign::{FOREIGN, OURS};
 pub use import::import_locations;
@@ -196,9 +197,12 @@ impl<'a> Reader<'a> {
         let id: Id = Arc::from(element.get("id").unwrap_or("process"));
         let root = self.open_scope(None, None, element.line);
         self.subscriptions(element, &id);
-        // What other engines say of a process means nothing here, and is listed elsewhere.
+        // Of what other engines say of a process only its starters mean something here; the rest
+        // is listed elsewhere.
         let own = element.attributes.iter().filter(|a| a.namespace == TONGBAN);
-        let attributes = own.map(|a| (a.name.clone(), a.value.clone())).collect();
+        let foreign = foreign::starters(element).map(|all| (STARTERS.to_owned(), all));
+        let own = own.map(|a| (a.name.clone(), a.value.clone()));
+        let attributes = foreign.into_iter().chain(own).collect();
         self.model.processes.push(ProcessHead {
             id,
             attributes,

@@ -19,6 +19,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(super::m20261126_42_workflow_imports::Migration),
         Box::new(super::m20261126_51_workflow_state::Migration),
         Box::new(super::m20261126_61_workflow_done_by::Migration),
+        Box::new(super::m20261127_71_workflow_started_by::Migration),
     ]
 }
 

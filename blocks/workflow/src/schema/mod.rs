@@ -14,6 +14,7 @@ mod m20261126_41_workflow_recipe;
 mod m20261126_42_workflow_imports;
 mod m20261126_51_workflow_state;
 mod m20261126_61_workflow_done_by;
+mod m20261127_71_workflow_started_by;
 mod migration;
 pub mod post;
 pub mod state;

@@ -9,6 +9,7 @@ mod copy;
 mod intervene;
 pub(crate) mod request;
 mod sign;
+mod start;
 mod store;
 mod substitute;
 mod view;
@@ -16,6 +17,7 @@ pub(crate) mod who;
 pub(crate) mod work;
 
 pub(crate) mod api;
+pub(crate) mod api_start;
 pub(crate) mod api_task;
 
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ pub use self::{
     copy::{Copy, circulate, copies, read_copy, receipts},
     intervene::{Intervention, intervene},
     sign::{Place, add_signers, remove_signer},
+    start::{Startable, start_by_officer, startable, startables},
     store::{Deed, deeds},
     substitute::{
         Substitute, end_substitute, held_for_absent, name_substitute, substitutes_of, with_absent,
@@ -40,7 +43,11 @@ pub use self::{
     who::Acting,
     work::{Completion, Progress, complete_choosing, delegate, foresee, save},
 };
-pub(crate) use self::{intervene::said, store::insert_parts};
+pub(crate) use self::{
+    intervene::said,
+    start::{ACTION as STARTING, STARTERS},
+    store::insert_parts,
+};
 
 /// Words between commas, and what stands after the sign in each.
 pub(crate) fn pairs(text: &str, sign: char) -> impl Iterator<Item = (&str, Option<&str>)> {

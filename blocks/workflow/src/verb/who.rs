@@ -159,7 +159,8 @@ pub(crate) fn own_group(officer: &str) -> String {
     format!("{OWN}{officer}")
 }
 
-const OWN: &str = "user:";
+/// Beginning of the group of one officer alone.
+pub(super) const OWN: &str = "user:";
 
 /// Those whom the model names in person, by login name or identifier, are found in the directory.
 /// The inner error says that an assignee is nobody, or that nobody who is named may take the task.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An officer of the bureau, signed in.
-fn signed_in(bureau: &Bureau, login: &str, post: &str) -> Actor {
+pub fn signed_in(bureau: &Bureau, login: &str, post: &str) -> Actor {
     let org = if login == "far" {
         "11330000000000000B"
     } else {
@@ -31,12 +31,12 @@ fn signed_in(bureau: &Bureau, login: &str, post: &str) -> Actor {
     }
 }
 
-struct Desk {
-    house: House,
-    a: Actor,
-    b: Actor,
-    chief: Actor,
-    far: Actor,
+pub struct Desk {
+    pub house: House,
+    pub a: Actor,
+    pub b: Actor,
+    pub chief: Actor,
+    pub far: Actor,
 }
 
 fn draft() -> String {
@@ -49,7 +49,7 @@ fn draft() -> String {
     ))
 }
 
-async fn desk(db: Db) -> Desk {
+pub async fn desk(db: Db) -> Desk {
     let bureau = Bureau::open(db.clone()).await;
     let house = house(db);
     house.deploy("draft", draft()).await;
@@ -80,7 +80,7 @@ impl Desk {
             .collect()
     }
 
-    async fn only(&self, actor: &Actor, of: &str) -> String {
+    pub async fn only(&self, actor: &Actor, of: &str) -> String {
         let listed = self.listed(actor, of).await;
         assert_eq!(listed.len(), 1, "{listed:?}");
         listed[0].clone()
@@ -93,7 +93,7 @@ impl Desk {
     }
 
     /// Does a verb; where the browser is sent.
-    async fn does(&self, actor: &Actor, id: &str, verb: &str, body: &str) -> String {
+    pub async fn does(&self, actor: &Actor, id: &str, verb: &str, body: &str) -> String {
         let path = format!("/tasks/{id}/{verb}");
         let (status, page, to) = self.house.form(actor, &path, body).await;
         assert_eq!(status, 303, "{verb}: {page}");
@@ -151,6 +151,16 @@ async fn a_task_is_found_claimed_saved_and_completed_on_its_page(db: Db) {
         )
         .await;
     assert_eq!(saved, format!("/tasks/{id}?done=save"));
+    let late = "var-amount=9&version=1";
+    let (status, late, _) = desk
+        .house
+        .form(&desk.a, &format!("/tasks/{id}/complete"), late)
+        .await;
+    assert_eq!(status, 409);
+    assert!(
+        late.contains(r#"id="errors""#) && late.contains(r#"value="9""#),
+        "{late}"
+    );
     let page = desk.shown(&desk.a, &id).await;
     assert!(
         page.contains(r#"value="5""#) && page.contains("暂存"),

@@ -109,6 +109,8 @@ mod semantics;
 #[cfg(test)]
 mod signers;
 #[cfg(test)]
+mod starters;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod stops;

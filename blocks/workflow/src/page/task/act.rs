@@ -2,6 +2,7 @@
 
 use axum::{
     extract::{Path, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 use identity::Actor;
@@ -13,7 +14,7 @@ use super::{
     super::may,
     field::{self, VARIABLE},
     officer,
-    show::{TaskPage, view},
+    show::{TaskPage, fields_of, view},
 };
 use crate::{
     core::Mode,
@@ -33,7 +34,7 @@ pub(super) async fn act(
 ) -> Result<Response, WebError> {
     // Before anything typed is looked up: who is no officer learns nothing of officers.
     may(&app, &actor, "workflow.task.list")?;
-    let done = match request(&app, p.clone(), &actor, &id, &verb, &f).await {
+    let done = match request(&app, &actor, &id, &verb, &f).await {
         Ok(request) => carry_out(&app, &actor, &id, request).await.map(drop),
         Err(error) => Err(error),
     };
@@ -42,6 +43,15 @@ pub(super) async fn act(
         Err(Error::Invalid(findings)) => {
             let page = again(&app, p, &actor, &id, &verb, f, findings).await?;
             Ok(Html::again(&page)?.into_response())
+        }
+        // Somebody else came first, or it is too early: what was typed stays, if the task may still
+        // be looked at.
+        Err(Error::Refused(text)) => {
+            let findings = vec![Finding::new("", text.clone())];
+            match again(&app, p, &actor, &id, &verb, f, findings).await {
+                Ok(page) => Ok(Html::with(StatusCode::CONFLICT, &page)?.into_response()),
+                Err(_) => Err(Error::Refused(text).into()),
+            }
         }
         Err(error) => Err(error.into()),
     }
@@ -55,6 +65,9 @@ fn after(id: &str, verb: &str, f: &Fields) -> String {
         ("transfer" | "delegate" | "release" | "return" | "reject", _) => "/tasks".to_owned(),
         // One urges from the page of the task that one did before.
         (_, from) if from.parse::<crate::TaskId>().is_ok() => format!("/tasks/{from}?done={verb}"),
+        _ if f.value("started").parse::<crate::InstanceId>().is_ok() => {
+            format!("/tasks/started/{}?done={verb}", f.value("started"))
+        }
         _ => format!("/tasks/{id}?done={verb}"),
     }
 }
@@ -74,9 +87,12 @@ async fn again(
         "complete" => VARIABLE.to_owned(),
         _ => format!("{verb}-"),
     };
-    let at = |finding: Finding| Finding {
-        field: format!("{begin}{}", finding.field),
-        ..finding
+    let at = |finding: Finding| match finding.field.as_str() {
+        "" => finding,
+        field => Finding {
+            field: format!("{begin}{field}"),
+            ..finding
+        },
     };
     let findings = findings.into_iter().map(at).collect();
     // The page of the task from which another one was urged.
@@ -91,14 +107,7 @@ async fn again(
 }
 
 /// What the form asks for.
-async fn request(
-    app: &App,
-    p: Page,
-    actor: &Actor,
-    id: &str,
-    verb: &str,
-    f: &Fields,
-) -> Result<Request> {
+async fn request(app: &App, actor: &Actor, id: &str, verb: &str, f: &Fields) -> Result<Request> {
     let value = |name: &str| f.value(format!("{verb}-{name}")).trim().to_owned();
     let reason = value("reason");
     Ok(match verb {
@@ -106,7 +115,7 @@ async fn request(
             version: version(f),
         },
         "release" => Request::Release,
-        "complete" => completion(app, p, actor, id, f).await?,
+        "complete" => completion(app, actor, id, f).await?,
         "transfer" => Request::Transfer {
             to: officer::find(app, "to", &value("to")).await?,
             reason,
@@ -156,9 +165,9 @@ fn version(f: &Fields) -> Option<i64> {
 }
 
 /// Completing, or saving for later, with the variables that were changed.
-async fn completion(app: &App, p: Page, actor: &Actor, id: &str, f: &Fields) -> Result<Request> {
-    let page = view(app, p, actor, id).await?;
-    let mut vars = field::changed(&page.fields, f).map_err(Error::Invalid)?;
+async fn completion(app: &App, actor: &Actor, id: &str, f: &Fields) -> Result<Request> {
+    let fields = fields_of(app, actor, id).await?;
+    let mut vars = field::changed(&fields, f).map_err(Error::Invalid)?;
     vars.extend(answers(f));
     if f.value("then") == "save" {
         return Ok(Request::Save {

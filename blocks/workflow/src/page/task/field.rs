@@ -2,7 +2,10 @@
 
 use kernel::{Finding, Text};
 use serde_json::{Map, Value};
-use web::component::Fields as Typed;
+use web::{
+    Page,
+    component::{Choice, Fields as Typed},
+};
 
 use crate::verb::{Access, Fields, pairs};
 
@@ -71,6 +74,12 @@ pub(super) struct Field {
     pub is_writable: bool,
     /// Whether the step speaks of it.
     pub is_named: bool,
+}
+
+/// What is chosen for a variable that is true or false.
+pub(super) fn yes_no(p: &Page) -> [Choice; 2] {
+    [("true", "workflow-yes"), ("false", "workflow-no")]
+        .map(|(value, key)| Choice::new(value, p.t(key)))
 }
 
 /// Beginning of the names of fields that are variables: others are the page's own.

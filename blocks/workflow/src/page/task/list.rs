@@ -1,5 +1,5 @@
-//! The work list: what one has, what one may take, what one did, and copies to read; and the
-//! answer to many tasks at once.
+//! The work list: what one has, what one may take, what one did, what one started, and copies to
+//! read; and the answer to many tasks at once.
 
 use std::collections::HashMap;
 
@@ -22,6 +22,7 @@ use super::{
     super::{Names, may},
     officer::Groups,
     show::outcome_words,
+    started,
 };
 use crate::{
     Filter, Officer, Task, TaskId, act,
@@ -42,17 +43,26 @@ enum Whose {
     /// Tasks that nobody has and one may take.
     Free,
     Done,
+    /// Processes that one started.
+    Started,
     Copies,
 }
 
 impl Whose {
-    const ALL: [Self; 4] = [Self::Mine, Self::Free, Self::Done, Self::Copies];
+    const ALL: [Self; 5] = [
+        Self::Mine,
+        Self::Free,
+        Self::Done,
+        Self::Started,
+        Self::Copies,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Mine => "mine",
             Self::Free => "free",
             Self::Done => "done",
+            Self::Started => "started",
             Self::Copies => "copies",
         }
     }
@@ -104,6 +114,7 @@ struct TasksPage {
     tabs: Vec<Tab>,
     lines: Vec<Line>,
     copies: Vec<CopyLine>,
+    started: Vec<started::Line>,
     /// Outcomes of the tasks that may be ticked.
     outcomes: Vec<Choice>,
     pager: Pager,
@@ -160,17 +171,27 @@ async fn view(app: &App, p: Page, actor: &Actor, query: &ListQuery) -> Result<Ta
     let whose = Whose::of(&query.of);
     let request = PageRequest::new(query.after.clone(), Some(PAGE));
     let (mut lines, mut copies, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
-    let next = if whose == Whose::Copies {
-        let found = verb::copies(app.db(), &actor.user.to_string(), false, &request).await?;
-        copies = copy_lines(app, &p, found.items).await;
-        found.next
-    } else {
-        let found = tasks(app, actor, whose, &request).await?;
-        if whose == Whose::Mine || whose == Whose::Free {
-            outcomes = outcomes_of(&p, &found.items);
+    let mut begun = Vec::new();
+    let next = match whose {
+        Whose::Copies => {
+            let found = verb::copies(app.db(), &actor.user.to_string(), false, &request).await?;
+            copies = copy_lines(app, &p, found.items).await;
+            found.next
         }
-        lines = task_lines(app, &p, found.items, whose != Whose::Done).await?;
-        found.next
+        Whose::Started => {
+            let (found, next) = started::lines(app, &p, actor, &request).await?;
+            begun = found;
+            next
+        }
+        Whose::Mine | Whose::Free | Whose::Done => {
+            let found = tasks(app, actor, whose, &request).await?;
+            let are_open = whose != Whose::Done;
+            if are_open {
+                outcomes = outcomes_of(&p, &found.items);
+            }
+            lines = task_lines(app, &p, found.items, are_open).await?;
+            found.next
+        }
     };
     let tab = |one: Whose| {
         let words = p.t(format!("workflow-tasks-{}", one.name()));
@@ -184,6 +205,7 @@ async fn view(app: &App, p: Page, actor: &Actor, query: &ListQuery) -> Result<Ta
         pager: Pager::new("/tasks", &filters, query.after.as_deref(), next.as_deref()),
         lines,
         copies,
+        started: begun,
         outcomes,
         completed: None,
         refused: Vec::new(),
@@ -263,7 +285,7 @@ async fn task_lines(app: &App, p: &Page, tasks: Vec<Task>, are_open: bool) -> Re
             subject: facts.subject.clone(),
             who: match &facts.assignee {
                 Some(holder) => names.get(holder),
-                None => groups.list(facts.candidates.iter().map(String::as_str)),
+                None => groups.list(p, facts.candidates.iter().map(String::as_str)),
             },
             created_at: task.created_at,
             due_at: facts.due_at,

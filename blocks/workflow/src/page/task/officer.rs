@@ -97,12 +97,8 @@ impl Groups {
         Ok(Self(known))
     }
 
-    pub(super) fn list<'a>(&self, groups: impl IntoIterator<Item = &'a str>) -> String {
-        let words: Vec<&str> = groups
-            .into_iter()
-            .filter_map(|group| self.0.get(group).map(String::as_str))
-            .collect();
-        words.join("、")
+    pub(super) fn list<'a>(&self, p: &Page, groups: impl IntoIterator<Item = &'a str>) -> String {
+        p.list(groups.into_iter().filter_map(|group| self.0.get(group)))
     }
 }
 

@@ -41,9 +41,9 @@ pub(super) struct Signer {
 
 /// An open task of the same process, for urging.
 pub(super) struct Other {
-    id: String,
-    name: String,
-    who: String,
+    pub id: String,
+    pub name: String,
+    pub who: String,
 }
 
 /// Which verbs the page offers.
@@ -129,8 +129,7 @@ impl TaskPage {
     }
 
     fn yes_no(&self) -> [Choice; 2] {
-        [("true", "workflow-yes"), ("false", "workflow-no")]
-            .map(|(value, key)| Choice::new(value, self.p.t(key)))
+        field::yes_no(&self.p)
     }
 
     fn places(&self) -> [Choice; 3] {
@@ -147,8 +146,19 @@ impl TaskPage {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ShowQuery {
+    /// The verb that was just done.
     #[serde(default)]
-    done: String,
+    pub done: String,
+}
+
+/// Words for what was just done; none for anything else.
+pub(super) fn done_words(p: &Page, verb: &str) -> String {
+    let key = format!("workflow-verb-done-{verb}");
+    if p.app.texts().has(&key) {
+        p.t(key)
+    } else {
+        String::new()
+    }
 }
 
 pub(super) async fn page(
@@ -159,22 +169,38 @@ pub(super) async fn page(
     Query(query): Query<ShowQuery>,
 ) -> Result<Html, WebError> {
     let mut page = view(&app, p, &actor, &id).await?;
-    let key = format!("workflow-verb-done-{}", query.done);
-    if page.p.app.texts().has(&key) {
-        page.done = page.p.t(key);
-    }
+    page.done = done_words(&page.p, &query.done);
     Html::page(&page)
 }
 
-pub(super) async fn view(app: &App, p: Page, actor: &Actor, id: &str) -> Result<TaskPage> {
-    let id = parse::<TaskId>(id, "task")?;
-    let detail = write(
+async fn detail(app: &App, actor: &Actor, id: TaskId) -> Result<TaskDetail> {
+    write(
         app,
         actor,
         "workflow.task.read",
         move |tx, engine, officer| async move { verb::detail(&tx, &engine, id, &officer).await },
     )
-    .await?;
+    .await
+}
+
+/// The variables that the task shows.
+pub(super) async fn fields_of(app: &App, actor: &Actor, id: &str) -> Result<Vec<Field>> {
+    let detail = detail(app, actor, parse::<TaskId>(id, "task")?).await?;
+    Ok(shown(&detail))
+}
+
+fn shown(detail: &TaskDetail) -> Vec<Field> {
+    field::fields(
+        attribute(&detail.task, "fields"),
+        attribute(&detail.task, "labels"),
+        &detail.vars,
+        !detail.task.facts.outcomes.is_empty(),
+    )
+}
+
+pub(super) async fn view(app: &App, p: Page, actor: &Actor, id: &str) -> Result<TaskPage> {
+    let id = parse::<TaskId>(id, "task")?;
+    let detail = detail(app, actor, id).await?;
     let row = tables::get_task(app.db().read(), id).await?;
     let of = tables::get_instance(app.db().read(), detail.task.facts.instance).await?;
     let engine = app.part::<Engine>()?;
@@ -186,12 +212,7 @@ pub(super) async fn view(app: &App, p: Page, actor: &Actor, id: &str) -> Result<
     let names = names(app, &p, &detail, &deeds, &copies, &others).await;
     let process = super::list::process_name(app, &row.definition).await?;
     let offers = offers(&detail, &row, actor, is_running, is_reserved);
-    let fields = field::fields(
-        attribute(&detail.task, "fields"),
-        attribute(&detail.task, "labels"),
-        &detail.vars,
-        !detail.task.facts.outcomes.is_empty(),
-    );
+    let fields = shown(&detail);
     let due = detail.task.facts.due_at.map(micros);
     let is_waiting = tables::LIVE.contains(&row.state.as_str());
     Ok(TaskPage {
@@ -375,7 +396,7 @@ async fn facts(
     let groups = Groups::of(app, p, told.candidates.iter().map(String::as_str)).await?;
     let holder = match &told.assignee {
         Some(assignee) => names.get(assignee),
-        None => groups.list(told.candidates.iter().map(String::as_str)),
+        None => groups.list(p, told.candidates.iter().map(String::as_str)),
     };
     let mut facts = vec![
         Fact::new(p.t("workflow-process"), p.zh(process)),
@@ -432,7 +453,7 @@ async fn signers(app: &App, p: &Page, parts: &[Part]) -> Result<Vec<Signer>> {
     let groups = Groups::of(app, p, all).await?;
     let signer = |part: &Part| Signer {
         task: part.task.clone(),
-        who: groups.list(part.who.split(',')),
+        who: groups.list(p, part.who.split(',')),
         role: p.t(format!("workflow-signer-{}", part.role)),
         weight: part.weight,
         vote: match &part.vote {
@@ -470,7 +491,7 @@ fn told(p: &Page, rows: Vec<task::Model>, names: &Names) -> Vec<Other> {
 }
 
 /// What was done, the last first.
-fn happenings(p: &Page, deeds: &[Deed], names: &Names) -> Vec<Happening> {
+pub(super) fn happenings(p: &Page, deeds: &[Deed], names: &Names) -> Vec<Happening> {
     let happening = |deed: &Deed| Happening {
         at: deed.at,
         title: p.t(format!("workflow-deed-{}", deed.verb)),

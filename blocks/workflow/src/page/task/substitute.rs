@@ -60,7 +60,7 @@ async fn view(app: &App, p: Page, actor: &Actor, f: Fields) -> Result<Substitute
         posts: if one.posts.is_empty() {
             p.t("workflow-substitute-all-posts")
         } else {
-            groups.list(one.posts.iter().map(String::as_str))
+            groups.list(&p, one.posts.iter().map(String::as_str))
         },
         is_over: one.is_ended || one.until < today,
         id: one.id,
@@ -68,7 +68,7 @@ async fn view(app: &App, p: Page, actor: &Actor, f: Fields) -> Result<Substitute
         until: one.until,
         reason: one.reason,
     };
-    let post = |group: &String| Choice::new(group, groups.list([group.as_str()]));
+    let post = |group: &String| Choice::new(group, groups.list(&p, [group.as_str()]));
     Ok(SubstitutesPage {
         f,
         crumbs: vec![
