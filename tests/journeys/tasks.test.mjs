@@ -112,7 +112,7 @@ test("a task is taken, filled in, suspended, sent back, read as a copy, and appr
   await does(page, page.locator("button", { hasText: "签收" }), /done=claim/);
   await page.getByLabel("金额（元）").fill("三千");
   await does(page, page.locator("button", { hasText: "办结" }), /\/complete$/);
-  assert.match(await page.locator("#errors").innerText(), /number/);
+  assert.match(await page.locator("#errors").innerText(), /请填写数字/);
   assert.equal(await page.getByLabel("金额（元）").inputValue(), "三千");
   await look(page, "task-wrong");
   await page.getByLabel("金额（元）").fill("3000");

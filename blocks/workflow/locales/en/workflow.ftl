@@ -459,7 +459,17 @@ workflow-task-prepared = This task was delegated to you, so its delegator decide
 workflow-delegate-self = A task cannot be delegated to oneself. Choose another officer.
 workflow-delegate-circle = That officer waits for you to hand this task back. Complete it, or choose another officer.
 workflow-field-not-writable = This step may not fill in this field. Leave it out and send again.
-workflow-field-type = This field takes a value of the type { $kind }. Correct it and send again.
+workflow-field-type = Enter { $kind ->
+    [text] a text
+    [number] a number
+    [integer] a whole number
+    [boolean] yes or no (true or false)
+    [date] a date, as 2026-12-01
+    [list] a list (JSON in square brackets)
+    [object] a record (JSON in braces)
+    [JSON] a list or record (JSON)
+   *[other] a value of the type { $kind }
+}.
 workflow-next-not-allowed = This step does not choose who comes next. Leave the choice out and send again.
 workflow-next-not-candidate = “{ $officer }” may not take the task of the next step. Choose one of its candidates.
 workflow-signers-none = No signer was chosen. Choose at least one.

@@ -459,7 +459,17 @@ workflow-task-prepared = 这项任务是他人交办给您的，是否退回或�
 workflow-delegate-self = 不能委托给自己。请选择其他工作人员。
 workflow-delegate-circle = 对方正在等您办结后交回，不能再委托给对方。请直接办结，或选择其他人。
 workflow-field-not-writable = 本环节不允许填写该项。请去掉该项后重新提交。
-workflow-field-type = 该项的类型应为 { $kind }。请改正后重新提交。
+workflow-field-type = 请填写{ $kind ->
+    [text] 文字
+    [number] 数字
+    [integer] 整数
+    [boolean] “是”或“否”（true 或 false）
+    [date] 日期，例如 2026-12-01
+    [list] 列表（JSON，用方括号括起）
+    [object] 记录（JSON，用花括号括起）
+    [JSON] 列表或记录（JSON）
+   *[other] { $kind } 类型的值
+}。
 workflow-next-not-allowed = 本环节不能指定下一办理人。请去掉所选的办理人后重新提交。
 workflow-next-not-candidate = “{ $officer }”不能办理下一环节的任务。请从下一环节的候选人员中选择。
 workflow-signers-none = 没有选择要加签的人员。请至少选择一人。

@@ -45,7 +45,7 @@ pub use self::{
 };
 pub(crate) use self::{
     intervene::said,
-    start::{ACTION as STARTING, STARTERS},
+    start::{ACTION as STARTING, STARTERS, title_finding},
     store::insert_parts,
 };
 

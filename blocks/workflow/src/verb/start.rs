@@ -138,6 +138,12 @@ pub async fn startable<C: ConnectionTrait>(
     Ok(Startable::of(key, &definition, &process))
 }
 
+/// What is wrong with a title.
+pub(crate) fn title_finding(title: &str) -> Option<Finding> {
+    let is_wrong = !TITLE.contains(&title.trim().chars().count());
+    is_wrong.then(|| Finding::new("title", Text::new("workflow-startable-title-wrong")))
+}
+
 /// Starts the newest version of a process. The title is what lists call it, and its business key.
 pub async fn start_by_officer(
     tx: &Tx,
@@ -148,14 +154,9 @@ pub async fn start_by_officer(
     vars: Map<String, Value>,
 ) -> Result<InstanceId> {
     let found = startable(&**tx, engine, officer, key).await?;
-    let mut findings = found.findings(&vars);
     let title = title.trim();
-    if !TITLE.contains(&title.chars().count()) {
-        findings.push(Finding::new(
-            "title",
-            Text::new("workflow-startable-title-wrong"),
-        ));
-    }
+    let mut findings = found.findings(&vars);
+    findings.extend(title_finding(title));
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));
     }

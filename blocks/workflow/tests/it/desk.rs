@@ -139,7 +139,7 @@ async fn a_task_is_found_claimed_saved_and_completed_on_its_page(db: Db) {
         )
         .await;
     assert!(
-        wrong.contains("number") && wrong.contains(r#"value="three""#),
+        wrong.contains("请填写数字") && wrong.contains(r#"value="three""#),
         "{wrong}"
     );
     let saved = desk

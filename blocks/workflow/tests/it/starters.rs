@@ -67,6 +67,7 @@ async fn an_officer_starts_what_the_model_lets_him_start_and_follows_it(db: Db) 
         .await;
     assert_eq!(status, 422);
     assert!(wrong.contains(r#"id="var-amount-error-1""#), "{wrong}");
+    assert!(wrong.contains(r#"id="title-error-1""#), "{wrong}");
     let (status, wrong, _) = desk
         .house
         .form(&desk.a, path, "title=x&var-what=y&var-amount=3")

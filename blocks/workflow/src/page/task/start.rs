@@ -128,7 +128,11 @@ pub(super) async fn started(
 }
 
 async fn start(app: &App, actor: &Actor, page: &StartPage, f: &Fields) -> Result<InstanceId> {
-    let vars = field::changed(&page.fields, f).map_err(Error::Invalid)?;
+    let all = |findings: Vec<Finding>| {
+        let title = verb::title_finding(f.value("title"));
+        Error::Invalid(title.into_iter().chain(findings).collect())
+    };
+    let vars = field::changed(&page.fields, f).map_err(all)?;
     let (key, title) = (page.key.clone(), f.value("title").to_owned());
     write(app, actor, ACTION, move |tx, engine, officer| {
         let (key, title, vars) = (key.clone(), title.clone(), vars.clone());
