@@ -3,7 +3,8 @@
 //! A job is claimed with a lease and an epoch in one short write, runs outside of any
 //! transaction, and is completed only if the epoch still matches. Claims take turns by
 //! `SKIP LOCKED` on `PostgreSQL` and by the single writer on SQLite. A worker is woken by writes
-//! of its own process and looks once a second for those of others and for what has come due.
+//! of its own process and by the next job that comes due, and looks once a second for those of other
+//! processes.
 
 use std::{collections::HashMap, convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time};
 
@@ -97,8 +98,12 @@ impl Worker {
         while !token.is_cancelled() {
             let seen = self.rung(&mut enqueued);
             let free = places.available_permits();
-            let started = match self.claim(db, free).await {
-                Ok(jobs) => self.start(db, &places, &mut running, jobs),
+            let mut pause = POLL;
+            let started = match self.claim_due(db, free).await {
+                Ok((jobs, next)) => {
+                    pause = pause_until(next, kernel::clock::micros(db.clock().now()));
+                    self.start(db, &places, &mut running, jobs)
+                }
                 Err(error) => {
                     tracing::error!(error = %crate::fault::chain_of(&error), "cannot claim jobs");
                     0
@@ -111,7 +116,7 @@ impl Worker {
                 () = token.cancelled() => {}
                 () = self.wait_for_jobs(&mut enqueued, seen) => tokio::time::sleep(GATHER).await,
                 Some(_) = running.join_next() => tokio::time::sleep(GATHER).await,
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         let ending = async { while running.join_next().await.is_some() {} };
@@ -156,8 +161,18 @@ impl Worker {
 
     /// Claims due jobs, the longest due first, and those whose lease has run out.
     pub async fn claim(&self, db: &Db, limit: usize) -> kernel::Result<Vec<Job>> {
-        if limit == 0 || !self.is_anything_due(db).await? {
-            return Ok(Vec::new());
+        Ok(self.claim_due(db, limit).await?.0)
+    }
+
+    /// As [`Self::claim`]; and when the next job comes due, or came.
+    async fn claim_due(&self, db: &Db, limit: usize) -> kernel::Result<(Vec<Job>, Option<i64>)> {
+        if limit == 0 {
+            return Ok((Vec::new(), None));
+        }
+        let next = self.next_due(db).await?;
+        let now = kernel::clock::micros(db.clock().now());
+        if next.is_none_or(|next| next > now) {
+            return Ok((Vec::new(), next));
         }
         let kinds = self.kinds();
         let rows = db
@@ -166,18 +181,22 @@ impl Worker {
                 async move { claim_in(&tx, kinds, limit).await }
             })
             .await?;
-        Ok(rows.into_iter().map(job_of).collect())
+        Ok((rows.into_iter().map(job_of).collect(), next))
     }
 
     fn kinds(&self) -> Vec<&'static str> {
         self.handlers.keys().copied().collect()
     }
 
-    async fn is_anything_due(&self, db: &Db) -> kernel::Result<bool> {
-        let now = kernel::clock::micros(db.clock().now());
-        let any = candidates(&self.kinds(), now, 1).limit(1).to_owned();
-        let due = db.read().query_one(&any).await;
-        Ok(due.map_err(|e| fault("look for jobs", e))?.is_some())
+    /// When the first job of the worker's kinds comes due, or came.
+    async fn next_due(&self, db: &Db) -> kernel::Result<Option<i64>> {
+        let first = first_of(&self.kinds(), table::Column::DueAt, None, 1);
+        let rows = db.read().query_all(&first).await;
+        let rows = rows.map_err(|e| fault("look for jobs", e))?;
+        let due = rows.iter().map(|row| row.try_get_by_index::<i64>(0));
+        let due: Result<Vec<_>, _> = due.collect();
+        let due = due.map_err(|e| fault("read when a job is due", e))?;
+        Ok(due.into_iter().min())
     }
 
     /// Runs one claimed job and notes how it ended.
@@ -235,29 +254,42 @@ async fn renewing(db: &Db, job: &Job) -> Infallible {
     }
 }
 
-/// Ids of jobs, the longest due first.
-fn longest_due() -> SelectStatement {
+/// How long a worker that found nothing to do waits for the next job: one that was due and could
+/// not be claimed is another's.
+fn pause_until(next: Option<i64>, now: i64) -> time::Duration {
+    let ahead = next.and_then(|next| u64::try_from(next.saturating_sub(now)).ok());
+    let ahead = ahead.filter(|&ahead| ahead > 0);
+    ahead.map_or(POLL, |ahead| time::Duration::from_micros(ahead).min(POLL))
+}
+
+/// Jobs, the longest due first.
+fn longest_due(column: table::Column) -> SelectStatement {
     Query::select()
-        .column(table::Column::Id)
+        .column(column)
         .from(table::Entity)
         .order_by(table::Column::DueAt, Order::Asc)
         .order_by(table::Column::Id, Order::Asc)
         .to_owned()
 }
 
-/// Of every kind those that are longest due, read in the order of the index `store_job_waiting`,
+/// Of every kind those that are, or will be, due first, read in the order of the index `store_job_waiting`,
 /// whose words the state is asked in: however many wait, only these are looked at.
-fn candidates(kinds: &[&str], now: i64, each: u64) -> SelectStatement {
+fn first_of(
+    kinds: &[&str],
+    column: table::Column,
+    until: Option<i64>,
+    each: u64,
+) -> SelectStatement {
     let of_kind = |kind: &str| {
-        let of_kind = longest_due()
+        let of_kind = longest_due(column)
             .and_where(Expr::cust("state IN ('waiting', 'running')"))
             .and_where(Expr::col(table::Column::Kind).eq(kind))
-            .and_where(Expr::col(table::Column::DueAt).lte(now))
+            .and_where_option(until.map(|until| Expr::col(table::Column::DueAt).lte(until)))
             .limit(each)
             .to_owned();
         // SQLite limits parts of a union only where they are tables of their own.
         Query::select()
-            .column(table::Column::Id)
+            .column(column)
             .from_subquery(of_kind, "of_kind")
             .to_owned()
     };
@@ -279,10 +311,11 @@ async fn claim_in(
 ) -> kernel::Result<Vec<table::Model>> {
     let now = tx.now();
     let (limit, due) = (limit as u64, kernel::clock::micros(now));
-    let candidates = candidates(&kinds, due, limit * CANDIDATES);
+    let each = limit * CANDIDATES;
+    let candidates = first_of(&kinds, table::Column::Id, Some(due), each);
     // Looked at again where another server held the row; in words that no index serves, for the
     // candidates are few.
-    let due = longest_due()
+    let due = longest_due(table::Column::Id)
         .and_where(Expr::col(table::Column::Id).in_subquery(candidates))
         .and_where(Expr::col(table::Column::State).ne("failed"))
         .and_where(Expr::col(table::Column::DueAt).add(0).lte(due))
@@ -424,5 +457,21 @@ fn warn_if_lost(id: &str, rows: u64) {
             job = id,
             "a job ended after its lease; another worker has it"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_sleeps_until_the_next_job_comes_due_but_never_long() {
+        let sleeps = |next| pause_until(next, 1_000_000);
+        assert_eq!(sleeps(Some(1_250_000)), time::Duration::from_millis(250));
+        assert_eq!(sleeps(Some(9_000_000)), POLL);
+        assert_eq!(sleeps(None), POLL);
+        // Due, and another worker's: asking again at once would find the same.
+        assert_eq!(sleeps(Some(1_000_000)), POLL);
+        assert_eq!(sleeps(Some(3)), POLL);
     }
 }
