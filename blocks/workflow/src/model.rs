@@ -452,6 +452,12 @@ impl Node {
         self.event().map_or(&[], |event| &event.definitions)
     }
 
+    /// Whether it waits for a condition.
+    pub fn is_conditional(&self) -> bool {
+        let mut definitions = self.definitions().iter();
+        definitions.any(|definition| matches!(definition, Definition::Conditional { .. }))
+    }
+
     pub fn is_activity(&self) -> bool {
         matches!(self.kind, Kind::Task(_) | Kind::Sub(_) | Kind::Call { .. })
     }

@@ -28,9 +28,6 @@ impl Run<'_> {
                 return self.stop_before(token, text);
             }
         }
-        if !item.boundary.is_empty() {
-            self.changed = true;
-        }
         self.begin_work(token, frame, node);
     }
 

@@ -180,7 +180,7 @@ impl Run<'_> {
         if !self.process.has_conditions {
             return;
         }
-        for Waiting { owner, event, nth } in self.subscriptions(&Wanted::Condition) {
+        for Waiting { owner, event, nth } in self.on_conditions() {
             let frame = self.frame_of(owner);
             let model = self.model;
             let item = &model[event];

@@ -72,11 +72,7 @@ impl Process {
             None => model.main(),
         };
         let id = head?.id.clone();
-        let has_conditions = model.nodes.iter().any(|node| {
-            node.definitions()
-                .iter()
-                .any(|definition| matches!(definition, Definition::Conditional { .. }))
-        });
+        let has_conditions = model.nodes.iter().any(Node::is_conditional);
         let has_joins = model.nodes.iter().any(|node| {
             matches!(
                 node.kind,
@@ -325,7 +321,7 @@ fn is_first(nth: &u32) -> bool {
     *nth == 0
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
     Token(u32),

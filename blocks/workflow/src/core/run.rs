@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
 };
 
 use chrono::{DateTime, Utc};
@@ -51,6 +51,8 @@ pub(super) struct Run<'a> {
     pub changed: bool,
     /// A conditional event began to wait and was not looked at yet.
     pub conditions_armed: bool,
+    /// Who may wait for a condition, once it was asked for in a step; some may be gone since.
+    pub on_conditions: Option<BTreeSet<Owner>>,
     /// What the next token to rest remembers: see [`Token::back`].
     pub back: Vec<Id>,
     /// The token that enters has come before: it need not wait for others of its kind.
@@ -74,6 +76,7 @@ impl<'a> Run<'a> {
             joining: None,
             changed: false,
             conditions_armed: false,
+            on_conditions: None,
             back: Vec::new(),
             jumps: false,
             moves: 0,

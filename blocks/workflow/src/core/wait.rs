@@ -6,8 +6,8 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use super::{
-    Due, FrameKind, Instance, Kept, Owner, Process, State, Timer, correlation::Expected, run::Run,
-    timer,
+    Due, Frame, FrameKind, Instance, Kept, Owner, Process, State, Timer, Token,
+    correlation::Expected, run::Run, timer,
 };
 use crate::model::{
     Definition, Event, Id, Kind, Model, Node, NodeIx, Place, ScopeIx, Source, Task, TimerSource,
@@ -199,7 +199,6 @@ impl Run<'_> {
         if let Err(text) = self.arm(Owner::Token(token), frame, node) {
             self.stop_silently(token, text);
         }
-        self.changed = true;
     }
 
     pub(super) fn choose_by_event(&mut self, frame: u32, node: NodeIx) {
@@ -210,7 +209,6 @@ impl Run<'_> {
                 return self.stop_silently(token, text);
             }
         }
-        self.changed = true;
     }
 
     /// Starts the timers of the event sub-processes of a scope.
@@ -228,7 +226,6 @@ impl Run<'_> {
 
     /// Starts the timers of an event sub-process; all of them or none.
     fn arm_start(&mut self, frame: u32, start: NodeIx) -> Result<(), String> {
-        self.changed = true;
         let armed = self.arm(Owner::Frame(frame), frame, start);
         if armed.is_err() {
             let id = &self.model[start].id;
@@ -279,11 +276,18 @@ impl Run<'_> {
                     let nth = u32::try_from(nth).unwrap_or(u32::MAX);
                     self.arm_timer(owner, frame, (event, nth), source)?;
                 }
-                Definition::Conditional { .. } => self.conditions_armed = true,
+                Definition::Conditional { .. } => self.arm_condition(owner),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn arm_condition(&mut self, owner: Owner) {
+        self.conditions_armed = true;
+        if let Some(owners) = &mut self.on_conditions {
+            owners.insert(owner);
+        }
     }
 
     pub(super) fn arm_timer(
@@ -390,61 +394,129 @@ impl Run<'_> {
 
     /// Everything that waits for what is wanted, in the order of tokens, then frames.
     pub(super) fn subscriptions(&self, wanted: &Wanted<'_>) -> Vec<Waiting> {
+        self.subscriptions_of(self.owners(), wanted)
+    }
+
+    /// Everything that waits for a condition. A step that changes variables thousands of times has
+    /// thousands of tokens perhaps: they are asked once which of them may.
+    pub(super) fn on_conditions(&mut self) -> Vec<Waiting> {
+        let mut owners = match self.on_conditions.take() {
+            Some(owners) => owners,
+            None => self.owners().filter(|o| self.may_await(*o)).collect(),
+        };
+        owners.retain(|owner| match owner {
+            Owner::Token(token) => self.instance.tokens.contains_key(token),
+            Owner::Frame(frame) => self.instance.frames.contains_key(frame),
+        });
+        let found = self.subscriptions_of(owners.iter().copied(), &Wanted::Condition);
+        debug_assert!(found == self.subscriptions(&Wanted::Condition));
+        self.on_conditions = Some(owners);
+        found
+    }
+
+    fn owners(&self) -> impl Iterator<Item = Owner> {
+        let tokens = self.instance.tokens.keys().map(|id| Owner::Token(*id));
+        let frames = self.instance.frames.keys().map(|id| Owner::Frame(*id));
+        tokens.chain(frames)
+    }
+
+    /// Whether a token or frame is at a place where one can wait for a condition.
+    fn may_await(&self, owner: Owner) -> bool {
         let model = self.model;
+        let is_conditional = |event: &NodeIx| model[*event].is_conditional();
+        match owner {
+            Owner::Token(token) => {
+                let held = self.instance.tokens.get(&token);
+                held.and_then(|held| self.node_of(held))
+                    .is_some_and(|node| {
+                        let item = &model[node];
+                        item.is_conditional()
+                            || item.boundary.iter().any(is_conditional)
+                            || item.outgoing.iter().any(|&f| is_conditional(&model[f].to))
+                    })
+            }
+            Owner::Frame(frame) => {
+                let starts = self
+                    .scope_of(frame)
+                    .map(|scope| self.event_sub_starts(scope));
+                starts.is_some_and(|starts| starts.iter().any(is_conditional))
+            }
+        }
+    }
+
+    fn subscriptions_of(
+        &self,
+        owners: impl Iterator<Item = Owner>,
+        wanted: &Wanted<'_>,
+    ) -> Vec<Waiting> {
         let mut found = Vec::new();
         let cancelling = self.cancelling();
         let hosts: Vec<u32> = cancelling
             .iter()
             .filter_map(|&frame| self.host_of(frame))
             .collect();
-        for (id, token) in &self.instance.tokens {
-            let Some(node) = self.node_of(token) else {
-                continue;
+        for owner in owners {
+            let (events, came) = match owner {
+                Owner::Token(id) => match self.instance.tokens.get(&id) {
+                    Some(token) => (self.events_of(token, hosts.contains(&id)), &token.holding),
+                    None => continue,
+                },
+                Owner::Frame(id) if cancelling.contains(&id) => continue,
+                Owner::Frame(id) => match self.instance.frames.get(&id) {
+                    Some(frame) => (self.starts_of(id, frame), &frame.holding),
+                    None => continue,
+                },
             };
-            let item = &model[node];
-            let owner = Owner::Token(*id);
-            let mut add = |event: NodeIx| {
-                let all = wanted.all(&model[event], &token.holding);
-                found.extend(all.map(|nth| Waiting { owner, event, nth }));
-            };
-            match &token.state {
-                State::Catch => add(node),
-                State::Task if matches!(item.kind, Kind::Task(Task::Receive { .. })) => add(node),
-                State::Choice => item.outgoing.iter().for_each(|&flow| add(model[flow].to)),
-                _ => {}
-            }
-            if !item.boundary.is_empty() && self.is_begun(token) && !hosts.contains(id) {
-                item.boundary.iter().for_each(|&event| add(event));
-            }
-        }
-        for (id, frame) in &self.instance.frames {
-            if frame.kind == FrameKind::Iteration || self.is_kept(frame.owner) {
-                continue;
-            }
-            let scope = self.scope_of(*id);
-            let Some(scope) = scope.filter(|&scope| !model[scope].event_subs.is_empty()) else {
-                continue;
-            };
-            if self.is_interrupted(*id) || cancelling.contains(id) {
-                continue;
-            }
-            let owner = Owner::Frame(*id);
-            for event in self.event_sub_starts(scope) {
-                let all = wanted.all(&model[event], &frame.holding);
+            for event in events {
+                let all = wanted.all(&self.model[event], came);
                 found.extend(all.map(|nth| Waiting { owner, event, nth }));
             }
         }
         found
     }
 
+    /// The events at which a token waits.
+    fn events_of(&self, token: &Token, is_cancelled: bool) -> Vec<NodeIx> {
+        let Some(node) = self.node_of(token) else {
+            return Vec::new();
+        };
+        let item = &self.model[node];
+        let mut events = match &token.state {
+            State::Catch => vec![node],
+            State::Task if matches!(item.kind, Kind::Task(Task::Receive { .. })) => vec![node],
+            State::Choice => {
+                let flows = item.outgoing.iter();
+                flows.map(|&flow| self.model[flow].to).collect()
+            }
+            _ => Vec::new(),
+        };
+        if !item.boundary.is_empty() && !is_cancelled && self.is_begun(token) {
+            events.extend(&item.boundary);
+        }
+        events
+    }
+
+    /// The events by which event sub-processes of a frame begin.
+    fn starts_of(&self, id: u32, frame: &Frame) -> Vec<NodeIx> {
+        if frame.kind == FrameKind::Iteration || self.is_kept(frame.owner) {
+            return Vec::new();
+        }
+        let scope = self.scope_of(id);
+        let scope = scope.filter(|&scope| !self.model[scope].event_subs.is_empty());
+        match scope {
+            Some(scope) if !self.is_interrupted(id) => self.event_sub_starts(scope),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the border events of a token's activity wait: not while it collects the tokens that it
     /// takes to begin, nor when it is done.
-    fn is_begun(&self, token: &super::Token) -> bool {
+    fn is_begun(&self, token: &Token) -> bool {
         let is_collecting = matches!(token.state, State::Join(_));
         !is_collecting && token.kept != Some(Kept::Leaving) && !self.is_iteration(token)
     }
 
-    pub(super) fn is_iteration(&self, token: &super::Token) -> bool {
+    pub(super) fn is_iteration(&self, token: &Token) -> bool {
         self.instance.is_run_of(token.frame, &token.at)
     }
 
