@@ -34,7 +34,7 @@ pub use self::{
     copy::{Copy, circulate, copies, read_copy, receipts},
     intervene::{Intervention, intervene},
     sign::{Place, add_signers, remove_signer},
-    start::{Startable, start_by_officer, startable, startables},
+    start::{StartForm, Startable, start_by_officer, startable, startables},
     store::{Deed, deeds},
     substitute::{
         Substitute, end_substitute, held_for_absent, name_substitute, substitutes_of, with_absent,

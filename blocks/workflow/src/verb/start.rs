@@ -40,7 +40,14 @@ pub struct Startable {
     pub definition: String,
     #[schema(example = "采购审批")]
     pub name: String,
-    /// `tongban:fields` of the start event: what is asked for.
+    #[serde(flatten)]
+    pub form: StartForm,
+}
+
+/// What the start of a process asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StartForm {
+    /// `tongban:fields` of the start event.
     #[schema(example = "what:write:text,amount:write:number")]
     pub fields: String,
     /// `tongban:labels` of the start event.
@@ -48,28 +55,37 @@ pub struct Startable {
     pub labels: String,
 }
 
-impl Startable {
-    pub(crate) fn of(key: &str, definition: &str, process: &Process) -> Self {
-        let head = process.model.process(&process.id);
-        let name = head.map(|head| head.name.as_str()).unwrap_or_default();
+impl StartForm {
+    pub(crate) fn of(process: &Process) -> Self {
         let start = start_of(process);
         let attribute = |name| {
-            start
-                .and_then(|node| node.attribute(name))
-                .unwrap_or_default()
+            let value = start.and_then(|node| node.attribute(name));
+            value.unwrap_or_default().to_owned()
         };
+        Self {
+            fields: attribute("fields"),
+            labels: attribute("labels"),
+        }
+    }
+
+    /// What is asked for may be given, nothing else: other variables are the process's own, and at
+    /// a start there is no `outcome` or `opinion` that every task takes.
+    fn findings(&self, vars: &Map<String, Value>) -> Vec<Finding> {
+        let rest = "*:hidden,outcome:hidden,opinion:hidden";
+        Fields::parse(&format!("{rest},{}", self.fields)).findings(vars)
+    }
+}
+
+impl Startable {
+    fn of(key: &str, definition: &str, process: &Process) -> Self {
+        let head = process.model.process(&process.id);
+        let name = head.map(|head| head.name.as_str()).unwrap_or_default();
         Self {
             key: key.to_owned(),
             definition: definition.to_owned(),
             name: if name.is_empty() { key } else { name }.to_owned(),
-            fields: attribute("fields").to_owned(),
-            labels: attribute("labels").to_owned(),
+            form: StartForm::of(process),
         }
-    }
-
-    /// What is asked for may be given, nothing else: other variables are the process's own.
-    fn findings(&self, vars: &Map<String, Value>) -> Vec<Finding> {
-        Fields::parse(&format!("*:hidden,{}", self.fields)).findings(vars)
     }
 }
 
@@ -155,7 +171,7 @@ pub async fn start_by_officer(
 ) -> Result<InstanceId> {
     let found = startable(&**tx, engine, officer, key).await?;
     let title = title.trim();
-    let mut findings = found.findings(&vars);
+    let mut findings = found.form.findings(&vars);
     findings.extend(title_finding(title));
     if !findings.is_empty() {
         return Err(Error::Invalid(findings));

@@ -113,6 +113,8 @@ async fn only_what_the_start_asks_for_may_be_given(db: Db) {
         (json!({"approved": true}), "approved"),
         (json!({"note": "x"}), "note"),
         (json!({"amount": "3"}), "amount"),
+        (json!({"outcome": "approve"}), "outcome"),
+        (json!({"opinion": "x"}), "opinion"),
     ] {
         let asked = json!({"title": "Printers", "vars": vars});
         let (status, body) = desk.asks(&desk.a, asked).await;

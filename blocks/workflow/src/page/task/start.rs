@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Filter, InstanceId, Officer, act,
     engine::Engine,
-    verb::{self, STARTING as ACTION, Startable, api_task::write},
+    verb::{self, STARTING as ACTION, StartForm, Startable, api_task::write},
 };
 
 #[derive(Template)]
@@ -72,8 +72,8 @@ impl StartPage {
 }
 
 /// What is asked for: the variables that may be written.
-fn asked(startable: &Startable) -> Vec<Field> {
-    let all = field::fields(&startable.fields, &startable.labels, &Map::new(), false);
+fn asked(form: &StartForm) -> Vec<Field> {
+    let all = field::fields(&form.fields, &form.labels, &Map::new(), false);
     all.into_iter().filter(|field| field.is_writable).collect()
 }
 
@@ -86,7 +86,7 @@ async fn view(app: &App, p: Page, actor: &Actor, key: &str, f: Fields) -> Result
         f,
         crumbs: crumbs(&p, Some(&title)),
         title,
-        fields: asked(&found),
+        fields: asked(&found.form),
         key: found.key,
         p,
     })

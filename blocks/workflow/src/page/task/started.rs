@@ -26,7 +26,7 @@ use crate::{
     rest::business_key,
     schema::{instance, task},
     store as tables,
-    verb::{self, Startable},
+    verb::{self, StartForm},
 };
 
 /// Tasks named where one reads how a process stands.
@@ -170,7 +170,7 @@ async fn given(app: &App, p: &Page, row: &instance::Model) -> Result<Vec<Fact>> 
     let engine = app.part::<Engine>()?;
     let db = app.db().read();
     let process = engine.process_of(db, &row.definition, &row.process).await?;
-    let start = Startable::of("", &row.definition, &process);
+    let start = StartForm::of(&process);
     let vars = engine.state(db, row).await?.variables();
     let fields = field::fields(&start.fields, &start.labels, &vars, false);
     let told = fields.iter().filter(|field| field.is_named);
