@@ -198,15 +198,30 @@ pub(super) async fn started_by(db: &Db, by: &str, page: &PageRequest) -> Result<
     Ok(page.cut(rows, |row| row.id.clone()))
 }
 
+/// Tasks that somebody can do now: of one that is signed, those of its signers.
+fn open() -> sea_orm::Select<task::Entity> {
+    task::Entity::find()
+        .filter(task::Column::State.is_in(["open", "claimed"]))
+        .order_by_asc(task::Column::Id)
+}
+
+/// Open tasks of an instance, the oldest first.
+pub(super) async fn open_tasks(db: &Db, instance: &str, limit: u64) -> Result<Vec<task::Model>> {
+    let query = open()
+        .filter(task::Column::Instance.eq(instance))
+        .limit(limit);
+    Ok(query
+        .all(db.read())
+        .await
+        .map_err(|e| fault("list open tasks", e))?)
+}
+
 /// Names of the open tasks of some instances.
 pub(super) async fn waiting_in(db: &Db, instances: &[&str]) -> Result<Vec<(String, String)>> {
-    let query = task::Entity::find()
+    let query = open()
         .select_only()
         .columns([task::Column::Instance, task::Column::Name])
-        .filter(task::Column::Instance.is_in(instances.iter().copied()))
-        .filter(task::Column::State.is_in(["open", "claimed"]))
-        .filter(task::Column::Parent.is_null())
-        .order_by_asc(task::Column::Id);
+        .filter(task::Column::Instance.is_in(instances.iter().copied()));
     Ok(query
         .into_tuple()
         .all(db.read())

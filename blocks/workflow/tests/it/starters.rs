@@ -169,6 +169,26 @@ async fn starters_are_posts_persons_everybody_or_those_of_other_engines(db: Db) 
     }
 }
 
+#[store::db_test(migrations = bureau::migrations)]
+async fn who_started_it_sees_which_signers_it_waits_for(db: Db) {
+    let signed = purchase(r#"tongban:starters="*""#).replace(
+        &format!("approver@{ORG}\""),
+        &format!("examiner@{ORG}\" tongban:sign=\"all\" tongban:outcomes=\"approve,refuse\""),
+    );
+    let desk = desk(db).await;
+    desk.house.deploy("purchase", signed).await;
+    let asked = json!({"title": "Printers", "vars": {"what": "y", "amount": 3}});
+    let (status, body) = desk.asks(&desk.chief, asked).await;
+    assert_eq!(status, 201, "{body}");
+    let (_, list) = desk.house.get(&desk.chief, "/tasks?of=started").await;
+    assert_eq!(list.matches("审批").count(), 2, "process and step: {list}");
+    let begun: Value = serde_json::from_str(&body).unwrap();
+    let path = format!("/tasks/started/{}", begun["instance"].as_str().unwrap());
+    let (_, page) = desk.house.get(&desk.chief, &path).await;
+    let signers = page.matches("/urge\"").count();
+    assert_eq!(signers, 3, "a, b and c: {page}");
+}
+
 #[test]
 fn a_slip_in_what_a_start_asks_for_is_refused() {
     let wrong = purchase("").replace("what:write:text", "what:fill");

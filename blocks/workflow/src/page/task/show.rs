@@ -312,6 +312,9 @@ fn offers(
     }
 }
 
+/// Tasks named for urging.
+const MOST_OTHERS: u64 = 50;
+
 /// Open tasks of the process, for whoever completed this one to urge.
 async fn others(
     app: &App,
@@ -322,9 +325,7 @@ async fn others(
     if !is_running || row.done_by != Some(actor.user.to_string()) {
         return Ok(Vec::new());
     }
-    let rows = super::super::store::tasks_of(app.db(), &row.instance, 50).await?;
-    let is_open = |row: &task::Model| matches!(row.state.as_str(), "open" | "claimed");
-    Ok(rows.into_iter().filter(is_open).collect())
+    super::super::store::open_tasks(app.db(), &row.instance, MOST_OTHERS).await
 }
 
 /// Everybody whom the page names.

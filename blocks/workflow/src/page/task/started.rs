@@ -55,7 +55,10 @@ pub(super) async fn lines(
     let ids: Vec<&str> = found.items.iter().map(|row| row.id.as_str()).collect();
     let mut waiting: HashMap<String, Vec<String>> = HashMap::new();
     for (instance, name) in store::waiting_in(app.db(), &ids).await? {
-        waiting.entry(instance).or_default().push(p.zh(name));
+        let (names, name) = (waiting.entry(instance).or_default(), p.zh(name));
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     let mut lines = Vec::new();
     for row in found.items {
@@ -122,11 +125,7 @@ async fn view(
     done: &str,
 ) -> Result<StartedPage> {
     let deeds = verb::deeds(app.db(), id).await?;
-    let rows = store::tasks_of(app.db(), &row.id, MOST_WAITING).await?;
-    let waiting: Vec<task::Model> = rows
-        .into_iter()
-        .filter(|row| matches!(row.state.as_str(), "open" | "claimed"))
-        .collect();
+    let waiting = store::open_tasks(app.db(), &row.id, MOST_WAITING).await?;
     let mut all: Vec<&str> = Vec::new();
     for deed in &deeds {
         all.push(&deed.by);
