@@ -72,7 +72,7 @@ impl Source {
         source.must_be_a_pack()
     }
 
-    /// A pack that the executable carries: `base-cn`, `restaurant`, `demo-city`.
+    /// A pack that the executable carries: one of those in `packs/`.
     pub fn embedded(name: &str) -> Result<Self> {
         let prefix = format!("{name}/");
         let mut files = BTreeMap::new();

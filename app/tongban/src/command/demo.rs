@@ -104,7 +104,7 @@ pub fn settings(data: &Path, database: Option<String>, address: &str) -> anyhow:
 
 /// Installs the packs of the city, unless that was done before.
 pub async fn install(house: &House) -> anyhow::Result<()> {
-    let first = ["base-cn", "restaurant", "demo-city"];
+    let first = ["base-cn", "restaurant", "demo-city", "demo-office"];
     for name in first.into_iter().chain(datahub::demo::PACKS) {
         let source = pack::Source::embedded(name)?;
         pack::install(&house.app, &source)

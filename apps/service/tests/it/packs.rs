@@ -29,7 +29,7 @@ fn app(db: &Db) -> App {
 }
 
 async fn install_all(app: &App) {
-    for name in ["base-cn", "restaurant", "demo-city"] {
+    for name in ["base-cn", "restaurant", "demo-city", "demo-office"] {
         let report = install(app, &Source::embedded(name).unwrap())
             .await
             .unwrap();
