@@ -189,6 +189,26 @@ async fn who_started_it_sees_which_signers_it_waits_for(db: Db) {
     assert_eq!(signers, 3, "a, b and c: {page}");
 }
 
+#[store::db_test(migrations = bureau::migrations)]
+async fn who_started_it_sees_that_it_stopped(db: Db) {
+    // A post of which organisation?
+    let stops = purchase(r#"tongban:starters="*""#).replace(&format!("approver@{ORG}"), "approver");
+    let desk = desk(db).await;
+    desk.house.deploy("purchase", stops).await;
+    let asked = json!({"title": "Printers", "vars": {"what": "y", "amount": 3}});
+    let (status, body) = desk.asks(&desk.a, asked).await;
+    assert_eq!(status, 201, "{body}");
+    let begun: Value = serde_json::from_str(&body).unwrap();
+    let page = format!("/tasks/started/{}", begun["instance"].as_str().unwrap());
+    for path in ["/tasks?of=started", &page] {
+        let (_, shown) = desk.house.get(&desk.a, path).await;
+        assert!(
+            shown.contains("停滞") && !shown.contains("运行中"),
+            "{shown}"
+        );
+    }
+}
+
 #[test]
 fn a_slip_in_what_a_start_asks_for_is_refused() {
     let wrong = purchase("").replace("what:write:text", "what:fill");

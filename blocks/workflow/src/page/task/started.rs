@@ -62,17 +62,29 @@ pub(super) async fn lines(
     }
     let mut lines = Vec::new();
     for row in found.items {
+        let (status, tone) = standing(p, &row.status, row.incidents);
         lines.push(Line {
             title: title_of(&row.subject),
             process: p.zh(process_name(app, &row.definition).await?),
             started_at: from_micros(row.started_at),
-            status: p.t(format!("workflow-status-{}", row.status)),
-            tone: row.tone(),
+            status,
+            tone,
             waits: p.list(waiting.remove(&row.id).unwrap_or_default()),
             id: row.id,
         });
     }
     Ok((lines, found.next))
+}
+
+/// In words, and how loud: whoever started it should know that nobody can go on with it.
+fn standing(p: &Page, status: &str, incidents: i64) -> (String, Tone) {
+    if status == "running" && incidents > 0 {
+        return (p.t("workflow-stopped"), Tone::Danger);
+    }
+    (
+        p.t(format!("workflow-status-{status}")),
+        status_tone(status),
+    )
 }
 
 fn title_of(subject: &str) -> String {
@@ -135,6 +147,7 @@ async fn view(
     let names = Names::of(app, &p, all.into_iter()).await;
     let process = p.zh(process_name(app, &row.definition).await?);
     let title = title_of(&row.subject);
+    let (status, tone) = standing(&p, &row.status, row.incidents);
     Ok(StartedPage {
         id,
         crumbs: vec![
@@ -143,8 +156,8 @@ async fn view(
             Crumb::new(&title, ""),
         ],
         title,
-        status: p.t(format!("workflow-status-{}", row.status)),
-        tone: status_tone(&row.status),
+        status,
+        tone,
         done: super::show::done_words(&p, done),
         facts: vec![
             Fact::new(p.t("workflow-process"), process),
